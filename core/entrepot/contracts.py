@@ -1,0 +1,540 @@
+"""The protocols that plugins implement, and what the core hands to them.
+
+A format is six small objects held together by one; a scanner, a storage, a signer and an executor are one each. The
+core calls them only through what is written here, and they see of the core only what they are handed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from entrepot.models import (
+    Available,
+    Described,
+    Distribution,
+    EntryRef,
+    IndexPart,
+    PackageInfo,
+    Phase,
+    PublishedEntry,
+    RawEntry,
+    RemoteFile,
+    Repository,
+    Scalar,
+    Source,
+    SourceDraft,
+    Verdict,
+)
+from entrepot.progress import Progress
+
+# ---------------------------------------------------------------------------------------------------- storage
+
+
+@dataclass(frozen=True, slots=True)
+class StorageProperties:
+    """What differs between backends, as data.
+
+    ``conditional_writes``: ``if_absent`` and ``if_match`` are atomic. ``local_root``: the folder that is the storage,
+    where there is one. ``shared``: others can write to it from another machine.
+    """
+
+    scheme: str
+    conditional_writes: bool = True
+    local_root: Path | None = None
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """What a storage knows of an object. ``etag`` is opaque: it changes whenever the content does, and no more is known."""
+
+    key: str
+    size: int
+    etag: str
+    modified: dt.datetime
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectMeta:
+    """What travels with an object to whoever serves it."""
+
+    content_type: str = "application/octet-stream"
+    cache_control: str = ""
+    sha256: str | None = None
+
+
+Body = bytes | Path | Iterable[bytes]
+"""What is written: bytes, a file on this machine, or chunks (read once)."""
+
+
+class Storage(Protocol):
+    """Objects under keys. Keys are relative POSIX paths that ``entrepot_storage.base.check_key`` admits.
+
+    A write is atomic: a reader gets the old object or the new one, whole, and a writer that is killed leaves the old.
+    Every method may be called from several threads. Errors are ``StorageError``; what is not there is ``None`` or
+    ``NotFoundError`` where a method says so.
+    """
+
+    properties: StorageProperties
+
+    def read(self, key: str, *, offset: int = 0) -> BinaryIO:
+        """Opens an object for reading from ``offset``; ``NotFoundError`` if there is none. The caller closes it."""
+        ...
+
+    def write(
+        self, key: str, body: Body, *, meta: ObjectMeta | None = None, if_absent: bool = False, if_match: str | None = None
+    ) -> ObjectInfo:
+        """Writes an object; ``PreconditionError`` if it is there (``if_absent``) or is not that etag (``if_match``)."""
+        ...
+
+    def stat(self, key: str) -> ObjectInfo | None:
+        """What is known of an object, or None if there is none."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Removes an object; no error if there is none."""
+        ...
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """Every object whose key starts with ``prefix`` (any text, not only whole folders), in key order."""
+        ...
+
+    def copy(self, origin: Storage, origin_key: str, key: str, *, meta: ObjectMeta | None = None) -> ObjectInfo:
+        """Copies an object in, from this or another storage, without moving bytes through here where that is possible."""
+        ...
+
+    def close(self) -> None:
+        """Gives up connections and handles."""
+        ...
+
+
+class StorageFactory(Protocol):
+    """Opens storages of one URL scheme."""
+
+    scheme: str
+
+    def open(self, url: str, settings: Mapping[str, Any]) -> Storage:
+        """``settings`` is the table ``[storage.<scheme>]``; ``SettingsError`` or ``StorageError`` if it cannot be opened."""
+        ...
+
+
+# ---------------------------------------------------------------------------------------------------- transfer
+
+
+@dataclass(frozen=True, slots=True)
+class Validators:
+    """What makes a request conditional: the answer's own ``ETag`` and ``Last-Modified``, as they came."""
+
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A small file that was fetched. ``url`` is where it came from at last, without user information."""
+
+    url: str
+    content: bytes
+    validators: Validators
+
+
+class Transfer(Protocol):
+    """Fetches from one source: its connection options, secrets, retries and limits are already in it."""
+
+    concurrency: int
+
+    def get(self, url: str, *, limit: int, validators: Validators | None = None) -> Fetched | None:
+        """A whole small file of at most ``limit`` bytes; None if it did not change since ``validators``.
+
+        ``MissingError`` if there is none, ``TransferError`` otherwise.
+        """
+        ...
+
+    def download(
+        self,
+        url: str,
+        path: Path,
+        *,
+        size: int | None,
+        digests: Mapping[str, str],
+        limit: int | None = None,
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> None:
+        """A file to ``path``, resumed where an earlier try stopped, put in place only when size and digests are right.
+
+        Without ``size``, at most ``limit`` bytes. ``on_bytes`` gets the number of bytes of each chunk.
+        """
+        ...
+
+
+# ---------------------------------------------------------------------------------------------------- formats
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option of a format's sources or distributions: offered by the command line, the API and the pages alike."""
+
+    name: str
+    """With underscores: ``ignore_missing_indices``; ``--ignore-missing-indices`` on the command line."""
+    help: str
+    type: type = bool
+    default: Scalar = False
+
+
+class VersionScheme(Protocol):
+    """The order of versions in a format."""
+
+    def key(self, version: str) -> bytes:
+        """Bytes whose order is the order of versions; ``ValueError`` for text that is no version."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReadContext:
+    """What an index reader works with. ``now`` is the clock; ``folder`` is empty, private and removed afterwards."""
+
+    source: Source
+    transfer: Transfer
+    keyring: Path | None
+    folder: Path
+    now: dt.datetime
+    progress: Progress
+    force: bool = False
+    """Read everything again, as if nothing had been seen before."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexUpdate:
+    """What a source says now.
+
+    ``state`` is JSON-able data that the next read gets back as ``seen``. ``parts`` are all indexes the source has now:
+    those that vanished from it take their packages with them. ``warnings`` are for a person.
+    """
+
+    state: Mapping[str, Any]
+    parts: Sequence[IndexPart]
+    warnings: Sequence[str] = ()
+
+
+class IndexReader(Protocol):
+    """Reads what a source offers. Nothing it hands over is unverified where the source asks for verification."""
+
+    def check(self, source: SourceDraft) -> SourceDraft:
+        """The draft with what can be filled in; ``UsageError`` for what makes no sense in this format."""
+        ...
+
+    def refresh(
+        self, context: ReadContext, seen: Mapping[str, Any], known: Mapping[str, str]
+    ) -> IndexUpdate | None:
+        """Asks the source what changed; None if nothing did since ``seen``.
+
+        ``known`` maps keys of parts to digests that the catalog holds; the content of every part that is not in it is
+        fetched to ``context.folder`` and checked, so that ``entries`` afterwards needs no network.
+        """
+        ...
+
+    def entries(self, context: ReadContext, part: IndexPart) -> Iterator[RawEntry]:
+        """The packages of a part that ``refresh`` fetched, streamed, in the order of the index."""
+        ...
+
+    def describe(self, raw: bytes, part: IndexPart) -> Described:
+        """Columns of one entry; ``IndexFormatError`` naming part and entry if it lacks what every package must have."""
+        ...
+
+    def files(self, raw: bytes, package: Available) -> Sequence[RemoteFile]:
+        """The files to fetch for a package; the main one first. Paths are checked, not quoted."""
+        ...
+
+    def fields(self, raw: bytes) -> Sequence[tuple[str, str]]:
+        """Every field as a person reads it, in the order it came."""
+        ...
+
+    def url(self, source: Source, path: str) -> str:
+        """The URL of a file of a source, quoted."""
+        ...
+
+
+class PackageReader(Protocol):
+    """Reads package files. They are hostile until proven otherwise."""
+
+    suffixes: tuple[str, ...]
+    """Of file names that this format takes, main files only: ``(".deb", ".udeb", ".dsc")``."""
+
+    def read(self, files: Sequence[Path], upstream: bytes | None) -> PackageInfo:
+        """What a package says of itself; the main file first, each under the name it is to be published by.
+
+        ``upstream`` is the index's text where it came from a source; its fields survive. ``PackageError`` for a file
+        that is damaged or hostile.
+        """
+        ...
+
+    def disagreements(self, info: PackageInfo, upstream: bytes) -> Sequence[str]:
+        """Where the package's own data and the index's contradict each other, one sentence each."""
+        ...
+
+    def companions(self, path: Path) -> Sequence[RemoteFile]:
+        """The further files that an uploaded main file needs beside it (those a .dsc names); usually none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A package that a solver may choose. ``present``: the distribution has it already."""
+
+    id: int
+    name: str
+    version: str
+    architecture: str
+    raw: bytes = field(repr=False)
+    present: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.architecture}={self.version}"
+
+
+class CandidatePool(Protocol):
+    """Where a solver finds packages. Asked as the closure grows, so that only what can be reached is ever loaded."""
+
+    def named(self, names: Collection[str]) -> Iterable[Candidate]:
+        """Every candidate of one of these names."""
+        ...
+
+    def providing(self, names: Collection[str]) -> Iterable[Candidate]:
+        """Every candidate that provides one of these names besides its own."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A requirement that nothing satisfies, in the format's own words, and who has it."""
+
+    requirement: str
+    needed_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """What has to come in so that what was wanted can be installed; ``packages`` has the wanted ones, too.
+
+    Packages that the distribution holds already are not in it. ``missing`` and ``conflicts`` are empty if it is solved.
+    """
+
+    packages: tuple[Candidate, ...]
+    missing: tuple[Missing, ...] = ()
+    conflicts: tuple[str, ...] = ()
+
+
+class Solver(Protocol):
+    """Finds what a package needs."""
+
+    def closure(
+        self, wanted: Sequence[Candidate], pool: CandidatePool, *, architecture: str, recommends: bool = False
+    ) -> Closure:
+        """What ``wanted`` needs on a machine of ``architecture`` that has nothing installed yet."""
+        ...
+
+
+# ------------------------------------------------------------------------------------------- formats: publishing
+
+
+class FileBody(Protocol):
+    """The content of a file of a tree, which can be read more than once."""
+
+    def chunks(self) -> Iterator[bytes]:
+        """The content from its start."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TreeFile:
+    """One file of a tree, with all that is needed to decide whether it must be written."""
+
+    path: str
+    phase: Phase
+    size: int
+    sha256: str
+    body: FileBody = field(repr=False)
+    content_type: str = "application/octet-stream"
+    copy_of: str | None = None
+    """Path of a file of an earlier phase with the same content, so that a storage can copy within itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedFile:
+    """A rendered index in one compression (``""``: plain; its body exists, too)."""
+
+    compression: str
+    size: int
+    sha256: str
+    body: FileBody = field(repr=False)
+
+
+class VersionView(Protocol):
+    """A version as a tree builder sees it."""
+
+    repository: Repository
+    distribution: Distribution
+    number: int
+
+    def groups(self) -> Sequence[tuple[str, str, str]]:
+        """The (component, kind, architecture) of which there is at least one package, sorted."""
+        ...
+
+    def entries(self, component: str, kind: str, architectures: Collection[str]) -> Iterator[EntryRef]:
+        """Packages in index order: name, version, architecture, then digest of the main file."""
+        ...
+
+
+class Signer(Protocol):
+    """Signs with one key. ``fingerprint`` is the key's, ``public_key`` its armored public part."""
+
+    name: str
+    fingerprint: str
+    public_key: bytes
+
+    def clearsign(self, data: bytes, *, now: dt.datetime) -> bytes:
+        """The text with its signature around it (RFC 9580, 7), verified before it is handed back."""
+        ...
+
+    def detach(self, data: bytes, *, now: dt.datetime) -> bytes:
+        """An armored detached signature of ``data``, verified before it is handed back."""
+        ...
+
+
+class SignerFactory(Protocol):
+    """Opens signers of one kind (``gpg``)."""
+
+    name: str
+
+    def open(self, key: str | None, settings: Mapping[str, Any], home: Path) -> Signer:
+        """The signer with key ``key`` (fingerprint, long id or address; None: the only one there is)."""
+        ...
+
+    def generate(self, user_id: str, settings: Mapping[str, Any], home: Path) -> str:
+        """Makes a key and answers its fingerprint; ``SigningError`` where keys are made elsewhere."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TreeTools:
+    """What the core does for a tree builder: compress by pieces, sign, tell the time."""
+
+    render: Callable[..., Mapping[str, RenderedFile]]
+    """``render(refs, entry, compressions=("gz",), head=b"", tail=b"")``: an index of ``refs`` in every compression and
+    plain (``""``), where ``entry`` turns a ``PublishedEntry`` into bytes. Only pieces that changed are rendered.
+    A change of what ``entry`` writes has to change ``entry.__qualname__`` or the format's ``render_generation``."""
+    signer: Signer | None
+    now: dt.datetime
+
+
+class TreeBuilder(Protocol):
+    """Turns a version into files. Pure: the same version, tools and clock give the same bytes."""
+
+    render_generation: int
+    """Raised whenever the text that is written for an unchanged package changes, so that no old piece is used again."""
+    compressions: tuple[str, ...]
+    """What indexes are compressed with unless a distribution says otherwise."""
+
+    def location(self, package: PackageInfo, component: str) -> str:
+        """The folder of a package's files, relative to the tree's root, by the format's custom."""
+        ...
+
+    def build(self, version: VersionView, tools: TreeTools) -> Iterator[TreeFile]:
+        """The files of a distribution besides its packages: indexes, Release or repomd, signatures."""
+        ...
+
+    def front(self, repository: Repository, distributions: Sequence[Distribution], tools: TreeTools) -> Iterator[TreeFile]:
+        """The files of the repository as a whole: its key, client configuration, a page for people."""
+        ...
+
+
+class ClientFiles(Protocol):
+    """Reads what clients of a format are configured with."""
+
+    option: str
+    """Name of the option of ``source add`` that takes such files: ``from-apt``."""
+    help: str
+
+    def read(self, text: str, path: Path) -> Sequence[SourceDraft]:
+        """The sources that a client's file configures, disabled ones left out; ``UsageError`` naming file and line."""
+        ...
+
+
+class Format(Protocol):
+    """A package format: six objects, each to be read, tested and replaced alone."""
+
+    name: str
+    title: str
+    source_options: tuple[Option, ...]
+    distribution_options: tuple[Option, ...]
+    versions: VersionScheme
+    index: IndexReader
+    packages: PackageReader
+    solver: Solver
+    tree: TreeBuilder
+    clients: ClientFiles
+
+
+# ---------------------------------------------------------------------------------------------------- scanners
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """The files of one package, on this machine, the main one first; read-only, in quarantine."""
+
+    paths: tuple[Path, ...]
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScanContext:
+    """What a scanner knows besides the files.
+
+    ``info`` is None when the package could not be read; ``problem`` then says why. ``available`` and ``upstream`` are
+    None for an uploaded file.
+    """
+
+    format: Format
+    distribution: Distribution
+    info: PackageInfo | None
+    problem: str
+    available: Available | None
+    source: Source | None
+    upstream: bytes | None
+    settings: Mapping[str, Any]
+    folder: Path
+    now: dt.datetime
+
+
+class Scanner(Protocol):
+    """Inspects an artifact. It says what it saw; what follows from that is the policy's business."""
+
+    name: str
+    answers: str
+    """The key under which an import's result reports it: ``gpg``, ``antivirus``; its own name for a third party's."""
+    version: str
+    """Part of what makes a verdict reusable: a verdict of another version of the scanner is asked for again."""
+
+    def scan(self, artifact: Artifact, context: ScanContext) -> Verdict:
+        """The verdict; an exception is recorded as ``error`` under the scanner's name."""
+        ...
+
+
+# ---------------------------------------------------------------------------------------------------- executors
+
+
+class ExecutorFactory(Protocol):
+    """Opens executors of one URL scheme (``threads:``)."""
+
+    scheme: str
+
+    def open(self, url: str, workers: int) -> AbstractContextManager[Executor]:
+        """An executor that is shut down at the end of the context."""
+        ...

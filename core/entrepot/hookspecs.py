@@ -1,0 +1,156 @@
+"""The hooks that plugins implement (pluggy; entry-point group ``entrepot``).
+
+A ``register_*`` hook hands over objects and does nothing else: it is called once, when the plugin manager is made, and
+must be quick, so import what is heavy inside the objects' methods. An exception in it disables that plugin and is
+reported by ``entrepot plugins`` (or ends the program, where ``[plugins] strict = true``).
+
+Two objects of one name, from any plugins, are an error that names both plugins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    import click
+
+    from entrepot.contracts import ExecutorFactory, Format, Scanner, SignerFactory, StorageFactory
+    from entrepot.events import ImportDecided, PackageImported, SourceSynced, TreePublished, VersionCreated
+
+hookspec = pluggy.HookspecMarker("entrepot")
+hookimpl = pluggy.HookimplMarker("entrepot")
+
+
+@hookspec
+def register_formats() -> Iterable[Format]:  # type: ignore[empty-body]
+    """Package formats: how to read an index and a package file, order versions, solve dependencies, render a tree.
+
+    Example::
+
+        @hookimpl
+        def register_formats():
+            return [OpkgFormat()]
+    """
+
+
+@hookspec
+def register_scanners() -> Iterable[Scanner]:  # type: ignore[empty-body]
+    """Scanners. Every one is asked about every package that comes in, in the order of their names.
+
+    Example::
+
+        @hookimpl
+        def register_scanners():
+            return [LicenceScanner()]
+    """
+
+
+@hookspec
+def register_storage() -> Iterable[StorageFactory]:  # type: ignore[empty-body]
+    """Storage backends, by URL scheme.
+
+    Example::
+
+        @hookimpl
+        def register_storage():
+            return [WebDavStorageFactory()]
+    """
+
+
+@hookspec
+def register_signers() -> Iterable[SignerFactory]:  # type: ignore[empty-body]
+    """What signs published trees: gpg by default, the seam for a KMS or a remote signing service.
+
+    Example::
+
+        @hookimpl
+        def register_signers():
+            return [VaultSignerFactory()]
+    """
+
+
+@hookspec
+def register_executors() -> Iterable[ExecutorFactory]:  # type: ignore[empty-body]
+    """Where parallel work runs, by URL scheme.
+
+    Example::
+
+        @hookimpl
+        def register_executors():
+            return [SlurmExecutorFactory()]
+    """
+
+
+@hookspec
+def register_commands() -> Iterable[click.Command]:  # type: ignore[empty-body]
+    """Commands for the command line; the workspace is in ``click.get_current_context().obj``.
+
+    Example::
+
+        @hookimpl
+        def register_commands():
+            return [report_command]
+    """
+
+
+@hookspec
+def source_synced(event: SourceSynced) -> None:
+    """A sync ended well, after its transaction. The return is ignored; an exception is reported and changes nothing.
+
+    Example::
+
+        @hookimpl
+        def source_synced(event):
+            print(event.source.name, event.counts.added)
+    """
+
+
+@hookspec
+def package_imported(event: PackageImported) -> None:
+    """A package became part of a version, after the transaction. Return and exceptions as in ``source_synced``.
+
+    Example::
+
+        @hookimpl
+        def package_imported(event):
+            print(event.result.package, event.result.version)
+    """
+
+
+@hookspec
+def import_decided(event: ImportDecided) -> None:
+    """A policy decided about an import, whatever it decided. Return and exceptions as in ``source_synced``.
+
+    Example::
+
+        @hookimpl
+        def import_decided(event):
+            print(event.result.status)
+    """
+
+
+@hookspec
+def version_created(event: VersionCreated) -> None:
+    """A distribution has a new version, after the transaction. Return and exceptions as in ``source_synced``.
+
+    Example::
+
+        @hookimpl
+        def version_created(event):
+            print(event.distribution.path, event.version.number)
+    """
+
+
+@hookspec
+def tree_published(event: TreePublished) -> None:
+    """A tree is in place. Return and exceptions as in ``source_synced``.
+
+    Example::
+
+        @hookimpl
+        def tree_published(event):
+            print(event.repository.publish_to, event.written)
+    """
