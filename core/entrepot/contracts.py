@@ -22,7 +22,6 @@ from entrepot.models import (
     IndexPart,
     PackageInfo,
     Phase,
-    PublishedEntry,
     RawEntry,
     RemoteFile,
     Repository,
@@ -52,7 +51,7 @@ class StorageProperties:
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """What a storage knows of an object. ``etag`` is opaque: it changes whenever the content does, and no more is known."""
+    """What a storage knows of an object. ``etag`` is opaque and changes whenever the content does."""
 
     key: str
     size: int
@@ -89,7 +88,13 @@ class Storage(Protocol):
         ...
 
     def write(
-        self, key: str, body: Body, *, meta: ObjectMeta | None = None, if_absent: bool = False, if_match: str | None = None
+        self,
+        key: str,
+        body: Body,
+        *,
+        meta: ObjectMeta | None = None,
+        if_absent: bool = False,
+        if_match: str | None = None,
     ) -> ObjectInfo:
         """Writes an object; ``PreconditionError`` if it is there (``if_absent``) or is not that etag (``if_match``)."""
         ...
@@ -107,7 +112,7 @@ class Storage(Protocol):
         ...
 
     def copy(self, origin: Storage, origin_key: str, key: str, *, meta: ObjectMeta | None = None) -> ObjectInfo:
-        """Copies an object in, from this or another storage, without moving bytes through here where that is possible."""
+        """Copies an object in, from this or another storage, without moving bytes through here where possible."""
         ...
 
     def close(self) -> None:
@@ -121,7 +126,7 @@ class StorageFactory(Protocol):
     scheme: str
 
     def open(self, url: str, settings: Mapping[str, Any]) -> Storage:
-        """``settings`` is the table ``[storage.<scheme>]``; ``SettingsError`` or ``StorageError`` if it cannot be opened."""
+        """``settings`` is the table ``[storage.<scheme>]``; ``SettingsError``, ``StorageError`` if not."""
         ...
 
 
@@ -230,9 +235,7 @@ class IndexReader(Protocol):
         """The draft with what can be filled in; ``UsageError`` for what makes no sense in this format."""
         ...
 
-    def refresh(
-        self, context: ReadContext, seen: Mapping[str, Any], known: Mapping[str, str]
-    ) -> IndexUpdate | None:
+    def refresh(self, context: ReadContext, seen: Mapping[str, Any], known: Mapping[str, str]) -> IndexUpdate | None:
         """Asks the source what changed; None if nothing did since ``seen``.
 
         ``known`` maps keys of parts to digests that the catalog holds; the content of every part that is not in it is
@@ -450,7 +453,9 @@ class TreeBuilder(Protocol):
         """The files of a distribution besides its packages: indexes, Release or repomd, signatures."""
         ...
 
-    def front(self, repository: Repository, distributions: Sequence[Distribution], tools: TreeTools) -> Iterator[TreeFile]:
+    def front(
+        self, repository: Repository, distributions: Sequence[Distribution], tools: TreeTools
+    ) -> Iterator[TreeFile]:
         """The files of the repository as a whole: its key, client configuration, a page for people."""
         ...
 

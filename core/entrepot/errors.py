@@ -72,7 +72,7 @@ class UpstreamError(EntrepotError):
 
 
 class TransferError(UpstreamError):
-    """A URL could not be fetched: network, HTTP status, time-out, size limit. ``data["url"]`` has no user information."""
+    """A URL could not be fetched: network, status, time-out, size limit. ``data["url"]`` has no user information."""
 
     title = "Transfer failed"
 

@@ -25,7 +25,7 @@ hookimpl = pluggy.HookimplMarker("entrepot")
 
 
 @hookspec
-def register_formats() -> Iterable[Format]:  # type: ignore[empty-body]
+def register_formats() -> Iterable[Format]:
     """Package formats: how to read an index and a package file, order versions, solve dependencies, render a tree.
 
     Example::
@@ -34,10 +34,11 @@ def register_formats() -> Iterable[Format]:  # type: ignore[empty-body]
         def register_formats():
             return [OpkgFormat()]
     """
+    return ()
 
 
 @hookspec
-def register_scanners() -> Iterable[Scanner]:  # type: ignore[empty-body]
+def register_scanners() -> Iterable[Scanner]:
     """Scanners. Every one is asked about every package that comes in, in the order of their names.
 
     Example::
@@ -46,10 +47,11 @@ def register_scanners() -> Iterable[Scanner]:  # type: ignore[empty-body]
         def register_scanners():
             return [LicenceScanner()]
     """
+    return ()
 
 
 @hookspec
-def register_storage() -> Iterable[StorageFactory]:  # type: ignore[empty-body]
+def register_storage() -> Iterable[StorageFactory]:
     """Storage backends, by URL scheme.
 
     Example::
@@ -58,10 +60,11 @@ def register_storage() -> Iterable[StorageFactory]:  # type: ignore[empty-body]
         def register_storage():
             return [WebDavStorageFactory()]
     """
+    return ()
 
 
 @hookspec
-def register_signers() -> Iterable[SignerFactory]:  # type: ignore[empty-body]
+def register_signers() -> Iterable[SignerFactory]:
     """What signs published trees: gpg by default, the seam for a KMS or a remote signing service.
 
     Example::
@@ -70,10 +73,11 @@ def register_signers() -> Iterable[SignerFactory]:  # type: ignore[empty-body]
         def register_signers():
             return [VaultSignerFactory()]
     """
+    return ()
 
 
 @hookspec
-def register_executors() -> Iterable[ExecutorFactory]:  # type: ignore[empty-body]
+def register_executors() -> Iterable[ExecutorFactory]:
     """Where parallel work runs, by URL scheme.
 
     Example::
@@ -82,10 +86,11 @@ def register_executors() -> Iterable[ExecutorFactory]:  # type: ignore[empty-bod
         def register_executors():
             return [SlurmExecutorFactory()]
     """
+    return ()
 
 
 @hookspec
-def register_commands() -> Iterable[click.Command]:  # type: ignore[empty-body]
+def register_commands() -> Iterable[click.Command]:
     """Commands for the command line; the workspace is in ``click.get_current_context().obj``.
 
     Example::
@@ -94,6 +99,7 @@ def register_commands() -> Iterable[click.Command]:  # type: ignore[empty-body]
         def register_commands():
             return [report_command]
     """
+    return ()
 
 
 @hookspec

@@ -95,7 +95,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class RawEntry:
-    """One package of an index as it came. ``digest`` (16 bytes, blake2b of ``raw``) is what incremental sync compares."""
+    """One package of an index as it came. ``digest`` (16 bytes, blake2b of ``raw``) is what sync compares."""
 
     digest: bytes
     raw: bytes
@@ -235,6 +235,8 @@ class PackageInfo:
     section: str
     raw: bytes
     files: tuple[PackageFile, ...]
+    source_version: str = ""
+    """Of the source package, where the format has such a thing and it is known."""
 
 
 @dataclass(frozen=True, slots=True)

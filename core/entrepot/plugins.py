@@ -7,7 +7,8 @@ import importlib.metadata
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
@@ -104,7 +105,7 @@ def make_plugins(extra: Sequence[tuple[str, object]] = (), *, strict: bool = Fal
     for name, load in candidates:
         try:
             manager.register(load(), name=name)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a third party's import may fail in any way
             broken.append(_broken(name, error, strict))
     manager.check_pending()
     return _collect(manager, broken, strict)
@@ -134,13 +135,15 @@ def _collect(manager: pluggy.PluginManager, broken: list[BrokenPlugin], strict: 
             for name, item in objects:
                 if name in table:
                     other = origins[hook, name]
-                    raise PluginError(f"{hook}: {name!r} is registered by {other} and by {plugin}", plugins=[other, plugin])
+                    raise PluginError(
+                        f"{hook}: {name!r} is registered by {other} and by {plugin}", plugins=[other, plugin]
+                    )
                 table[name] = item
                 origins[hook, name] = plugin
         return dict(sorted(table.items()))
 
-    by_name = lambda item: cast(str, item.name)  # noqa: E731
-    by_scheme = lambda item: cast(str, item.scheme)  # noqa: E731
+    by_name = attrgetter("name")
+    by_scheme = attrgetter("scheme")
     return Plugins(
         manager=manager,
         formats=gather("register_formats", by_name),

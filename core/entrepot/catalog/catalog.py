@@ -1,0 +1,75 @@
+"""The catalog as one object: a group of tables per attribute."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from functools import cached_property
+from pathlib import Path
+
+from entrepot.catalog.audit import AuditLog
+from entrepot.catalog.available import AvailableTable
+from entrepot.catalog.database import open_database, transaction
+from entrepot.catalog.imports import ImportsTable
+from entrepot.catalog.packages import PackagesTable
+from entrepot.catalog.publications import PublicationsTable
+from entrepot.catalog.repositories import RepositoriesTable
+from entrepot.catalog.search import Search
+from entrepot.catalog.sources import SourcesTable
+from entrepot.catalog.tasks import TasksTable
+from entrepot.catalog.versions import VersionsTable
+
+
+class Catalog:
+    """An open catalog. Belongs to one thread; open another one for another thread."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.database = open_database(path)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """What is changed inside becomes visible as a whole at its end, or not at all."""
+        return transaction(self.database)
+
+    def close(self) -> None:
+        """Closes the database file."""
+        self.database.close()
+
+    @cached_property
+    def sources(self) -> SourcesTable:
+        return SourcesTable(self.database)
+
+    @cached_property
+    def available(self) -> AvailableTable:
+        return AvailableTable(self.database)
+
+    @cached_property
+    def search(self) -> Search:
+        return Search(self.database)
+
+    @cached_property
+    def packages(self) -> PackagesTable:
+        return PackagesTable(self.database)
+
+    @cached_property
+    def repositories(self) -> RepositoriesTable:
+        return RepositoriesTable(self.database)
+
+    @cached_property
+    def versions(self) -> VersionsTable:
+        return VersionsTable(self.database)
+
+    @cached_property
+    def imports(self) -> ImportsTable:
+        return ImportsTable(self.database)
+
+    @cached_property
+    def publications(self) -> PublicationsTable:
+        return PublicationsTable(self.database)
+
+    @cached_property
+    def tasks(self) -> TasksTable:
+        return TasksTable(self.database)
+
+    @cached_property
+    def audit(self) -> AuditLog:
+        return AuditLog(self.database)

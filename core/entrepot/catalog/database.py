@@ -1,0 +1,96 @@
+"""Opening the database, and the transaction that every change runs in."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlite_utils
+
+from entrepot.catalog.migrations import migrations
+from entrepot.errors import BusyError, EntrepotError
+
+BUSY_SECONDS = 30.0
+
+
+class CatalogError(EntrepotError):
+    """The catalog cannot be opened or is not one of ours."""
+
+    title = "Catalog failed"
+
+
+def open_database(path: Path) -> sqlite_utils.Database:
+    """Opens and, where needed, creates or upgrades a catalog. ``CatalogError`` names the file if that is impossible."""
+    try:
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        # 16 MiB of page cache: a sync of 63,000 packages stays within it, and memory does not grow with the catalog.
+        connection.execute("PRAGMA cache_size = -16384")
+        database = sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)
+        if migrations.pending(database):
+            # Two commands may open a new workspace at once: who comes second waits here, and finds nothing left to do.
+            with transaction(database):
+                migrations.apply(database)
+    except sqlite3.Error as error:
+        raise CatalogError(f"the catalog {path} cannot be opened: {error}", path=str(path)) from error
+    return database
+
+
+@contextmanager
+def transaction(database: sqlite_utils.Database) -> Iterator[None]:
+    """All or nothing, and alone among writers from its start; inside another one it is part of that one."""
+    connection = database.conn
+    if connection.in_transaction:
+        yield
+        return
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        raise BusyError(
+            f"another command has been writing to the catalog for more than {BUSY_SECONDS:.0f} seconds",
+            hint="try again when it has ended; `entrepot task list` shows what runs",
+        ) from error
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.execute("COMMIT")
+
+
+def to_text(moment: dt.datetime) -> str:
+    """ISO 8601 in UTC to the second, so that text order is time order."""
+    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def to_time(text: str) -> dt.datetime:
+    """The reverse of ``to_text``."""
+    return dt.datetime.fromisoformat(text)
+
+
+def to_json(value: object) -> str:
+    """Compact JSON with sorted keys: the same value is always the same text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def from_json(text: str) -> Any:
+    """The reverse of ``to_json``."""
+    return json.loads(text)
+
+
+def rows(
+    database: sqlite_utils.Database, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+) -> Iterator[dict[str, Any]]:
+    """Rows of a query as dictionaries, streamed."""
+    cursor = database.conn.execute(sql, parameters)
+    names = [column[0] for column in cursor.description]
+    for row in cursor:
+        yield dict(zip(names, row, strict=True))

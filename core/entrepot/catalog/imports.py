@@ -1,0 +1,116 @@
+"""Imports with their verdicts and findings."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlite_utils import Database
+
+from entrepot.catalog.database import from_json, rows, to_json, to_text
+from entrepot.errors import NotFoundError
+from entrepot.models import Finding, ImportState, Status, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVerdict:
+    """A verdict with the scanner that gave it. ``answers`` is its key in the result of an import."""
+
+    scanner: str
+    scanner_version: str
+    answers: str
+    verdict: Verdict
+
+
+class ImportsTable:
+    """Tables ``imports``, ``verdicts`` and ``findings``."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def start(self, values: Mapping[str, Any], now: dt.datetime) -> int:
+        """Adds an import and answers its id; ``values`` are columns."""
+        row = dict(values) | {"created_at": to_text(now)}
+        columns, marks = ", ".join(row), ", ".join("?" * len(row))
+        sql = f"INSERT INTO imports ({columns}) VALUES ({marks}) RETURNING id"
+        return int(self._db.conn.execute(sql, list(row.values())).fetchone()[0])
+
+    def advance(self, import_id: int, state: ImportState, **values: Any) -> None:
+        """Moves an import to a state and changes columns."""
+        row = {"state": state.value} | values
+        assignments = ", ".join(f"{column} = ?" for column in row)
+        self._db.conn.execute(f"UPDATE imports SET {assignments} WHERE id = ?", [*row.values(), import_id])
+
+    def get(self, import_id: int) -> dict[str, Any]:
+        """The row of an import."""
+        for row in rows(self._db, "SELECT * FROM imports WHERE id = ?", [import_id]):
+            return row
+        raise NotFoundError(f"there is no import {import_id}")
+
+    def unfinished(self) -> Sequence[int]:
+        """Imports that were under way, for the clean-up after a killed run."""
+        states = (ImportState.FETCHING.value, ImportState.INSPECTING.value)
+        return [row[0] for row in self._db.conn.execute("SELECT id FROM imports WHERE state IN (?, ?)", states)]
+
+    def add_verdicts(self, import_id: int, sha256: str, verdicts: Sequence[StoredVerdict], now: dt.datetime) -> None:
+        """Keeps what the scanners said."""
+        for stored in verdicts:
+            verdict = stored.verdict
+            verdict_id = self._db.conn.execute(
+                """
+                INSERT INTO verdicts (import_id, sha256, scanner, scanner_version, answers, status, reason, message,
+                    tool, tool_version, evidence, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id
+                """,
+                [
+                    import_id,
+                    sha256,
+                    stored.scanner,
+                    stored.scanner_version,
+                    stored.answers,
+                    verdict.status.value,
+                    verdict.reason,
+                    verdict.message,
+                    verdict.tool,
+                    verdict.tool_version,
+                    to_json(dict(verdict.evidence)),
+                    to_text(now),
+                ],
+            ).fetchone()[0]
+            self._db.conn.executemany(
+                "INSERT INTO findings (verdict_id, finding, severity, summary, location, data)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (verdict_id, item.id, item.severity, item.summary, item.where, to_json(dict(item.data)))
+                    for item in verdict.findings
+                ],
+            )
+
+    def verdicts(self, import_id: int) -> Sequence[StoredVerdict]:
+        """What the scanners said, in the order of their names."""
+        sql = "SELECT * FROM verdicts WHERE import_id = ? ORDER BY scanner, id"
+        return [
+            StoredVerdict(
+                row["scanner"],
+                row["scanner_version"],
+                row["answers"],
+                Verdict(
+                    status=Status(row["status"]),
+                    reason=row["reason"],
+                    message=row["message"],
+                    tool=row["tool"],
+                    tool_version=row["tool_version"],
+                    findings=self._findings(row["id"]),
+                    evidence=from_json(row["evidence"]),
+                ),
+            )
+            for row in list(rows(self._db, sql, [import_id]))
+        ]
+
+    def _findings(self, verdict_id: int) -> tuple[Finding, ...]:
+        sql = "SELECT finding, severity, summary, location, data FROM findings WHERE verdict_id = ? ORDER BY id"
+        return tuple(
+            Finding(row["finding"], row["severity"], row["summary"], row["location"], from_json(row["data"]))
+            for row in rows(self._db, sql, [verdict_id])
+        )

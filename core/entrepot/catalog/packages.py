@@ -1,0 +1,95 @@
+"""Artifacts (files, by sha256) and packages (what was read out of them)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+from sqlite_utils import Database
+
+from entrepot.catalog.database import rows, to_text
+from entrepot.errors import NotFoundError
+from entrepot.models import PackageFile, PackageInfo, Sha256
+
+
+class PackagesTable:
+    """Tables ``artifacts``, ``packages``, ``package_raw`` and ``package_files``."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def add_artifacts(self, files: Iterable[PackageFile], now: dt.datetime) -> None:
+        """Notes files that are in the private store."""
+        sql = "INSERT OR IGNORE INTO artifacts (sha256, name, size, created_at) VALUES (?, ?, ?, ?)"
+        self._db.conn.executemany(sql, [(file.sha256, file.name, file.size, to_text(now)) for file in files])
+
+    def add(self, info: PackageInfo, now: dt.datetime) -> int:
+        """Adds a package and answers its id; the same files with the same text are one package."""
+        digest = hashlib.blake2b(info.raw, digest_size=16).digest()
+        main = info.files[0]
+        execute = self._db.conn.execute
+        found = execute("SELECT id FROM packages WHERE sha256 = ? AND digest = ?", [main.sha256, digest]).fetchone()
+        if found:
+            return int(found[0])
+        self.add_artifacts(info.files, now)
+        row: dict[str, Any] = {
+            "format": info.format,
+            "kind": info.kind,
+            "name": info.name,
+            "version": info.version,
+            "version_key": info.version_key,
+            "architecture": info.architecture,
+            "source_name": info.source_name,
+            "summary": info.summary,
+            "section": info.section,
+            "provides": info.provides,
+            "size": sum(file.size for file in info.files),
+            "sha256": main.sha256,
+            "digest": digest,
+            "created_at": to_text(now),
+        }
+        columns = ", ".join(row)
+        marks = ", ".join("?" * len(row))
+        package_id = int(
+            execute(f"INSERT INTO packages ({columns}) VALUES ({marks}) RETURNING id", list(row.values())).fetchone()[0]
+        )
+        execute("INSERT INTO package_raw (id, raw) VALUES (?, ?)", [package_id, info.raw])
+        self._db.conn.executemany(
+            "INSERT INTO package_files (package_id, position, name, size, sha256) VALUES (?, ?, ?, ?, ?)",
+            [(package_id, position, file.name, file.size, file.sha256) for position, file in enumerate(info.files)],
+        )
+        return package_id
+
+    def get(self, package_id: int) -> PackageInfo:
+        """The package with this id, its text and files included."""
+        for row in rows(
+            self._db, "SELECT p.*, r.raw FROM packages p JOIN package_raw r USING (id) WHERE id = ?", [package_id]
+        ):
+            return PackageInfo(
+                format=row["format"],
+                kind=row["kind"],
+                name=row["name"],
+                version=row["version"],
+                version_key=row["version_key"],
+                architecture=row["architecture"],
+                source_name=row["source_name"],
+                summary=row["summary"],
+                section=row["section"],
+                raw=row["raw"],
+                files=self.files(package_id),
+                provides=row["provides"],
+            )
+        raise NotFoundError(f"there is no package with id {package_id}")
+
+    def files(self, package_id: int) -> tuple[PackageFile, ...]:
+        """The files of a package, the main one first."""
+        sql = "SELECT name, size, sha256 FROM package_files WHERE package_id = ? ORDER BY position"
+        return tuple(
+            PackageFile(name, size, Sha256(sha)) for name, size, sha in self._db.conn.execute(sql, [package_id])
+        )
+
+    def has_artifact(self, sha256: str) -> bool:
+        """Whether a file of this content was accepted into the private store."""
+        return self._db.conn.execute("SELECT 1 FROM artifacts WHERE sha256 = ?", [sha256]).fetchone() is not None

@@ -1,0 +1,99 @@
+"""Search over what synced sources offer: exact name, then names that start so, then full text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlite_utils import Database
+
+from entrepot.catalog.available import COLUMNS, FROM
+from entrepot.catalog.database import rows
+from entrepot.models import Available
+
+FULL_TEXT_DEPTH = 2000
+"""Hits of the full text that are ranked; more are not looked at, which bounds the time of a search for ``lib``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What narrows a search; empty is everything."""
+
+    source_id: int | None = None
+    format: str = ""
+    architecture: str = ""
+
+    def where(self) -> tuple[str, list[Any]]:
+        """The conditions as SQL, each starting with AND."""
+        sql, parameters = " AND a.vanished_at IS NULL", []
+        for column, value in (
+            ("s.id", self.source_id),
+            ("s.format", self.format),
+            ("a.architecture", self.architecture),
+        ):
+            if value:
+                sql += f" AND {column} = ?"
+                parameters.append(value)
+        return sql, parameters
+
+
+class Search:
+    """Finds available packages by what a person types."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def find(
+        self, text: str, filters: Filters, *, all_versions: bool = False, limit: int = 25, offset: int = 0
+    ) -> Sequence[Available]:
+        """The packages of up to ``limit`` names, best name first, newest version first.
+
+        Without ``all_versions`` one row for each name, source and architecture.
+        """
+        names = self._names(text.strip(), filters, limit + offset)[offset:]
+        if not names:
+            return []
+        where, parameters = filters.where()
+        sql = f"SELECT {COLUMNS} {FROM} WHERE a.name IN ({','.join('?' * len(names))}){where}"
+        found: dict[str, list[Available]] = {name: [] for name in names}
+        seen: set[tuple[object, ...]] = set()
+        by_version = rows(self._db, sql + " ORDER BY a.version_key DESC, s.id, i.id, a.id", [*names, *parameters])
+        for row in (Available(**row) for row in by_version):
+            identity: tuple[object, ...] = (row.name, row.source_id, row.architecture)
+            if all_versions:
+                identity += (row.version, row.distribution, row.component)
+            if identity not in seen:
+                seen.add(identity)
+                found[row.name].append(row)
+        return [row for name in names for row in found[name]]
+
+    def _names(self, text: str, filters: Filters, count: int) -> list[str]:
+        where, parameters = filters.where()
+        names: dict[str, None] = {}
+
+        def collect(sql: str, values: Sequence[Any]) -> None:
+            if len(names) < count:
+                names.update((row[0], None) for row in self._db.conn.execute(sql, values))
+
+        if text:
+            collect(f"SELECT a.name {FROM} WHERE a.name = ?{where} LIMIT 1", [text, *parameters])
+        collect(
+            f"SELECT DISTINCT a.name {FROM} WHERE a.name >= ? AND a.name < ?{where} ORDER BY a.name LIMIT ?",
+            [text, text + "\U0010ffff", *parameters, count],
+        )
+        if words := re.findall(r"\w+", text):
+            query = " ".join(f'"{word}"' for word in words) + "*"
+            collect(
+                f"""
+                SELECT a.name FROM (
+                    SELECT rowid, bm25(available_fts, 10.0, 5.0, 3.0, 1.0) AS rank
+                    FROM available_fts WHERE available_fts MATCH ? ORDER BY rank LIMIT {FULL_TEXT_DEPTH}
+                ) f JOIN available a ON a.id = f.rowid JOIN source_indexes i ON i.id = a.index_id
+                JOIN sources s ON s.id = i.source_id WHERE 1 = 1{where}
+                GROUP BY a.name ORDER BY min(f.rank), a.name LIMIT ?
+                """,
+                [query, *parameters, count],
+            )
+        return list(names)[:count]

@@ -1,0 +1,244 @@
+"""Versions of distributions: immutable, numbered sets of packages, stored as what each one added and removed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlite_utils import Database
+
+from entrepot.catalog.database import rows, to_json, to_text, to_time
+from entrepot.contracts import Candidate
+from entrepot.errors import NotFoundError
+from entrepot.models import (
+    Distribution,
+    EntryRef,
+    PackageFile,
+    PackageInfo,
+    PublishedEntry,
+    Repository,
+    Sha256,
+    Version,
+)
+
+IN_VERSION = (
+    "m.distribution_id = :distribution AND m.added_in <= :number AND (m.removed_in IS NULL OR m.removed_in > :number)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """A package that is to be part of the next version, at its place."""
+
+    package_id: int
+    info: PackageInfo
+    component: str
+    location: str
+
+    def digest(self) -> bytes:
+        """16 bytes over all that its entry in a published index depends on."""
+        state = hashlib.blake2b(digest_size=16)
+        for part in (
+            self.info.raw,
+            self.location.encode(),
+            *(f"{f.name} {f.sha256}".encode() for f in self.info.files),
+        ):
+            state.update(len(part).to_bytes(8, "big"))
+            state.update(part)
+        return state.digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One package of a version."""
+
+    membership_id: int
+    package_id: int
+    name: str
+    version: str
+    architecture: str
+    kind: str
+    component: str
+    location: str
+    size: int
+    sha256: str
+
+
+class VersionsTable:
+    """Tables ``versions`` and ``membership``."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def latest(self, distribution: Distribution) -> Version:
+        """The newest version; version 0 of a distribution into which nothing came yet."""
+        return self._versions("distribution_id = ? ORDER BY number DESC LIMIT 1", distribution.id)[0]
+
+    def get(self, distribution: Distribution, number: int) -> Version:
+        """One version; ``NotFoundError`` that names the newest."""
+        for version in self._versions("distribution_id = ? AND number = ?", distribution.id, number):
+            return version
+        newest = self.latest(distribution).number
+        raise NotFoundError(f"{distribution.path} has no version {number}", hint=f"its newest version is {newest}")
+
+    def list(self, distribution: Distribution) -> Sequence[Version]:
+        """Every version, newest first."""
+        return self._versions("distribution_id = ? ORDER BY number DESC", distribution.id)
+
+    def create(
+        self,
+        distribution: Distribution,
+        additions: Sequence[Addition],
+        removals: Collection[int],
+        message: str,
+        now: dt.datetime,
+    ) -> Version:
+        """Makes the next version from the newest one; ``removals`` are ids of memberships."""
+        before = self.latest(distribution)
+        number = before.number + 1
+        self._db.conn.executemany(
+            "INSERT INTO membership (distribution_id, package_id, component, location, digest, added_in)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            [(distribution.id, a.package_id, a.component, a.location, a.digest(), number) for a in additions],
+        )
+        self._db.conn.executemany(
+            "UPDATE membership SET removed_in = ? WHERE id = ?", [(number, member) for member in removals]
+        )
+        self._db.table("versions").insert(
+            {
+                "distribution_id": distribution.id,
+                "number": number,
+                "message": message,
+                "added": len(additions),
+                "removed": len(removals),
+                "packages": before.packages + len(additions) - len(removals),
+                "created_at": to_text(now),
+            }
+        )
+        return self.get(distribution, number)
+
+    def members(self, distribution: Distribution, number: int, name: str | None = None) -> Iterator[Member]:
+        """The packages of a version, or those of one name, in index order."""
+        named = " AND p.name = :name" if name is not None else ""
+        sql = f"""
+            SELECT m.id AS membership_id, p.id AS package_id, p.name, p.version, p.architecture, p.kind, m.component,
+                m.location, p.size, p.sha256
+            FROM membership m JOIN packages p ON p.id = m.package_id WHERE {IN_VERSION}{named}
+            ORDER BY p.name, p.version_key, p.architecture, p.sha256, m.id
+        """
+        parameters = {"distribution": distribution.id, "number": number, "name": name}
+        return (Member(**row) for row in rows(self._db, sql, parameters))
+
+    def changes(self, distribution: Distribution, since: int, until: int) -> Iterator[Member]:
+        """Packages that version ``until`` has and version ``since`` has not."""
+        sql = f"""
+            SELECT m.id AS membership_id, p.id AS package_id, p.name, p.version, p.architecture, p.kind, m.component,
+                m.location, p.size, p.sha256
+            FROM membership m JOIN packages p ON p.id = m.package_id
+            WHERE {IN_VERSION} AND NOT (m.added_in <= :since AND (m.removed_in IS NULL OR m.removed_in > :since))
+            ORDER BY m.id
+        """
+        parameters = {"distribution": distribution.id, "number": until, "since": since}
+        return (Member(**row) for row in rows(self._db, sql, parameters))
+
+    def occupant(self, repository: Repository, location: str, file_name: str) -> str | None:
+        """The sha256 of the file that has, or had in any kept version, this path in a repository."""
+        sql = """
+            SELECT f.sha256 FROM membership m JOIN distributions d ON d.id = m.distribution_id
+            JOIN package_files f ON f.package_id = m.package_id
+            WHERE m.location = ? AND f.name = ? AND d.repository_id = ? LIMIT 1
+        """
+        found = self._db.conn.execute(sql, [location, file_name, repository.id]).fetchone()
+        return str(found[0]) if found else None
+
+    def groups(self, distribution: Distribution, number: int) -> Sequence[tuple[str, str, str]]:
+        """The (component, kind, architecture) that a version has packages of, sorted."""
+        sql = f"""
+            SELECT DISTINCT m.component, p.kind, p.architecture FROM membership m JOIN packages p ON p.id = m.package_id
+            WHERE {IN_VERSION} ORDER BY 1, 2, 3
+        """
+        return self._db.conn.execute(sql, {"distribution": distribution.id, "number": number}).fetchall()
+
+    def refs(
+        self, distribution: Distribution, number: int, component: str, kind: str, architectures: Collection[str]
+    ) -> Iterator[EntryRef]:
+        """Packages of one index, in index order, without their text."""
+        named = {f"a{position}": name for position, name in enumerate(architectures)}
+        sql = f"""
+            SELECT m.id, m.digest FROM membership m JOIN packages p ON p.id = m.package_id
+            WHERE {IN_VERSION} AND m.component = :component AND p.kind = :kind
+            AND p.architecture IN ({",".join(f":{name}" for name in named)})
+            ORDER BY p.name, p.version_key, p.architecture, p.sha256, m.id
+        """
+        parameters: dict[str, Any] = {
+            "distribution": distribution.id,
+            "number": number,
+            "component": component,
+            "kind": kind,
+        }
+        return (EntryRef(*row) for row in self._db.conn.execute(sql, parameters | named))
+
+    def entries(self, membership_ids: Sequence[int]) -> Sequence[PublishedEntry]:
+        """Text, place and files of packages, in the order of ``membership_ids``."""
+        marks = ",".join("?" * len(membership_ids))
+        files: dict[int, list[PackageFile]] = {}
+        sql = f"""
+            SELECT m.id, f.name, f.size, f.sha256 FROM membership m JOIN package_files f ON f.package_id = m.package_id
+            WHERE m.id IN ({marks}) ORDER BY f.position
+        """
+        for member, name, size, sha256 in self._db.conn.execute(sql, membership_ids):
+            files.setdefault(member, []).append(PackageFile(name, size, Sha256(sha256)))
+        sql = f"""
+            SELECT m.id, r.raw, m.location FROM membership m JOIN package_raw r ON r.id = m.package_id
+            WHERE m.id IN ({marks})
+        """
+        entries = {
+            member: PublishedEntry(raw, location, tuple(files[member]))
+            for member, raw, location in self._db.conn.execute(sql, membership_ids)
+        }
+        return [entries[member] for member in membership_ids]
+
+    def candidates(
+        self, distribution: Distribution, number: int, names: Collection[str], provided: Collection[str] = ()
+    ) -> Iterator[Candidate]:
+        """The binary packages of a version that are called or provide one of these names, for the solver.
+
+        Their ids are negative, so that they are no available package's.
+        """
+        wanted = set(provided)
+        sql = f"""
+            SELECT -m.id, p.name, p.version, p.architecture, r.raw, p.provides FROM membership m
+            JOIN packages p ON p.id = m.package_id JOIN package_raw r ON r.id = p.id
+            WHERE {IN_VERSION} AND p.kind = 'binary' AND (p.name IN (SELECT value FROM json_each(:names))
+            OR (:provided AND p.provides <> ''))
+        """
+        parameters = {
+            "distribution": distribution.id,
+            "number": number,
+            "names": to_json(sorted(names)),
+            "provided": bool(wanted),
+        }
+        for row_id, name, version, architecture, raw, provides in self._db.conn.execute(sql, parameters):
+            if name in names or not wanted.isdisjoint(provides.split()):
+                yield Candidate(row_id, name, version, architecture, raw, present=True)
+
+    def holders(self, name: str) -> Sequence[tuple[str, str, str, int]]:
+        """Where a name is in the newest version: (repository/distribution, version, architecture, import id or 0)."""
+        sql = """
+            SELECT r.name || '/' || d.name, p.version, p.architecture,
+                coalesce((SELECT max(i.id) FROM imports i WHERE i.package_id = p.id AND i.distribution_id = d.id), 0)
+            FROM membership m JOIN packages p ON p.id = m.package_id JOIN distributions d ON d.id = m.distribution_id
+            JOIN repositories r ON r.id = d.repository_id
+            WHERE p.name = ? AND m.removed_in IS NULL ORDER BY 1, p.version_key DESC, 3
+        """
+        return self._db.conn.execute(sql, [name]).fetchall()
+
+    def _versions(self, where: str, *parameters: Any) -> Sequence[Version]:
+        columns = "distribution_id, number, created_at, message, added, removed, packages"
+        return [
+            Version(**(row | {"created_at": to_time(row["created_at"])}))
+            for row in rows(self._db, f"SELECT {columns} FROM versions WHERE {where}", parameters)
+        ]

@@ -1,0 +1,1 @@
+"""Publishing: a version becomes a tree of files, and the tree is put in place."""

@@ -1,0 +1,172 @@
+"""``entrepot.toml``: read once, checked at once, every mistake named with file and key."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from entrepot.errors import SettingsError
+from entrepot.models import Outcome, Status
+
+SETTINGS_FILE = "entrepot.toml"
+
+T = TypeVar("T")
+
+Rules = Mapping[Status, Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySettings:
+    """What verdicts lead to: by scanner name, then for every scanner that is not named, by status."""
+
+    name: str
+    default: Rules
+    scanners: Mapping[str, Rules] = field(default_factory=dict)
+
+
+SOFT = PolicySettings(
+    "soft",
+    {
+        Status.PASS: Outcome.PUBLISH,
+        Status.WARN: Outcome.PUBLISH,
+        Status.SKIPPED: Outcome.PUBLISH,
+        Status.REVIEW: Outcome.REVIEW,
+        Status.ERROR: Outcome.REVIEW,
+        Status.BLOCK: Outcome.REJECT,
+    },
+)
+"""Lets warnings through, holds what is doubtful, refuses what a scanner blocks. The policy unless another is chosen."""
+
+STRICT = PolicySettings(
+    "strict",
+    {
+        Status.PASS: Outcome.PUBLISH,
+        Status.WARN: Outcome.REVIEW,
+        Status.SKIPPED: Outcome.REVIEW,
+        Status.REVIEW: Outcome.REVIEW,
+        Status.ERROR: Outcome.REJECT,
+        Status.BLOCK: Outcome.REJECT,
+    },
+)
+"""Publishes only what every scanner passes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of a workspace. Tables of plugins are handed to them as they are."""
+
+    policies: Mapping[str, PolicySettings]
+    scanners: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    storage: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    signers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    executor: str = "threads:"
+    plugins_strict: bool = False
+    max_package_size: int = 8 << 30
+    """Bytes of one file that is fetched or uploaded."""
+    allow_file_sources: bool = True
+    default_policy: str = "soft"
+
+    def policy(self, name: str) -> PolicySettings:
+        """The policy of this name; ``SettingsError`` that lists those there are."""
+        try:
+            return self.policies[name]
+        except KeyError:
+            known = ", ".join(sorted(self.policies))
+            raise SettingsError(f"there is no policy called {name!r}", hint=f"known policies: {known}") from None
+
+
+def load_settings(path: Path) -> Settings:
+    """The settings of a file; the defaults where there is none. ``SettingsError`` names file and key."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        document = {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path}: {error}", path=str(path)) from error
+    reader = _Reader(path, document)
+    settings = Settings(
+        policies=reader.policies(),
+        scanners=reader.tables("scanners"),
+        storage=reader.tables("storage"),
+        signers=reader.tables("signers"),
+        executor=reader.value("executor", str, "threads:"),
+        plugins_strict=reader.value("plugins.strict", bool, False),  # noqa: FBT003 - a default, not a flag
+        max_package_size=reader.value("max_package_size", int, 8 << 30),
+        allow_file_sources=reader.value("allow_file_sources", bool, True),  # noqa: FBT003
+        default_policy=reader.value("default_policy", str, "soft"),
+    )
+    reader.refuse_unknown()
+    settings.policy(settings.default_policy)
+    return settings
+
+
+class _Reader:
+    """Takes values out of the document and notes which, so that what is left over is a mistake."""
+
+    def __init__(self, path: Path, document: dict[str, Any]) -> None:
+        self.path = path
+        self.document = document
+        self.known = {"policies"}
+
+    def value(self, key: str, kind: type[T], default: T) -> T:
+        table: Any = self.document
+        *folders, last = key.split(".")
+        self.known.add(key.split(".")[0])
+        for folder in folders:
+            table = table.get(folder, {})
+            if not isinstance(table, dict):
+                raise self.error(folder, "must be a table")
+        found = table.get(last, default)
+        if type(found) is not kind:
+            raise self.error(key, f"must be {kind.__name__}, not {type(found).__name__}")
+        return cast("T", found)
+
+    def tables(self, key: str) -> Mapping[str, Mapping[str, Any]]:
+        self.known.add(key)
+        found = self.document.get(key, {})
+        if not isinstance(found, dict):
+            raise self.error(key, "must be a table")
+        for name, table in found.items():
+            if not isinstance(table, dict):
+                raise self.error(f"{key}.{name}", "must be a table")
+        return found
+
+    def policies(self) -> Mapping[str, PolicySettings]:
+        policies = {"soft": SOFT, "strict": STRICT}
+        for name, table in self.tables("policies").items():
+            parent = table.get("inherits", "soft")
+            if parent not in policies:
+                raise self.error(f"policies.{name}.inherits", f"names no policy that stands before it: {parent!r}")
+            default = dict(policies[parent].default)
+            scanners = {scanner: dict(rules) for scanner, rules in policies[parent].scanners.items()}
+            for key, value in table.items():
+                if key == "inherits":
+                    continue
+                if isinstance(value, dict):
+                    base = scanners.get(key, {})
+                    scanners[key] = base | self.rules(f"policies.{name}.{key}", value)
+                else:
+                    default |= self.rules(f"policies.{name}", {key: value})
+            policies[name] = PolicySettings(name, default, scanners)
+        return policies
+
+    def rules(self, key: str, table: Mapping[str, Any]) -> dict[Status, Outcome]:
+        rules = {}
+        for status, outcome in table.items():
+            if status not in list(Status):
+                raise self.error(f"{key}.{status}", f"is no verdict; one of {', '.join(Status)}")
+            if outcome not in list(Outcome):
+                raise self.error(f"{key}.{status}", f"must be one of {', '.join(Outcome)}")
+            rules[Status(status)] = Outcome(outcome)
+        return rules
+
+    def refuse_unknown(self) -> None:
+        for key in self.document:
+            if key not in self.known:
+                raise self.error(key, f"is not known; known are {', '.join(sorted(self.known))}")
+
+    def error(self, key: str, message: str) -> SettingsError:
+        return SettingsError(f"{self.path}: {key} {message}", path=str(self.path), key=key)

@@ -1,0 +1,66 @@
+"""The private store: every file once, by its sha256, never under a published URL."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from entrepot.contracts import ObjectMeta, Storage
+from entrepot.errors import StorageError
+from entrepot.models import Sha256
+
+CHUNK = 1 << 20
+
+
+class ArtifactStore:
+    """Artifacts on a storage. What waits for inspection or review is here, too: the catalog says what may be published."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+
+    @staticmethod
+    def key(sha256: str) -> str:
+        """Where an artifact is."""
+        return f"artifacts/{sha256[:2]}/{sha256}"
+
+    def has(self, sha256: str) -> bool:
+        """Whether the file is here."""
+        return self.storage.stat(self.key(sha256)) is not None
+
+    def add(self, path: Path, sha256: Sha256) -> None:
+        """Keeps a file whose digest the caller has checked; the file stays where it is."""
+        if not self.has(sha256):
+            self.storage.write(self.key(sha256), path, meta=ObjectMeta(sha256=sha256))
+
+    def open(self, sha256: str) -> BinaryIO:
+        """The content of an artifact."""
+        return self.storage.read(self.key(sha256))
+
+    def remove(self, sha256: str) -> None:
+        """Forgets an artifact."""
+        self.storage.delete(self.key(sha256))
+
+    @contextmanager
+    def local(self, sha256: str, name: str, folder: Path) -> Iterator[Path]:
+        """The artifact as a file called ``name`` in ``folder``, for programs that want one; checked while it is copied."""
+        path = folder / name
+        state = hashlib.sha256()
+        with self.open(sha256) as source, path.open("wb") as target:
+            while chunk := source.read(CHUNK):
+                state.update(chunk)
+                target.write(chunk)
+        if state.hexdigest() != sha256:
+            raise StorageError(f"the artifact {sha256} has other content than its name says", sha256=sha256)
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def file_sha256(path: Path) -> Sha256:
+    """The sha256 of a file."""
+    with path.open("rb") as stream:
+        return Sha256(hashlib.file_digest(stream, "sha256").hexdigest())

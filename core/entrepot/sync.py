@@ -1,0 +1,110 @@
+"""Sync: what a source offers now becomes what the catalog says it offers, in one transaction or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from entrepot.contracts import Format, IndexUpdate, ReadContext
+from entrepot.errors import BusyError
+from entrepot.models import Described, IndexPart, RawEntry, Source, SyncCounts
+from entrepot.progress import ProgressEvent
+
+if TYPE_CHECKING:
+    from entrepot.catalog import Catalog
+    from entrepot.catalog.sources import SourceState
+
+REPORT_EVERY = 2000
+"""Packages between two progress events."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncResult:
+    """How a sync ended. ``counts`` is None where the source had not changed, and nothing was read or written."""
+
+    source: Source
+    counts: SyncCounts | None
+    packages: int
+    warnings: Sequence[str] = ()
+
+
+def sync(catalog: Catalog, format_: Format, context: ReadContext) -> SyncResult:
+    """Brings what changed at a source into the catalog.
+
+    Everything is fetched and checked before the first row changes. ``BusyError`` if another sync of the same source
+    ended in the meantime.
+    """
+    source = context.source
+    before = catalog.sources.state(source)
+    known = {} if context.force else {key: digest for key, (_, digest, _) in catalog.sources.indexes(source).items()}
+    context.progress(ProgressEvent("sync.release", "Fetching index..."))
+    update = format_.index.refresh(context, {} if context.force else before.state, known)
+    if update is None:
+        with catalog.transaction():
+            catalog.sources.save_state(source, _checked(before, context))
+        context.progress(ProgressEvent("sync.index", "Nothing changed", "completed", before.packages, before.packages))
+        return SyncResult(source, None, before.packages)
+    with catalog.transaction():
+        if catalog.sources.state(source).generation != before.generation:
+            raise BusyError(
+                f"another sync of {source.name!r} ended in the meantime", hint="there is nothing left to do; sync again"
+            )
+        counts = _write(catalog, format_, context, update)
+        packages = catalog.available.count(source)
+        catalog.sources.save_state(source, _changed(before, update, packages, context))
+    context.progress(ProgressEvent("sync.index", "Index updated", "completed", packages, packages, "packages"))
+    warnings = list(update.warnings)
+    if not packages:
+        warnings.append(f"{source.name} offers no package: check its URL, distributions, components and architectures")
+    return SyncResult(source, counts, packages, warnings)
+
+
+def _write(catalog: Catalog, format_: Format, context: ReadContext, update: IndexUpdate) -> SyncCounts:
+    source = context.source
+    held = dict(catalog.sources.indexes(source))
+    first_id = catalog.available.next_id()
+    counts = SyncCounts()
+    for part in update.parts:
+        row_id, digest, packages = held.pop(part.key, (0, "", 0))
+        if digest == part.digest and not context.force:
+            catalog.sources.touch_index(row_id, part.signed_by)
+            counts += SyncCounts(unchanged=packages)
+            continue
+        row_id = catalog.sources.save_index(source, part, 0, context.now)
+        entries = _counted(format_.index.entries(context, part), context, counts.total)
+
+        def describe(raw: bytes, part: IndexPart = part) -> Described:
+            return format_.index.describe(raw, part)
+
+        changes = catalog.available.replace(row_id, entries, describe, context.now)
+        catalog.sources.save_index(source, part, changes.total, context.now)
+        counts += changes
+    for row_id, digest, _ in held.values():
+        if digest:
+            counts += SyncCounts(removed=catalog.available.vanish(row_id, context.now))
+            catalog.sources.drop_index(row_id)
+    catalog.available.index_text(first_id)
+    return counts
+
+
+def _counted(entries: Iterator[RawEntry], context: ReadContext, before: int) -> Iterator[RawEntry]:
+    for count, entry in enumerate(entries, before + 1):
+        if not count % REPORT_EVERY:
+            context.progress(ProgressEvent("sync.index", "Processing packages...", "running", count, unit="packages"))
+        yield entry
+
+
+def _checked(before: SourceState, context: ReadContext) -> SourceState:
+    return replace(before, checked_at=context.now)
+
+
+def _changed(before: SourceState, update: IndexUpdate, packages: int, context: ReadContext) -> SourceState:
+    return replace(
+        before,
+        generation=before.generation + 1,
+        state=update.state,
+        packages=packages,
+        checked_at=context.now,
+        changed_at=context.now,
+    )

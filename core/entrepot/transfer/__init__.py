@@ -1,0 +1,38 @@
+"""Fetches files from sources over HTTP(S) and from local folders: retries, resume, limits, checks. See ``HttpTransfer``.
+
+Importing this package does not import httpx: that happens with the first URL that needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from entrepot.models import Connection, Secrets
+from entrepot.transfer.client import HttpTransfer
+from entrepot.transfer.settings import TransferSettings
+from entrepot.transfer.urls import redact, without_user
+
+__all__ = ["HttpTransfer", "TransferSettings", "open_transfer", "redact", "without_user"]
+
+
+@contextmanager
+def open_transfer(
+    connection: Connection,
+    secrets: Secrets,
+    *,
+    settings: TransferSettings | None = None,
+    source_url: str | None = None,
+) -> Iterator[HttpTransfer]:
+    """A transfer for one source, closed at the end of the context; ``UsageError`` for options that cannot be used.
+
+    ``source_url`` is the source's own URL. With it, user name, password, headers and client certificate go to its
+    scheme, host and port alone, whatever else is asked for (mirrors that a list names), and a ``file:`` source cannot
+    be left by ``..`` or a symbolic link. Without it, every URL that is asked for counts as the source's own, though
+    nothing that it redirects to.
+    """
+    transfer = HttpTransfer(connection, secrets, settings or TransferSettings(), source_url=source_url)
+    try:
+        yield transfer
+    finally:
+        transfer.close()
