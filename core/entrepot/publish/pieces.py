@@ -34,7 +34,7 @@ EntryText = Callable[[PublishedEntry], bytes]
 
 PIECE_MIN = 256
 PIECE_MAX = 2048
-"""Packages in a piece: it ends, from the 256th package on, after one whose digest ends in a zero byte; 512 on average."""
+"""Packages in a piece. From the 256th on, it ends after one whose digest ends in a zero byte: at 512 on average."""
 
 _MAGIC = b"ENP1"
 _HEADER = struct.Struct("<4sIQQQ")
