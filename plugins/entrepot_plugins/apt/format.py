@@ -1,0 +1,80 @@
+"""The format ``apt``: its options, and its six members, each imported when it is first asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from entrepot.contracts import Option
+
+if TYPE_CHECKING:
+    from entrepot.contracts import ClientFiles, IndexReader, PackageReader, Solver, TreeBuilder, VersionScheme
+
+SOURCE_OPTIONS = (
+    Option("sources", "read the indexes of source packages, too"),
+    Option("udebs", "read the indexes of the installer's packages, too"),
+    Option("ignore_missing_indices", "go on without an index that the Release file names and the server does not have"),
+    Option("allow_weak", "accept indexes of which only MD5 or SHA-1 digests are known"),
+    Option("allow_stale", "accept a Release file that is older than the last one, or past its Valid-Until"),
+)
+
+DISTRIBUTION_OPTIONS = (
+    Option("suite", "Suite of the Release file; the distribution's name if empty", str, ""),
+    Option("codename", "Codename of the Release file; the distribution's name if empty", str, ""),
+    Option("version", "Version of the Release file", str, ""),
+    Option("description", "Description of the Release file", str, ""),
+    Option("not_automatic", "clients take packages from here only when told to (NotAutomatic)"),
+    Option("but_automatic_upgrades", "... and upgrade those that they took from here (ButAutomaticUpgrades)"),
+    Option("valid_days", "days until clients refuse the Release file (Valid-Until); 0: never", int, 0),
+)
+
+
+class AptFormat:
+    """APT repositories. The members are lazy, so that a command which needs one of them pays for that one only."""
+
+    name = "apt"
+    title = "APT (Debian)"
+    source_options = SOURCE_OPTIONS
+    distribution_options = DISTRIBUTION_OPTIONS
+
+    @cached_property
+    def versions(self) -> VersionScheme:
+        """dpkg's order of versions."""
+        from .version import DebianVersions
+
+        return DebianVersions()
+
+    @cached_property
+    def index(self) -> IndexReader:
+        """Reads Release, Packages and Sources files."""
+        from .index import AptIndexReader
+
+        return AptIndexReader()
+
+    @cached_property
+    def packages(self) -> PackageReader:
+        """Reads .deb, .udeb and .dsc files."""
+        from .debfile import DebReader
+
+        return DebReader()
+
+    @cached_property
+    def solver(self) -> Solver:
+        """Finds the dependencies of packages."""
+        from .solver import AptSolver
+
+        return AptSolver()
+
+    @cached_property
+    def tree(self) -> TreeBuilder:
+        """Renders distributions."""
+        from .tree import AptTree
+
+        return AptTree()
+
+    @cached_property
+    def clients(self) -> ClientFiles:
+        """Reads sources.list files."""
+        from .client_files import AptClientFiles
+
+        return AptClientFiles()

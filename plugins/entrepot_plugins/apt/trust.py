@@ -1,0 +1,194 @@
+"""Verifies what a repository signs, against the keys of one source and nothing else.
+
+``gpgv`` does the cryptography: it reads no configuration, starts no agent, touches no key ring of the user, and trusts
+exactly the keys it is handed. What it answers on its status channel decides, not its exit code: that is an error as
+soon as one of several signatures is by a key that is not at hand.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from entrepot.errors import TrustError
+
+TIMEOUT = 60
+WEAK_HASHES = {"1": "MD5", "2": "SHA-1", "3": "RIPEMD-160"}
+"""Numbers of hash algorithms (RFC 9580, 9.5) with which a signature proves nothing any more."""
+_ARMOR = re.compile(rb"-----BEGIN PGP PUBLIC KEY BLOCK-----[ \t]*\r?\n(.*?)-----END PGP PUBLIC KEY BLOCK-----", re.S)
+_CLEARSIGNED = re.compile(
+    rb"\A\s*-----BEGIN PGP SIGNED MESSAGE-----[ \t]*\r?\n(?:[^\r\n]+\r?\n)*[ \t]*\r?\n"
+    rb"(.*?)\r?\n-----BEGIN PGP SIGNATURE-----",
+    re.S,
+)
+PUBLIC_KEY, SECRET_KEYS = 6, (5, 7)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was signed, and the fingerprint of the (primary) key that signed it."""
+
+    payload: bytes
+    fingerprint: str
+
+
+def dearmor(keys: bytes) -> bytes:
+    """Public keys as ``gpgv`` reads them: armored blocks (several allowed) decoded, binary keys as they are.
+
+    ``ValueError`` for what holds no public key, or holds secret ones.
+    """
+    blocks = _ARMOR.findall(keys)
+    if blocks:
+        binary = b"".join(_decode_armor(block) for block in blocks)
+    elif b"-----BEGIN PGP PRIVATE" in keys:
+        raise ValueError("it holds a secret key")
+    else:
+        binary = keys
+    if binary[8:12] == b"KBXf":
+        raise ValueError("it is a keybox; export the keys with gpg --export")
+    if not binary or not binary[0] & 0x80:
+        raise ValueError("it holds no OpenPGP public key")
+    first = binary[0]
+    tag = first & 0x3F if first & 0x40 else (first >> 2) & 0x0F
+    if tag in SECRET_KEYS:
+        raise ValueError("it holds a secret key")
+    if tag != PUBLIC_KEY:
+        raise ValueError("it holds no OpenPGP public key")
+    return binary
+
+
+def _decode_armor(block: bytes) -> bytes:
+    lines = [line.strip() for line in block.splitlines()]
+    # Headers (Version:, Comment:) end at the first empty line; some tools write neither.
+    body = lines[lines.index(b"") + 1 :] if b"" in lines and b":" in b"".join(lines[: lines.index(b"")]) else lines
+    # The checksum line starts with "=" (RFC 9580, 6.1: optional, and gpgv would not use it for keys either).
+    text = b"".join(line for line in body if not line.startswith(b"="))
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"its armor is damaged: {error}") from error
+
+
+def unwrap(content: bytes) -> bytes:
+    """The text of an InRelease whose signature nobody asks for; text without a signature around it as it is."""
+    match = _CLEARSIGNED.search(content)
+    if not match:
+        return content
+    return re.sub(rb"(?m)^- ", b"", match.group(1)) + b"\n"
+
+
+def verify(signed: bytes, keyring: Path, *, name: str, signature: bytes | None = None) -> Verified:
+    """What a clear-signed text (InRelease), or a text with its detached ``signature``, really says.
+
+    At least one signature has to be good, by a key of ``keyring`` that is neither expired nor revoked, with a hash
+    better than SHA-1; signatures by unknown keys do not matter beside it; a bad one makes everything bad. The payload
+    of a clear-signed text is what ``gpgv`` hands out as signed: text before and after it is not in it. ``TrustError``
+    naming the file as ``name``.
+    """
+    with tempfile.TemporaryDirectory(prefix="entrepot-gpgv-") as scratch:
+        folder = Path(scratch)
+        keys = folder / "keys.gpg"
+        try:
+            keys.write_bytes(dearmor(keyring.read_bytes()))
+        except (OSError, ValueError) as error:
+            raise TrustError(
+                f"the keyring of {name} cannot be used: {error}", hint="set another one with --keyring"
+            ) from error
+        text = folder / "signed"
+        text.write_bytes(signed)
+        command = ["gpgv", "--homedir", scratch, "--keyring", str(keys), "--status-fd", "1"]
+        for weak in ("SHA1", "RIPEMD160"):
+            command += ["--weak-digest", weak]
+        if signature is None:
+            command += ["--output", str(folder / "payload"), str(text)]
+        else:
+            (folder / "signature").write_bytes(signature)
+            command += [str(folder / "signature"), str(text)]
+        fingerprint = _judge(_run(command), name)
+        payload = signed if signature is not None else (folder / "payload").read_bytes()
+    return Verified(payload, fingerprint)
+
+
+def _run(command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=TIMEOUT, check=False)
+    except FileNotFoundError as error:
+        raise TrustError("gpgv is not installed", hint="apt-get install gpgv (or gnupg2 on Fedora and RHEL)") from error
+    except subprocess.TimeoutExpired as error:
+        raise TrustError(f"gpgv did not answer within {TIMEOUT} seconds") from error
+    return done.stdout.decode("utf-8", "replace")
+
+
+@dataclass
+class _Judgement:
+    """What gpgv says of all signatures together."""
+
+    good: bool = False
+    """The signature being reported is good, and so is its key."""
+    fingerprint: str = ""
+    bad: bool = False
+    damaged: bool = False
+    unknown: list[str] = field(default_factory=list)
+    flaws: list[str] = field(default_factory=list)
+
+    def take(self, keyword: str, words: list[str]) -> None:
+        if keyword in ("NEWSIG", "EXPSIG", "EXPKEYSIG", "REVKEYSIG", "BADSIG", "ERRSIG"):
+            self.good = False
+        match keyword:
+            case "GOODSIG":
+                self.good = True
+            case "VALIDSIG" if self.good and len(words) >= 10:
+                if words[7] in WEAK_HASHES:
+                    self.flaws.append(f"the signature by {words[9]} uses {WEAK_HASHES[words[7]]}")
+                elif not self.fingerprint:
+                    self.fingerprint = words[9]
+            case "EXPSIG":
+                self.flaws.append(f"the signature by {words[0]} has expired")
+            case "EXPKEYSIG":
+                self.flaws.append(f"key {words[0]} has expired")
+            case "REVKEYSIG":
+                self.flaws.append(f"key {words[0]} is revoked")
+            case "BADSIG":
+                self.bad = True
+            case "ERRSIG" if len(words) > 5 and words[5] == "9":
+                self.unknown.append(words[6] if len(words) > 6 and words[6] != "-" else words[0])
+            case "ERRSIG" if len(words) > 2 and words[2] in WEAK_HASHES:
+                self.flaws.append(f"the signature by {words[0]} uses {WEAK_HASHES[words[2]]}")
+            case "ERRSIG":
+                self.flaws.append(f"the signature by {words[0]} cannot be checked")
+            case "ERROR":
+                self.damaged = True
+
+
+def _judge(status: str, name: str) -> str:
+    seen = _Judgement()
+    for line in status.splitlines():
+        words = line.split()
+        if len(words) >= 2 and words[0] == "[GNUPG:]":
+            seen.take(words[1], words[2:])
+    if seen.bad:
+        raise TrustError(
+            f"{name} has a bad signature: its text is not what was signed",
+            hint="the file may have been changed on its way, or the mirror is in the middle of an update",
+            file=name,
+        )
+    if seen.damaged:
+        raise TrustError(f"{name} is not one signed text: gpgv found damaged or additional data in it", file=name)
+    if seen.fingerprint:
+        return seen.fingerprint
+    if seen.flaws:
+        raise TrustError(f"{name} has no signature to be trusted: {'; '.join(seen.flaws)}", file=name, flaws=seen.flaws)
+    if seen.unknown:
+        keys = ", ".join(dict.fromkeys(seen.unknown))
+        raise TrustError(
+            f"{name} is signed by keys that are not in the source's keyring: {keys}",
+            hint="set a keyring that has one of them with --keyring, after checking where it comes from",
+            file=name,
+            keys=seen.unknown,
+        )
+    raise TrustError(f"{name} is not signed", hint="use --no-verify only for a repository that never signs", file=name)
