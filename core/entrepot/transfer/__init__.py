@@ -1,4 +1,4 @@
-"""Fetches files from sources over HTTP(S) and from local folders: retries, resume, limits, checks. See ``HttpTransfer``.
+"""Fetches files from sources over HTTP(S) and from local folders, with retries, resume, limits and checks.
 
 Importing this package does not import httpx: that happens with the first URL that needs it.
 """

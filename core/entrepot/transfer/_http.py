@@ -6,10 +6,11 @@ It drives httpx's transports, not its client: no cookies, no ``.netrc``, no redi
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
@@ -45,14 +46,16 @@ class HttpSession:
         self._source = None
         if source_url is not None and source_url.partition(":")[0].lower() in ("http", "https"):
             self._source = _origin(_parse(split_user(source_url)[0]))
-        self._environment = {} if connection.proxy or not settings.trust_environment else getproxies_environment()
+        self._environment = {} if connection.proxy or not settings.trust_environment else getproxies()
         self._timeout = httpx.Timeout(connection.timeout, pool=None).as_dict()
         self._lock = threading.Lock()
+        self._closed = False
         self._transports: dict[tuple[bool, str | None, bool], httpx.HTTPTransport] = {}
 
     def close(self) -> None:
         """Closes every connection."""
         with self._lock:
+            self._closed = True
             transports = list(self._transports.values())
             self._transports.clear()
         for transport in transports:
@@ -72,6 +75,8 @@ class HttpSession:
                 # The raw body: a server that says "Content-Encoding: gzip" of a .gz file means the file as it is.
                 yield Answer(str(last), response.status_code, names, response.iter_raw())
             finally:
+                if not response.is_success:
+                    _drain(response)
                 response.close()
 
     def _follow(self, url: str, headers: Mapping[str, str]) -> tuple[httpx.Response, httpx.URL]:
@@ -82,10 +87,9 @@ class HttpSession:
         own = self._source is None or start == self._source
         was_public = False
         for _ in range(self._settings.max_redirects + 1):
-            if own and _origin(target) != start:
+            if _origin(target) != start:
+                # For good: who was led away and back may have been told where to send them.
                 own, secret = False, {}
-            elif _origin(target) != start:
-                secret = {}
             response = self._send(target, {**headers, **secret}, own=own)
             if was_public and not self._settings.allow_private_redirects:
                 self._check_peer(response, target, url)
@@ -99,3 +103,174 @@ class HttpSession:
             target = following
         message = f"{redact(url)}: more than {self._settings.max_redirects} redirects"
         raise TransferError(message, url=redact(url))
+
+    def _secret(self, start: Origin, user: tuple[str, str] | None) -> Mapping[str, str]:
+        headers = dict(self._headers) if self._source is None or start == self._source else {}
+        if user is not None and "authorization" not in headers:
+            headers["authorization"] = basic(*user)
+        return headers
+
+    def _send(self, target: httpx.URL, headers: Mapping[str, str], *, own: bool) -> httpx.Response:
+        # Content codings off: digests and sizes are those of the file as it is published.
+        common = {"user-agent": self._settings.user_agent, "accept": "*/*", "accept-encoding": "identity"}
+        request = httpx.Request("GET", target, headers={**common, **headers}, extensions={"timeout": self._timeout})
+        return self._transport(target, own=own).handle_request(request)
+
+    def _transport(self, target: httpx.URL, *, own: bool) -> httpx.HTTPTransport:
+        proxy = self._proxy(target)
+        tls = target.scheme == "https" or (proxy is not None and proxy.lower().startswith("https:"))
+        key = (tls, proxy, own and self._connection.client_cert is not None)
+        with self._lock:
+            if self._closed:
+                raise TransferError(f"{redact(str(target))}: the transfer is closed", url=redact(str(target)))
+            if key not in self._transports:
+                self._transports[key] = self._connect(*key)
+            return self._transports[key]
+
+    def _connect(self, tls: bool, proxy: str | None, client_certificate: bool) -> httpx.HTTPTransport:
+        connections = self._connection.concurrency
+        context = (
+            tls_context(self._connection, client_certificate=client_certificate) if tls else tls_context_without_trust()
+        )
+        return httpx.HTTPTransport(
+            verify=context,
+            trust_env=False,
+            http2=False,
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            proxy=None if proxy is None else _proxy(proxy, context if proxy.lower().startswith("https:") else None),
+        )
+
+    def _proxy(self, target: httpx.URL) -> str | None:
+        if self._connection.proxy is not None:
+            return self._connection.proxy
+        found = self._environment.get(target.scheme) or self._environment.get("all")
+        if not found or proxy_bypass(target.netloc.decode("ascii"), self._environment):
+            return None
+        return found if "://" in found else f"http://{found}"
+
+    def _redirected(self, response: httpx.Response, target: httpx.URL, url: str) -> httpx.URL:
+        location = response.headers.get("location")
+        if not location:
+            raise _refused(url, f"redirected ({response.status_code}) to nowhere")
+        try:
+            # User information that a redirect brings is the redirecting server's, not the source's: dropped.
+            following = _parse(split_user(str(target.join(split_user(location)[0])))[0])
+        except (TransferError, httpx.InvalidURL, ValueError) as error:
+            raise _refused(url, f"redirected to {redact(location)}, which cannot be fetched") from error
+        if target.scheme == "https" and following.scheme != "https":
+            raise _refused(url, f"redirected from https to {redact(str(following))}")
+        return following
+
+    def _addresses(self, target: httpx.URL) -> list[bool]:
+        addresses = self._settings.resolve(target.raw_host.decode("ascii"), _origin(target)[2])
+        return [is_private(address) for address in addresses]
+
+    def _is_public(self, target: httpx.URL) -> bool:
+        private = self._addresses(target)
+        return not private or not all(private)
+
+    def _check_public(self, following: httpx.URL, url: str) -> None:
+        # A name without an address is let through: behind a proxy that alone can resolve, every name is one.
+        if any(self._addresses(following)):
+            raise _refused(url, f"redirected from a public host to the private address of {redact(str(following))}")
+
+    def _check_peer(self, response: httpx.Response, target: httpx.URL, url: str) -> None:
+        """The name may have got another address between our look and the connection: look whom we are talking to."""
+        if self._proxy(target) is not None:
+            return
+        try:
+            peer = response.extensions["network_stream"].get_extra_info("server_addr")
+        except OSError:
+            peer = None
+        if peer is None or is_private(str(peer[0]).partition("%")[0]):
+            response.close()
+            raise _refused(url, f"redirected from a public host to the private address of {redact(str(target))}")
+
+
+def _parse(url: str) -> httpx.URL:
+    try:
+        parsed = httpx.URL(url)
+    except (httpx.InvalidURL, ValueError) as error:
+        # Not its text: httpx's messages quote parts of the URL.
+        raise TransferError(f"{redact(url)} is not a URL", url=redact(url)) from error
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise TransferError(f"{redact(url)} is not a URL of http or https", url=redact(url))
+    return parsed.copy_with(fragment=None)
+
+
+def _origin(url: httpx.URL) -> Origin:
+    return url.scheme, url.raw_host.decode("ascii").lower(), url.port or (443 if url.scheme == "https" else 80)
+
+
+def _refused(url: str, why: str) -> TransferError:
+    return TransferError(
+        f"{redact(url)} {why}",
+        hint="if that is the right place, make it the source's URL",
+        url=redact(url),
+    )
+
+
+def _proxy(url: str, context: ssl.SSLContext | None) -> httpx.Proxy:
+    if url.partition(":")[0].lower() not in ("http", "https"):
+        raise UsageError(f"{redact(url)} is not the URL of an HTTP proxy", hint="http://host:port or https://host:port")
+    try:
+        return httpx.Proxy(url, ssl_context=context)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise UsageError(f"{redact(url)} is not the URL of a proxy") from error
+
+
+def _drain(response: httpx.Response) -> None:
+    """Reads a small rest, so that the connection can be used again, and closes."""
+    try:
+        if int(response.headers.get("content-length", 0)) <= _DRAINED:
+            left = _DRAINED
+            for chunk in response.iter_raw():
+                left -= len(chunk)
+                if left < 0:
+                    break
+    except (httpx.TransportError, httpx.StreamError, ValueError):
+        pass  # Nobody wants this body; the connection is closed below instead of kept.
+    finally:
+        response.close()
+
+
+@contextmanager
+def _told(shown: str, timeout: float) -> Iterator[None]:
+    """Says what httpx's exceptions mean, and which of them are worth another try."""
+    try:
+        yield
+    except httpx.ConnectTimeout as error:
+        raise TemporaryError(f"{shown}: no connection within {timeout:g} s", url=shown) from error
+    except httpx.TimeoutException as error:
+        raise TemporaryError(f"{shown}: not a byte for {timeout:g} s", url=shown) from error
+    except httpx.ProxyError as error:
+        message = f"{shown}: the proxy answered {error}"
+        if str(error).startswith("5"):
+            raise TemporaryError(message, url=shown) from error
+        raise TransferError(message, url=shown) from error
+    except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
+        raise _network_error(shown, error) from error
+    except (httpx.TransportError, httpx.StreamError) as error:
+        raise TransferError(f"{shown}: {error or type(error).__name__}", url=shown) from error
+
+
+def _network_error(shown: str, error: httpx.TransportError) -> TransferError:
+    message = f"{shown}: {str(error) or type(error).__name__}"
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            hint = "if its certificate is right, give the source the CA that signed it (--ca-cert)"
+            return TransferError(
+                f"{shown}: its certificate is not trusted: {cause.verify_message}", hint=hint, url=shown
+            )
+        if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+            hint = "the server may want another client certificate (--client-cert)" if "ALERT" in message else ""
+            return TransferError(message, hint=hint, url=shown)
+        if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
+            return TransferError(f"{shown}: there is no such host", url=shown)
+    return TemporaryError(message, url=shown)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

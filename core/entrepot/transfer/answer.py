@@ -17,14 +17,14 @@ _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASC
 
 _HINTS = {
     401: "give the source a user name and a password, or correct them",
-    403: "object stores answer 403 for what does not exist, where listing is not allowed; otherwise check the credentials",
+    403: "object stores answer 403 for what does not exist, where listing is denied; otherwise check the credentials",
     407: "the proxy wants a user name and a password",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response whose body is still to be read. ``url`` is the last one, after redirects; header names are lower-case."""
+    """A response whose body is still to be read. ``url`` is the last one after redirects; header names lower-case."""
 
     url: str
     status: int
@@ -63,10 +63,9 @@ class Answer:
         final = redact(self.url)
         if final != shown:
             message += f" at {final}"
-        data = {"url": shown, "status": self.status}
         if self.status in (404, 410):
-            raise MissingError(f"{message}: there is no such file", **data)
+            raise MissingError(f"{message}: there is no such file", url=shown, status=self.status)
         if self.status == 429 or self.status >= 500:
             seconds = retry_after(self.headers.get("retry-after"))
             raise TemporaryError(message, url=shown, retry_after=seconds, status=self.status)
-        raise TransferError(message, hint=_HINTS.get(self.status, ""), **data)
+        raise TransferError(message, hint=_HINTS.get(self.status, ""), url=shown, status=self.status)

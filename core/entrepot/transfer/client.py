@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class HttpTransfer:
-    """``entrepot.contracts.Transfer`` over HTTP(S) and local folders; every method may be called from several threads."""
+    """``entrepot.contracts.Transfer`` over HTTP(S) and local folders; callable from several threads."""
 
     def __init__(
         self, connection: Connection, secrets: Secrets, settings: TransferSettings, *, source_url: str | None = None
@@ -44,6 +44,7 @@ class HttpTransfer:
         self._retries = Retries(connection.retries, settings)
         self._throttle = Throttle(connection.rate_limit, clock=settings.clock, sleep=settings.sleep)
         self._lock = threading.Lock()
+        self._closed = False
         self._session: HttpSession | None = None
 
     def get(self, url: str, *, limit: int, validators: Validators | None = None) -> Fetched | None:
@@ -82,11 +83,11 @@ class HttpTransfer:
         limit: int | None = None,
         on_bytes: Callable[[int], None] | None = None,
     ) -> None:
-        """A file to ``path``, by way of ``path`` + ``.part``; in place only when its size and all ``digests`` are right.
+        """A file to ``path`` by way of ``path`` + ``.part``; in place only when its size and all ``digests`` are right.
 
         An interrupted part is continued by a later call for the same URL if the server's validators still hold.
-        ``limit`` holds for a known ``size``, too; without both, ``TransferSettings.download_limit`` does. ``DigestError``
-        for a file that is still wrong after it was fetched a second time from its start, past all caches.
+        ``limit`` holds for a known ``size``, too; without both, ``TransferSettings.download_limit`` does.
+        ``DigestError`` for a file that is still wrong after it was fetched again from its start, past all caches.
         """
         if limit is None:
             limit = self._settings.download_limit if size is None else size
@@ -153,7 +154,8 @@ class HttpTransfer:
     def close(self) -> None:
         """Gives up all connections. What is still being fetched by other threads fails."""
         with self._lock:
-            session, self._session = self._session, None
+            self._closed = True
+            session = self._session
         if session is not None:
             session.close()
 
@@ -171,13 +173,17 @@ class HttpTransfer:
         if scheme in ("http", "https"):
             return self._http().open(url, headers)
         raise TransferError(
-            f"{redact(url)}: {scheme!r} is not a scheme that can be fetched", hint="http, https or file", url=redact(url)
+            f"{redact(url)} has no scheme that can be fetched",
+            hint="http, https or file",
+            url=redact(url),
         )
 
     def _http(self) -> HttpSession:
         from entrepot.transfer._http import HttpSession
 
         with self._lock:
+            if self._closed:
+                raise TransferError("the transfer is closed")
             if self._session is None:
                 self._session = HttpSession(self._connection, self._headers, self._settings, self._source_url)
             return self._session

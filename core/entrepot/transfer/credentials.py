@@ -12,13 +12,16 @@ from entrepot.models import Secrets
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _OURS = frozenset(
-    "accept-encoding connection content-length expect host if-match if-modified-since if-none-match if-range"
-    " if-unmodified-since range te trailer transfer-encoding upgrade".split()
+    (
+        *("accept-encoding", "connection", "content-length", "expect", "host", "range", "te", "trailer"),
+        *("if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since"),
+        *("transfer-encoding", "upgrade"),
+    )
 )
 
 
 def basic(username: str, password: str) -> str:
-    """The value of ``Authorization`` for a user name and a password (RFC 7617); ``UsageError`` for a name with a colon."""
+    """The value of ``Authorization`` (RFC 7617); ``UsageError`` for a user name with a colon."""
     if ":" in username:
         raise UsageError("a user name for basic authentication cannot contain a colon")
     return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode("ascii")

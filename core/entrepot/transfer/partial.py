@@ -7,8 +7,8 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedRandom, FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from entrepot.contracts import Validators
 from entrepot.errors import BusyError, TransferError
@@ -21,7 +21,7 @@ _LARGEST_NOTE = 1 << 16
 class Part:
     """A download that is under way; made by ``open_part``, which holds its lock."""
 
-    def __init__(self, path: Path, url: str, file: BinaryIO) -> None:
+    def __init__(self, path: Path, url: str, file: BufferedRandom) -> None:
         self._path = path
         self._url = redact(url)
         self._file = file
@@ -117,11 +117,11 @@ def _names(path: Path) -> tuple[Path, Path]:
     return path.with_name(path.name + ".part"), path.with_name(path.name + ".part.json")
 
 
-def _locked(path: Path) -> BinaryIO:
+def _locked(path: Path) -> BufferedRandom:
     part, _ = _names(path)
     while True:
         descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
-        file = open(descriptor, "r+b")
+        file = BufferedRandom(FileIO(descriptor, "r+"))
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

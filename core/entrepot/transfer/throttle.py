@@ -9,8 +9,8 @@ from collections.abc import Callable
 class Throttle:
     """A token bucket that may go into debt: a chunk is taken at once, and whoever took it waits until it is paid for.
 
-    ``rate`` is in bytes per second, 0 for no limit. Unused bandwidth is saved for a quarter of a second at most, so that
-    a pause is not made up for by a burst.
+    ``rate`` is in bytes per second, 0 for no limit. Unused bandwidth is saved for a quarter of a second at most, so
+    that a pause is not made up for by a burst.
     """
 
     SAVED_SECONDS = 0.25

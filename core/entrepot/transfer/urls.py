@@ -10,9 +10,14 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 from entrepot.errors import TransferError
 
 _USER = re.compile(r"^([^/?#\\]*[/\\]{2})([^/?#]*)@")
-_BROKEN_USER = re.compile(r"^([^/?#\\]*[/\\]{2})(?!\[)[^/?#@]*:(?!\d*(?:[/?#]|$))[^@]*@")
-"""A password with an unquoted slash or question mark in it: no valid URL, but no reason to show it in the error."""
-_SECRET_PARAMETER = re.compile(r"([?&;][^=&;#]*(?:auth|cred|key|passw|secret|sig|token)[^=&;#]*=)[^&;#]*", re.IGNORECASE)
+_BROKEN_USER = (
+    re.compile(r"^([^/?#\\]*[/\\]{2})(?!\[)[^/?#@]*:(?!\d*(?:[/?#]|$))[^@]*@"),
+    re.compile(r"^()[^/?#]*@"),
+)
+"""A password with an unquoted slash or question mark, and no scheme: no valid URLs, but no reason to show them."""
+_SECRET_PARAMETER = re.compile(
+    r"([?&;][^=&;#]*(?:auth|cred|key|passw|secret|sig|token)[^=&;#]*=)[^&;#]*", re.IGNORECASE
+)
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
@@ -27,7 +32,10 @@ def redact(url: str) -> str:
 
     Object stores and CDNs sign URLs in the query (``X-Amz-Signature``, ``token``), so those values are secrets, too.
     """
-    shown = _SECRET_PARAMETER.sub(r"\1***", _BROKEN_USER.sub(r"\1", without_user(url)))
+    shown = without_user(url)
+    for pattern in _BROKEN_USER:
+        shown = pattern.sub(r"\1", shown)
+    shown = _SECRET_PARAMETER.sub(r"\1***", shown)
     return _UNPRINTABLE.sub(lambda match: quote(match.group(), errors="replace"), shown)
 
 
