@@ -145,7 +145,7 @@ class LocalStorage:
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """The files whose key starts with ``prefix``; only the folder that it names is walked."""
         above, _, start = prefix.rpartition("/")
-        if above and not is_key(above):
+        if "/" in prefix and not is_key(above):
             return iter(())
         return self._walk(above, start)
 
