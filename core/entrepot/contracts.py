@@ -444,6 +444,8 @@ class TreeBuilder(Protocol):
     """Raised whenever the text that is written for an unchanged package changes, so that no old piece is used again."""
     compressions: tuple[str, ...]
     """What indexes are compressed with unless a distribution says otherwise."""
+    payload_type: str
+    """The media type under which package files are served."""
 
     def location(self, package: PackageInfo, component: str) -> str:
         """The folder of a package's files, relative to the tree's root, by the format's custom."""
@@ -451,6 +453,10 @@ class TreeBuilder(Protocol):
 
     def build(self, version: VersionView, tools: TreeTools) -> Iterator[TreeFile]:
         """The files of a distribution besides its packages: indexes, Release or repomd, signatures."""
+        ...
+
+    def expired(self, distribution: Distribution, published: dt.datetime, now: dt.datetime) -> bool:
+        """Whether an unchanged version has to be published again because of its age (APT's Valid-Until)."""
         ...
 
     def front(

@@ -235,6 +235,8 @@ class PackageInfo:
     section: str
     raw: bytes
     files: tuple[PackageFile, ...]
+    provides: str = ""
+    """Names it provides besides its own, separated by one space."""
     source_version: str = ""
     """Of the source package, where the format has such a thing and it is known."""
 

@@ -7,6 +7,7 @@ import importlib.metadata
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -101,7 +102,8 @@ def make_plugins(extra: Sequence[tuple[str, object]] = (), *, strict: bool = Fal
     if installed:
         for entry in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
             candidates.append((entry.name, entry.load))
-    candidates.extend((name, lambda plugin=plugin: plugin) for name, plugin in extra)
+    for name, plugin in extra:
+        candidates.append((name, partial(_itself, plugin)))
     for name, load in candidates:
         try:
             manager.register(load(), name=name)
@@ -109,6 +111,10 @@ def make_plugins(extra: Sequence[tuple[str, object]] = (), *, strict: bool = Fal
             broken.append(_broken(name, error, strict))
     manager.check_pending()
     return _collect(manager, broken, strict)
+
+
+def _itself(plugin: object) -> object:
+    return plugin
 
 
 def _broken(name: str, error: Exception, strict: bool) -> BrokenPlugin:

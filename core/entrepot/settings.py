@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from entrepot.errors import SettingsError
 from entrepot.models import Outcome, Status
@@ -122,7 +122,7 @@ class _Reader:
         found = table.get(last, default)
         if type(found) is not kind:
             raise self.error(key, f"must be {kind.__name__}, not {type(found).__name__}")
-        return cast("T", found)
+        return found
 
     def tables(self, key: str) -> Mapping[str, Mapping[str, Any]]:
         self.known.add(key)

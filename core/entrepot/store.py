@@ -16,7 +16,7 @@ CHUNK = 1 << 20
 
 
 class ArtifactStore:
-    """Artifacts on a storage. What waits for inspection or review is here, too: the catalog says what may be published."""
+    """Artifacts on a storage. What waits for review is here, too: the catalog says what may be published."""
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
@@ -45,7 +45,7 @@ class ArtifactStore:
 
     @contextmanager
     def local(self, sha256: str, name: str, folder: Path) -> Iterator[Path]:
-        """The artifact as a file called ``name`` in ``folder``, for programs that want one; checked while it is copied."""
+        """The artifact as a file called ``name`` in ``folder``, for programs that want one; its digest is checked."""
         path = folder / name
         state = hashlib.sha256()
         with self.open(sha256) as source, path.open("wb") as target:

@@ -11,6 +11,7 @@ from sqlite_utils import Database
 
 from entrepot.catalog.database import from_json, rows, to_json, to_text
 from entrepot.errors import NotFoundError
+from entrepot.events import ImportResult
 from entrepot.models import Finding, ImportState, Status, Verdict
 
 
@@ -42,6 +43,22 @@ class ImportsTable:
         row = {"state": state.value} | values
         assignments = ", ".join(f"{column} = ?" for column in row)
         self._db.conn.execute(f"UPDATE imports SET {assignments} WHERE id = ?", [*row.values(), import_id])
+
+    def finish(self, import_id: int, state: ImportState, result: ImportResult, now: dt.datetime) -> None:
+        """Ends an import with its result."""
+        self.advance(
+            import_id,
+            state,
+            name=result.package,
+            version=result.version,
+            architecture=result.architecture,
+            component=result.component,
+            sha256=result.sha256,
+            message=result.message,
+            reasons=to_json(list(result.reasons)),
+            repository_version=result.repository_version,
+            finished_at=to_text(now),
+        )
 
     def get(self, import_id: int) -> dict[str, Any]:
         """The row of an import."""

@@ -288,6 +288,7 @@ def publications_and_files(db: Database) -> None:
             "distribution_id": int,
             "version": int,
             "settings_digest": str,
+            "state": str,
             "signed_by": str,
             "written": int,
             "bytes": int,

@@ -45,33 +45,32 @@ class PublicationsTable:
     def latest(self, distribution: Distribution) -> Publication | None:
         """The publication whose files are in place now."""
         columns = "id, distribution_id, version, settings_digest, signed_by, written, bytes, created_at"
-        sql = f"SELECT {columns} FROM publications WHERE distribution_id = ? ORDER BY id DESC LIMIT 1"
+        where = "distribution_id = ? AND state = 'completed'"
+        sql = f"SELECT {columns} FROM publications WHERE {where} ORDER BY id DESC LIMIT 1"
         for row in rows(self._db, sql, [distribution.id]):
             return Publication(**(row | {"created_at": to_time(row["created_at"])}))
         return None
 
-    def add(
-        self,
-        distribution: Distribution,
-        version: int,
-        settings_digest: str,
-        signed_by: str | None,
-        written: int,
-        size: int,
-        now: dt.datetime,
-    ) -> None:
+    def interrupted(self, distribution: Distribution) -> bool:
+        """Whether the newest publication of a distribution was begun and not ended."""
+        sql = "SELECT state FROM publications WHERE repository_id = ? AND distribution_id = ? ORDER BY id DESC LIMIT 1"
+        found = self._db.conn.execute(sql, [distribution.repository_id, distribution.id]).fetchone()
+        return bool(found and found[0] == "started")
+
+    def start(self, distribution: Distribution, version: int, settings_digest: str, now: dt.datetime) -> int:
+        """Notes that files which clients read are about to change, and answers the publication's id."""
+        sql = """
+            INSERT INTO publications (repository_id, distribution_id, version, settings_digest, state, written, bytes,
+                created_at) VALUES (?, ?, ?, ?, 'started', 0, 0, ?) RETURNING id
+        """
+        values = [distribution.repository_id, distribution.id, version, settings_digest, to_text(now)]
+        return int(self._db.conn.execute(sql, values).fetchone()[0])
+
+    def complete(self, publication_id: int, signed_by: str | None, written: int, size: int) -> None:
         """Notes that a version is in place."""
-        self._db.table("publications").insert(
-            {
-                "repository_id": distribution.repository_id,
-                "distribution_id": distribution.id,
-                "version": version,
-                "settings_digest": settings_digest,
-                "signed_by": signed_by,
-                "written": written,
-                "bytes": size,
-                "created_at": to_text(now),
-            }
+        self._db.conn.execute(
+            "UPDATE publications SET state = 'completed', signed_by = ?, written = ?, bytes = ? WHERE id = ?",
+            [signed_by, written, size, publication_id],
         )
 
     def files(self, repository: Repository, distribution: Distribution | None) -> Mapping[str, ManifestEntry]:

@@ -23,9 +23,8 @@ from types import TracebackType
 from entrepot.contracts import RenderedFile
 from entrepot.errors import NotFoundError, StorageError
 from entrepot.models import EntryRef, PublishedEntry, Sha256
-
-from .bodies import CHUNK, BytesBody, JoinedBody, PathBody
-from .encoders import Codec, Extent, Levels, make_codec
+from entrepot.publish.bodies import CHUNK, BytesBody, JoinedBody, PathBody
+from entrepot.publish.encoders import Codec, Extent, Levels, make_codec
 
 Load = Callable[[Sequence[int]], Iterable[PublishedEntry]]
 """The packages of these ids, one for each and in the order of the ids."""

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from io import BufferedRandom, FileIO
+from io import FileIO
 from pathlib import Path
 
 from entrepot.contracts import Validators
@@ -21,7 +21,7 @@ _LARGEST_NOTE = 1 << 16
 class Part:
     """A download that is under way; made by ``open_part``, which holds its lock."""
 
-    def __init__(self, path: Path, url: str, file: BufferedRandom) -> None:
+    def __init__(self, path: Path, url: str, file: FileIO) -> None:
         self._path = path
         self._url = redact(url)
         self._file = file
@@ -63,7 +63,9 @@ class Part:
 
     def write(self, chunk: bytes) -> None:
         """Adds bytes at the end."""
-        self._file.write(chunk)
+        left = memoryview(chunk)
+        while left:
+            left = left[self._file.write(left) :]
 
     def discard(self) -> None:
         """Forgets the bytes; the next attempt starts at the first one."""
@@ -73,15 +75,11 @@ class Part:
 
     def commit(self) -> None:
         """Puts the file in place, in one step for whoever looks."""
-        self._file.flush()
         os.replace(self._part, self._path)
         self._note.unlink(missing_ok=True)
 
     def leave(self) -> None:
         """Ends without a file: what can be continued another day stays, the rest goes."""
-        with suppress(OSError):
-            # A full disk fails here again; the bytes that it refused are not worth a second error.
-            self._file.flush()
         if self.resumable() is None:
             self._note.unlink(missing_ok=True)
             self._part.unlink(missing_ok=True)
@@ -109,19 +107,18 @@ def open_part(path: Path, url: str) -> Iterator[Part]:
         part.leave()
         raise
     finally:
-        with suppress(OSError):
-            file.close()
+        file.close()
 
 
 def _names(path: Path) -> tuple[Path, Path]:
     return path.with_name(path.name + ".part"), path.with_name(path.name + ".part.json")
 
 
-def _locked(path: Path) -> BufferedRandom:
+def _locked(path: Path) -> FileIO:
     part, _ = _names(path)
     while True:
         descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
-        file = BufferedRandom(FileIO(descriptor, "r+"))
+        file = FileIO(descriptor, "r+")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

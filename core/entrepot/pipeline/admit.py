@@ -1,0 +1,106 @@
+"""Admission: packages that a policy lets through become part of the next version, all in one transaction."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from entrepot.catalog.versions import Addition
+from entrepot.contracts import Format
+from entrepot.errors import ConflictError
+from entrepot.models import Distribution, PackageInfo, Repository, Version
+
+if TYPE_CHECKING:
+    from entrepot.catalog import Catalog
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A package that is to be added. ``already``: it is in the newest version as it is."""
+
+    addition: Addition
+    already: bool
+
+
+class Admission:
+    """Collects packages for one new version of a distribution. Use it inside a transaction."""
+
+    def __init__(self, catalog: Catalog, format_: Format, repository: Repository, distribution: Distribution) -> None:
+        self._catalog = catalog
+        self._format = format_
+        self._repository = repository
+        self._distribution = distribution
+        self._number = catalog.versions.latest(distribution).number
+        self._additions: dict[tuple[str, str, str, str], Addition] = {}
+        self._paths: dict[tuple[str, str], str] = {}
+
+    def admit(self, info: PackageInfo, component: str, now: dt.datetime) -> Admitted:
+        """Puts a package on the list.
+
+        ``ConflictError`` if the distribution has the same name, version and architecture in this component with other
+        content: two files for one name are a mistake somewhere, and clients would get one or the other by chance.
+        """
+        package_id = self._catalog.packages.add(info, now)
+        for member in self._catalog.versions.members(self._distribution, self._number, info.name):
+            if (member.version, member.architecture, member.component) == (info.version, info.architecture, component):
+                self._same_content(info, member.sha256)
+                return Admitted(Addition(member.package_id, info, component, member.location), already=True)
+        identity = (info.name, info.version, info.architecture, component)
+        if identity in self._additions:
+            self._same_content(info, self._additions[identity].info.files[0].sha256)
+            return Admitted(self._additions[identity], already=True)
+        addition = Addition(package_id, info, component, self._location(info, component))
+        self._additions[identity] = addition
+        return Admitted(addition, already=False)
+
+    def commit(self, message: str, now: dt.datetime) -> Version | None:
+        """Makes the version; None if there is nothing to add."""
+        if not self._additions:
+            return None
+        additions = list(self._additions.values())
+        return self._catalog.versions.create(self._distribution, additions, (), message, now)
+
+    def _same_content(self, info: PackageInfo, sha256: str) -> None:
+        if info.files[0].sha256 != sha256:
+            raise ConflictError(
+                f"{self._distribution.path} has {info.name} {info.version} {info.architecture} with other content "
+                f"(sha256 {sha256}, this one {info.files[0].sha256})",
+                hint="remove the one that is there, or import into another component or distribution",
+                package=info.name,
+            )
+
+    def _location(self, info: PackageInfo, component: str) -> str:
+        """The folder by the format's custom; one below it where another file of the repository has that path."""
+        location = self._format.tree.location(info, component)
+        if all(self._free(location, file.name, file.sha256) for file in info.files):
+            return self._take(info, location)
+        return self._take(info, f"{location}/{info.files[0].sha256[:16]}")
+
+    def _free(self, location: str, name: str, sha256: str) -> bool:
+        occupant = self._paths.get((location, name)) or self._catalog.versions.occupant(
+            self._repository, location, name
+        )
+        return occupant in (None, sha256)
+
+    def _take(self, info: PackageInfo, location: str) -> str:
+        self._paths.update({(location, file.name): file.sha256 for file in info.files})
+        return location
+
+
+def fitting_component(distribution: Distribution, wanted: str | None, upstream: Sequence[str]) -> str:
+    """The component a package goes to: the one asked for, else its own upstream if there is such, else the first."""
+    components = distribution.components
+    if wanted is not None:
+        if components and wanted not in components:
+            raise ConflictError(
+                f"{distribution.path} has no component {wanted!r}",
+                hint=f"it has {', '.join(components)}",
+                component=wanted,
+            )
+        return wanted
+    for name in upstream:
+        if name in components:
+            return name
+    return components[0] if components else "main"

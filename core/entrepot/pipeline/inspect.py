@@ -1,0 +1,86 @@
+"""Inspection: what every scanner says of the files of one package. Runs in any thread and touches no catalog."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from entrepot.catalog.imports import StoredVerdict
+from entrepot.contracts import Artifact, Format, ScanContext, Scanner
+from entrepot.errors import PackageError
+from entrepot.models import Available, Distribution, PackageInfo, Source, Status, Verdict
+from entrepot.store import file_sha256
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is inspected: files on this machine, and what is known about where they come from."""
+
+    paths: tuple[Path, ...]
+    available: Available | None = None
+    source: Source | None = None
+    upstream: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What came out. ``info`` is None where the package could not be read; some verdict then says so."""
+
+    sha256: str
+    info: PackageInfo | None
+    problem: str
+    verdicts: tuple[StoredVerdict, ...]
+
+
+def inspect(
+    subject: Subject,
+    format_: Format,
+    scanners: Mapping[str, Scanner],
+    settings: Mapping[str, Mapping[str, Any]],
+    distribution: Distribution,
+    folder: Path,
+    now: dt.datetime,
+) -> Inspection:
+    """Reads the package and asks every scanner about it, in the order of their names."""
+    info, problem = None, ""
+    try:
+        info = format_.packages.read(subject.paths, subject.upstream)
+    except PackageError as error:
+        problem = str(error)
+    artifact = Artifact(subject.paths, info.files[0].sha256 if info else file_sha256(subject.paths[0]))
+    verdicts = []
+    for name in sorted(scanners):
+        context = ScanContext(
+            format=format_,
+            distribution=distribution,
+            info=info,
+            problem=problem,
+            available=subject.available,
+            source=subject.source,
+            upstream=subject.upstream,
+            settings=settings.get(name, {}),
+            folder=folder,
+            now=now,
+        )
+        scanner = scanners[name]
+        verdicts.append(StoredVerdict(name, scanner.version, scanner.answers, _ask(scanner, artifact, context)))
+    return Inspection(artifact.sha256, info, problem, tuple(verdicts))
+
+
+def _ask(scanner: Scanner, artifact: Artifact, context: ScanContext) -> Verdict:
+    try:
+        return scanner.scan(artifact, context)
+    except Exception as error:  # whatever a scanner does, its silence must not look like a pass
+        logger.warning("scanner %s failed on %s", scanner.name, artifact.paths[0].name, exc_info=True)
+        return Verdict(Status.ERROR, "scanner_failed", f"{type(error).__name__}: {error}", tool=scanner.name)
+
+
+def pipeline_words(verdicts: Sequence[StoredVerdict]) -> dict[str, str]:
+    """The verdicts as an import's result has them: key of the scanner's answer to reason."""
+    return {stored.answers: stored.verdict.reason for stored in verdicts}

@@ -1,0 +1,186 @@
+"""From what a person typed to packages of a synced index."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from entrepot.catalog.available import binary_first
+from entrepot.contracts import Candidate, Closure, Format
+from entrepot.errors import NotFoundError, UsageError
+from entrepot.models import SOURCE_ARCHITECTURE, Available, Distribution, Source
+
+if TYPE_CHECKING:
+    from entrepot.catalog import Catalog
+
+ARCHITECTURE_INDEPENDENT = ("all", "noarch")
+
+
+@dataclass(frozen=True, slots=True)
+class PackageSpec:
+    """``name``, ``name=version``, ``name:arch`` or ``name:arch=version``."""
+
+    name: str
+    architecture: str | None = None
+    version: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> PackageSpec:
+        """``UsageError`` for an empty part. A version may have colons (an epoch), a name and an architecture not."""
+        left, equals, version = text.strip().partition("=")
+        name, colon, architecture = left.partition(":")
+        if not name or (equals and not version) or (colon and not architecture):
+            raise UsageError(
+                f"{text!r} is no package", hint="write NAME, NAME=VERSION or NAME:ARCH=VERSION", package=text
+            )
+        return cls(name, architecture or None, version or None)
+
+    def __str__(self) -> str:
+        architecture = f":{self.architecture}" if self.architecture else ""
+        return f"{self.name}{architecture}" + (f"={self.version}" if self.version else "")
+
+
+def resolve(
+    catalog: Catalog, source: Source, spec: PackageSpec, distribution: Distribution | None = None
+) -> Sequence[Available]:
+    """The packages that ``spec`` means: the newest version unless one is given, once for each architecture.
+
+    Without an architecture, source packages are left out, and so is what the distribution does not have.
+    ``NotFoundError`` says whether the name is unknown, the version is, or upstream dropped it.
+    """
+    rows = catalog.available.versions(spec.name, [source])
+    if not rows:
+        raise _unknown(catalog, source, spec)
+    wanted = [row for row in rows if _fits_architecture(row, spec, distribution)]
+    if not wanted:
+        offered = ", ".join(sorted({row.architecture for row in rows}))
+        raise NotFoundError(
+            f"{source.name} has no {spec.name} for the architectures asked for",
+            hint=f"it has {offered}",
+            package=str(spec),
+        )
+    if spec.version is not None:
+        key = {row.version_key for row in wanted if row.version == spec.version}
+        wanted = [row for row in wanted if row.version_key in key]
+        if not wanted:
+            offered = ", ".join(dict.fromkeys(row.version for row in rows))
+            raise NotFoundError(
+                f"{source.name} has no version {spec.version} of {spec.name}",
+                hint=f"it has {offered}",
+                package=str(spec),
+            )
+    wanted.sort(key=binary_first)
+    best_kind = wanted[0].kind
+    newest: dict[str, Available] = {}
+    for row in wanted:
+        if row.kind == best_kind:
+            newest.setdefault(row.architecture, row)
+    return _without_shadowed(newest)
+
+
+def _fits_architecture(row: Available, spec: PackageSpec, distribution: Distribution | None) -> bool:
+    if spec.architecture:
+        independent = row.architecture in ARCHITECTURE_INDEPENDENT and spec.architecture != SOURCE_ARCHITECTURE
+        return row.architecture == spec.architecture or independent
+    if row.architecture == SOURCE_ARCHITECTURE:
+        return False
+    allowed: Collection[str] = distribution.architectures if distribution else ()
+    return not allowed or row.architecture in allowed or row.architecture in ARCHITECTURE_INDEPENDENT
+
+
+def _without_shadowed(newest: dict[str, Available]) -> Sequence[Available]:
+    """A package that became architecture-independent, or ceased to be, is wanted in its newest form only."""
+    independent = max(
+        (row for row in newest.values() if row.architecture in ARCHITECTURE_INDEPENDENT),
+        key=lambda row: row.version_key,
+        default=None,
+    )
+    if independent is None:
+        return list(newest.values())
+    others = [row for row in newest.values() if row.version_key > independent.version_key]
+    return others or [independent]
+
+
+def _unknown(catalog: Catalog, source: Source, spec: PackageSpec) -> NotFoundError:
+    if catalog.available.versions(spec.name, [source], vanished=True):
+        return NotFoundError(
+            f"{source.name} no longer offers {spec.name}", hint="upstream dropped it; search for what replaces it"
+        )
+    if not catalog.sources.state(source).generation:
+        return NotFoundError(f"{source.name} was never synced", hint=f"run `entrepot sync {source.name}` first")
+    similar = catalog.available.similar_names(spec.name, [source])
+    hint = f"did you mean {', '.join(similar)}?" if similar else f"try `entrepot search {spec.name}`"
+    return NotFoundError(f"{source.name} has no package called {spec.name!r}", hint=hint, package=str(spec))
+
+
+class CatalogPool:
+    """Candidates for a solver: what sources offer, and what the distribution has."""
+
+    def __init__(
+        self, catalog: Catalog, sources: Sequence[Source], distribution: Distribution, architectures: Collection[str]
+    ) -> None:
+        self._catalog = catalog
+        self._ids = [source.id for source in sources]
+        self._architectures = sorted(architectures)
+        self._distribution = distribution
+        self._number = catalog.versions.latest(distribution).number
+        self._provided: dict[str, list[int]] | None = None
+
+    def named(self, names: Collection[str]) -> Iterable[Candidate]:
+        yield from self._catalog.available.candidates(self._ids, names, self._architectures)
+        yield from self._present(names, ())
+
+    def providing(self, names: Collection[str]) -> Iterable[Candidate]:
+        if self._provided is None:
+            self._provided = {}
+            for row_id, provided in self._catalog.available.provided(self._ids, self._architectures):
+                for name in provided.split():
+                    self._provided.setdefault(name, []).append(row_id)
+        ids = {row_id for name in names for row_id in self._provided.get(name, ())}
+        yield from self._catalog.available.by_ids(ids)
+        yield from self._present((), names)
+
+    def _present(self, names: Collection[str], provided: Collection[str]) -> Iterable[Candidate]:
+        if self._number:
+            yield from self._catalog.versions.candidates(self._distribution, self._number, names, provided)
+
+
+def with_dependencies(
+    catalog: Catalog,
+    format_: Format,
+    sources: Sequence[Source],
+    wanted: Sequence[Available],
+    distribution: Distribution,
+    *,
+    recommends: bool = False,
+) -> tuple[Sequence[Available], Sequence[Closure]]:
+    """``wanted`` and what it needs that the distribution does not have; one closure for each architecture.
+
+    What cannot be satisfied is in the closures; it is the caller's to refuse.
+    """
+    sources_only = [row for row in wanted if row.architecture == SOURCE_ARCHITECTURE]
+    binaries = [row for row in wanted if row.architecture != SOURCE_ARCHITECTURE]
+    own = {row.architecture for row in binaries} - set(ARCHITECTURE_INDEPENDENT)
+    architectures = sorted(own) or list(distribution.architectures) or list(sources[0].architectures)
+    if not architectures:
+        raise UsageError(
+            "it is not clear for which architecture dependencies are wanted",
+            hint="name one as in NAME:ARCH, or give the distribution its --arch",
+        )
+    found: dict[int, Available] = {row.id: row for row in wanted}
+    closures = []
+    for architecture in architectures:
+        scope = {architecture, *ARCHITECTURE_INDEPENDENT}
+        pool = CatalogPool(catalog, sources, distribution, scope)
+        asked = [
+            Candidate(row.id, row.name, row.version, row.architecture, catalog.available.raw(row.id))
+            for row in binaries
+            if row.architecture in scope
+        ]
+        closure = format_.solver.closure(asked, pool, architecture=architecture, recommends=recommends)
+        closures.append(closure)
+        for candidate in closure.packages:
+            if candidate.id not in found:
+                found[candidate.id] = catalog.available.get(candidate.id)
+    return [*(row for row in found.values() if row not in sources_only), *sources_only], closures

@@ -1,0 +1,123 @@
+"""One batch of imports: fetches and inspects in parallel, then settles everything at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, Future, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from entrepot.contracts import Format, Scanner, Transfer
+from entrepot.errors import EntrepotError, StorageError
+from entrepot.events import ImportResult
+from entrepot.models import Distribution, Repository, Version
+from entrepot.pipeline.fetch import discard, fetch
+from entrepot.pipeline.inspect import Inspection, Subject, inspect
+from entrepot.pipeline.settle import Attempt, Job, Ledger, Settlement
+from entrepot.progress import Progress, ProgressEvent
+from entrepot.store import ArtifactStore
+
+if TYPE_CHECKING:
+    from entrepot.catalog import Catalog
+
+
+@dataclass(frozen=True)
+class Batch:
+    """All that a batch works with. Threads use everything here but the catalog."""
+
+    catalog: Catalog
+    store: ArtifactStore
+    format: Format
+    scanners: Mapping[str, Scanner]
+    scanner_settings: Mapping[str, Mapping[str, Any]]
+    repository: Repository
+    distribution: Distribution
+    ledger: Ledger
+    scratch: Path
+    max_size: int
+    progress: Progress
+    transfer: Transfer | None = None
+
+    def run(self, jobs: Sequence[Job], executor: Executor) -> tuple[Sequence[ImportResult], Version | None]:
+        """Fetches and inspects in parallel, then decides and adds in one transaction: one batch is one version.
+
+        A job that fails does not hold up the others; its result says why.
+        """
+        settlement = Settlement(self.catalog, self.format, self.repository, self.distribution, self.ledger)
+        attempts = [Attempt(job, import_id) for job, import_id in zip(jobs, settlement.open(jobs), strict=True)]
+        self._work(attempts, executor)
+        with self.catalog.transaction():
+            version = settlement.settle(attempts)
+        for attempt in attempts:
+            if attempt.job.fetching and attempt.inspection:
+                discard(attempt.job.fetching)
+        return [attempt.result for attempt in attempts if attempt.result], version
+
+    # ------------------------------------------------------------------------------------------------ in threads
+
+    def _work(self, attempts: Sequence[Attempt], executor: Executor) -> None:
+        count = _Counter(self.progress, len(attempts), sum(o.job.fetching.size for o in attempts if o.job.fetching))
+        futures: dict[Future[Inspection], Attempt] = {
+            executor.submit(self._fetch_and_inspect, attempt, count): attempt for attempt in attempts
+        }
+        try:
+            wait(futures)
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+        for future, attempt in futures.items():
+            try:
+                attempt.inspection = future.result()
+            except EntrepotError as error:
+                attempt.error = error
+            except OSError as error:
+                attempt.error = StorageError(f"{attempt.job.label}: {error}")
+        count.finish()
+
+    def _fetch_and_inspect(self, attempt: Attempt, count: _Counter) -> Inspection:
+        job = attempt.job
+        if job.fetching and self.transfer:
+            fetching = job.fetching
+            paths = tuple(fetch(fetching, self.format, self.transfer, self.max_size, count.bytes))
+            subject = Subject(paths, fetching.available, fetching.source, fetching.raw)
+        else:
+            subject = Subject(job.paths)
+        folder = self.scratch / str(attempt.import_id)
+        folder.mkdir()
+        inspection = inspect(
+            subject, self.format, self.scanners, self.scanner_settings, self.distribution, folder, self.ledger.now
+        )
+        if inspection.info:
+            for path, file in zip(subject.paths, inspection.info.files, strict=True):
+                self.store.add(path, file.sha256)
+        count.package()
+        return inspection
+
+
+class _Counter:
+    """Adds up what all threads do, and tells about it."""
+
+    def __init__(self, progress: Progress, packages: int, size: int) -> None:
+        self._progress = progress
+        self._packages, self._size = packages, size
+        self._done_packages = self._done_size = 0
+        self._lock = threading.Lock()
+
+    def bytes(self, count: int) -> None:
+        with self._lock:
+            self._done_size += count
+            done = self._done_size
+        self._progress(ProgressEvent("import.fetch", "Downloading", "running", done, self._size, "bytes"))
+
+    def package(self) -> None:
+        with self._lock:
+            self._done_packages += 1
+            done = self._done_packages
+        self._progress(ProgressEvent("import.inspect", "Inspecting", "running", done, self._packages, "packages"))
+
+    def finish(self) -> None:
+        done = self._done_packages
+        self._progress(ProgressEvent("import.inspect", "Inspected", "completed", done, self._packages, "packages"))

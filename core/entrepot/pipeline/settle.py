@@ -1,0 +1,189 @@
+"""The end of a batch: verdicts become decisions, decisions become a version and results, in one transaction."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from entrepot.contracts import Format
+from entrepot.errors import EntrepotError
+from entrepot.events import ImportResult
+from entrepot.models import Available, Decision, Distribution, ImportState, Outcome, PackageInfo, Repository, Version
+from entrepot.pipeline.admit import Admission, fitting_component
+from entrepot.pipeline.fetch import Fetching
+from entrepot.pipeline.inspect import Inspection, pipeline_words
+from entrepot.pipeline.policy import decide
+from entrepot.settings import PolicySettings
+
+if TYPE_CHECKING:
+    from entrepot.catalog import Catalog
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One package of a batch: either to be fetched, or files that are here already, the main one first."""
+
+    label: str
+    fetching: Fetching | None = None
+    paths: tuple[Path, ...] = ()
+
+    @property
+    def available(self) -> Available | None:
+        """The package of a synced index that it is."""
+        return self.fetching.available if self.fetching else None
+
+
+@dataclass(slots=True)
+class Attempt:
+    """A job with what became of it so far."""
+
+    job: Job
+    import_id: int
+    inspection: Inspection | None = None
+    decision: Decision | None = None
+    error: EntrepotError | None = None
+    component: str = ""
+    result: ImportResult | None = None
+
+    @property
+    def info(self) -> PackageInfo | None:
+        """What the package says of itself, once it was read."""
+        return self.inspection.info if self.inspection else None
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Under which policy, for whom, when and to which component a batch is brought in."""
+
+    policy: PolicySettings
+    actor: str
+    task_id: int
+    now: dt.datetime
+    component: str | None = None
+
+
+class Settlement:
+    """Writes a batch to the catalog: once when it begins, once when it ends."""
+
+    def __init__(
+        self, catalog: Catalog, format_: Format, repository: Repository, distribution: Distribution, ledger: Ledger
+    ) -> None:
+        self._catalog = catalog
+        self._format = format_
+        self._repository = repository
+        self._distribution = distribution
+        self._ledger = ledger
+
+    def open(self, jobs: Sequence[Job]) -> Sequence[int]:
+        """Adds an import for every job and answers their ids."""
+        with self._catalog.transaction():
+            return [self._open(job) for job in jobs]
+
+    def _open(self, job: Job) -> int:
+        available = job.available
+        state = ImportState.FETCHING if available else ImportState.INSPECTING
+        values = {
+            "state": state.value,
+            "name": available.name if available else job.label,
+            "version": available.version if available else None,
+            "architecture": available.architecture if available else None,
+            "source_id": available.source_id if available else None,
+            "available_id": available.id if available else None,
+            "distribution_id": self._distribution.id,
+            "component": self._ledger.component,
+            "policy": self._ledger.policy.name,
+            "task_id": self._ledger.task_id,
+            "actor": self._ledger.actor,
+        }
+        return self._catalog.imports.start(values, self._ledger.now)
+
+    def settle(self, attempts: Sequence[Attempt]) -> Version | None:
+        """Decides about every attempt, adds what may come in as one version, and leaves a result in each attempt."""
+        now = self._ledger.now
+        admission = Admission(self._catalog, self._format, self._repository, self._distribution)
+        admitted: list[Attempt] = []
+        for attempt in attempts:
+            if attempt.inspection is None:
+                self._fail(attempt)
+                continue
+            verdicts = attempt.inspection.verdicts
+            self._catalog.imports.add_verdicts(attempt.import_id, attempt.inspection.sha256, verdicts, now)
+            attempt.decision = decide(self._ledger.policy, verdicts)
+            if attempt.info is None or attempt.decision.outcome is not Outcome.PUBLISH:
+                self._hold(attempt, attempt.decision)
+            elif self._admit(attempt, attempt.info, admission):
+                admitted.append(attempt)
+        version = admission.commit(_message(admitted), now)
+        if version is not None:
+            for attempt in admitted:
+                self._end(attempt, ImportState.PUBLISHED, f"in version {version.number}", version.number)
+        return version
+
+    def _admit(self, attempt: Attempt, info: PackageInfo, admission: Admission) -> bool:
+        available = attempt.job.available
+        upstream = [available.component] if available else []
+        try:
+            attempt.component = fitting_component(self._distribution, self._ledger.component, upstream)
+            admitted = admission.admit(info, attempt.component, self._ledger.now)
+        except EntrepotError as error:
+            attempt.error = error
+            self._fail(attempt)
+            return False
+        self._link(attempt, admitted.addition.package_id)
+        if admitted.already:
+            number = self._catalog.versions.latest(self._distribution).number
+            self._end(attempt, ImportState.ALREADY_PUBLISHED, f"{self._distribution.path} has it already", number)
+        return not admitted.already
+
+    def _hold(self, attempt: Attempt, decision: Decision) -> None:
+        reasons = "; ".join(decision.reasons)
+        if attempt.info is not None and decision.outcome is not Outcome.REJECT:
+            self._link(attempt, self._catalog.packages.add(attempt.info, self._ledger.now))
+            self._end(attempt, ImportState.PENDING_REVIEW, f"waits for review: {reasons}", None)
+        else:
+            problem = attempt.inspection.problem if attempt.inspection else ""
+            self._end(attempt, ImportState.REJECTED, reasons or problem, None)
+
+    def _link(self, attempt: Attempt, package_id: int) -> None:
+        self._catalog.imports.advance(attempt.import_id, ImportState.INSPECTING, package_id=package_id)
+
+    def _fail(self, attempt: Attempt) -> None:
+        error = attempt.error
+        message = f"{error} ({error.hint})" if error and error.hint else str(error)
+        self._end(attempt, ImportState.FAILED, message, None)
+
+    def _end(self, attempt: Attempt, state: ImportState, message: str, number: int | None) -> None:
+        attempt.result = _result(attempt, self._distribution, state, message, number)
+        self._catalog.imports.finish(attempt.import_id, state, attempt.result, self._ledger.now)
+
+
+def _result(
+    attempt: Attempt, distribution: Distribution, state: ImportState, message: str, number: int | None
+) -> ImportResult:
+    known = attempt.info or attempt.job.available
+    verdicts = attempt.inspection.verdicts if attempt.inspection else ()
+    return ImportResult(
+        status=state.value,
+        package=known.name if known else attempt.job.label,
+        version=known.version if known else "",
+        architecture=known.architecture if known else "",
+        distribution=distribution.name,
+        component=attempt.component,
+        sha256=attempt.inspection.sha256 if attempt.inspection else "",
+        import_id=attempt.import_id,
+        repository_version=number,
+        pipeline=pipeline_words(verdicts),
+        findings=tuple(finding for stored in verdicts for finding in stored.verdict.findings),
+        message=message,
+        reasons=attempt.decision.reasons if attempt.decision else (),
+    )
+
+
+def _message(admitted: Sequence[Attempt]) -> str:
+    names = [f"{attempt.info.name} {attempt.info.version}" for attempt in admitted if attempt.info]
+    if len(names) > 3:
+        return f"import {', '.join(names[:3])} and {len(names) - 3} more"
+    return f"import {', '.join(names)}"

@@ -1,0 +1,31 @@
+"""A version of the catalog as a tree builder sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from entrepot.models import Distribution, EntryRef, PublishedEntry, Repository
+
+if TYPE_CHECKING:
+    from entrepot.catalog import Catalog
+
+
+class CatalogView:
+    """``VersionView`` over the catalog. Nothing is read before it is asked for, and nothing is kept."""
+
+    def __init__(self, catalog: Catalog, repository: Repository, distribution: Distribution, number: int) -> None:
+        self.repository = repository
+        self.distribution = distribution
+        self.number = number
+        self._versions = catalog.versions
+
+    def groups(self) -> Sequence[tuple[str, str, str]]:
+        return self._versions.groups(self.distribution, self.number)
+
+    def entries(self, component: str, kind: str, architectures: Collection[str]) -> Iterator[EntryRef]:
+        return self._versions.refs(self.distribution, self.number, component, kind, architectures)
+
+    def load(self, ids: Sequence[int]) -> Iterable[PublishedEntry]:
+        """Text, place and files of entries, for those pieces of an index that have to be rendered."""
+        return self._versions.entries(ids)

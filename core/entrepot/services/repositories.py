@@ -1,0 +1,202 @@
+"""Repositories and distributions: create, change, remove."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from entrepot.errors import ConflictError, UsageError
+from entrepot.models import Distribution, Repository, Scalar
+
+if TYPE_CHECKING:
+    from entrepot.workspace import Workspace
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+DISTRIBUTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]*(/[A-Za-z0-9][A-Za-z0-9._+~-]*)*")
+WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*(/[A-Za-z0-9][A-Za-z0-9._+-]*)*")
+
+DEFAULT_SIGNER = "gpg"
+
+
+def create_repository(
+    workspace: Workspace,
+    name: str,
+    *,
+    format_name: str,
+    publish_to: str,
+    public_url: str = "",
+    sign: bool = True,
+    sign_with: str | None = None,
+    origin: str = "",
+    label: str = "",
+) -> Repository:
+    """Makes a repository. Where it is to be signed, the key has to be there and fit to sign already."""
+    if not NAME.fullmatch(name):
+        raise UsageError(f"{name!r} is no name for a repository", hint="letters, digits, dots, dashes and underscores")
+    workspace.format(format_name)
+    url = absolute_url(publish_to)
+    workspace.storage(url).close()
+    values = {
+        "name": name,
+        "format": format_name,
+        "publish_to": url,
+        "public_url": public_url or url,
+        "signer": DEFAULT_SIGNER if sign else None,
+        "sign_with": sign_with,
+        "origin": _line("origin", origin or name),
+        "label": _line("label", label or name),
+        "options": {},
+    }
+    with workspace.catalog.transaction():
+        repository = workspace.catalog.repositories.add(values, workspace.now())
+        signer = workspace.signer(repository)
+        if signer is not None:
+            # The full fingerprint is kept, so that a second key in the ring never changes who signs.
+            repository = workspace.catalog.repositories.update(repository, {"sign_with": signer.fingerprint})
+        _audit(workspace, "repository.create", name, {"publish_to": url, "sign_with": repository.sign_with})
+    return repository
+
+
+def set_repository(workspace: Workspace, name: str, values: Mapping[str, str | None]) -> Repository:
+    """Changes a repository; takes effect with its next publication. ``values`` are columns, None is left as it is."""
+    repository = workspace.catalog.repositories.get(name)
+    changes = {column: value for column, value in values.items() if value is not None}
+    for column in ("origin", "label"):
+        if column in changes:
+            _line(column, str(changes[column]))
+    if "publish_to" in changes:
+        changes["publish_to"] = absolute_url(str(changes["publish_to"]))
+    with workspace.catalog.transaction():
+        repository = workspace.catalog.repositories.update(repository, changes)
+        if (signer := workspace.signer(repository)) is not None:
+            repository = workspace.catalog.repositories.update(repository, {"sign_with": signer.fingerprint})
+        if "publish_to" in changes:
+            workspace.catalog.publications.forget(repository)
+        _audit(workspace, "repository.set", repository.name, changes)
+    return repository
+
+
+def remove_repository(workspace: Workspace, name: str) -> Repository:
+    """Removes a repository without distributions. What it published stays where it is."""
+    repository = workspace.catalog.repositories.get(name)
+    if held := workspace.catalog.repositories.distributions(repository):
+        names = ", ".join(distribution.name for distribution in held)
+        raise ConflictError(f"{repository.name} still has {names}", hint="remove its distributions first")
+    with workspace.catalog.transaction():
+        workspace.catalog.repositories.remove(repository)
+        _audit(workspace, "repository.remove", repository.name, {"publish_to": repository.publish_to})
+    return repository
+
+
+def create_distribution(
+    workspace: Workspace,
+    path: str,
+    *,
+    components: Sequence[str] = (),
+    architectures: Sequence[str] = (),
+    policy: str | None = None,
+    compressions: Sequence[str] = (),
+    options: Mapping[str, Scalar] | None = None,
+) -> Distribution:
+    """Makes the distribution ``repository/distribution`` with its empty version 0."""
+    repository_name, slash, name = path.partition("/")
+    if not slash:
+        raise UsageError(f"{path!r} names no repository", hint="write REPOSITORY/DISTRIBUTION")
+    repository = workspace.catalog.repositories.get(repository_name)
+    values: dict[str, Any] = {"name": name, "keep": 0}
+    if not DISTRIBUTION.fullmatch(name):
+        raise UsageError(f"{name!r} is no name for a distribution", hint="letters, digits and . _ - + ~, parted by /")
+    values |= _distribution_values(
+        workspace,
+        repository,
+        {
+            "components": list(components) or ["main"],
+            "architectures": list(architectures),
+            "policy": policy or workspace.settings.default_policy,
+            "compressions": list(compressions),
+            "options": dict(options or {}),
+        },
+    )
+    with workspace.catalog.transaction():
+        distribution = workspace.catalog.repositories.add_distribution(repository, values, workspace.now())
+        _audit(workspace, "distribution.create", distribution.path, values)
+    return distribution
+
+
+def set_distribution(workspace: Workspace, path: str, values: Mapping[str, Any]) -> Distribution:
+    """Changes a distribution; takes effect with its next import or publication. None is left as it is."""
+    distribution = workspace.catalog.repositories.distribution(path)
+    repository = workspace.catalog.repositories.get(distribution.repository)
+    changes = {column: value for column, value in values.items() if value is not None}
+    if "options" in changes:
+        changes["options"] = {**distribution.options, **changes["options"]}
+    changes = _distribution_values(workspace, repository, changes)
+    with workspace.catalog.transaction():
+        distribution = workspace.catalog.repositories.update_distribution(distribution, changes)
+        _audit(workspace, "distribution.set", distribution.path, changes)
+    return distribution
+
+
+def remove_distribution(workspace: Workspace, path: str) -> Distribution:
+    """Removes a distribution with all its versions. What it published stays where it is."""
+    distribution = workspace.catalog.repositories.distribution(path)
+    with workspace.catalog.transaction():
+        workspace.catalog.repositories.remove_distribution(distribution)
+        _audit(workspace, "distribution.remove", distribution.path, {})
+    return distribution
+
+
+def distribution_json(workspace: Workspace, distribution: Distribution) -> dict[str, Any]:
+    """A distribution with its newest version and what is published, for ``--json`` and the HTTP API."""
+    version = workspace.catalog.versions.latest(distribution)
+    published = workspace.catalog.publications.latest(distribution)
+    document = asdict(distribution) | {"path": distribution.path, "created_at": distribution.created_at.isoformat()}
+    return document | {
+        "version": version.number,
+        "packages": version.packages,
+        "published_version": published.version if published else None,
+        "published_at": published.created_at.isoformat() if published else None,
+    }
+
+
+def repository_json(workspace: Workspace, repository: Repository) -> dict[str, Any]:
+    """A repository with the names of its distributions, for ``--json`` and the HTTP API."""
+    names = [distribution.name for distribution in workspace.catalog.repositories.distributions(repository)]
+    return asdict(repository) | {"created_at": repository.created_at.isoformat(), "distributions": names}
+
+
+def absolute_url(target: str) -> str:
+    """A URL as it is; a path of this machine as a ``file:`` URL."""
+    if urlsplit(target).scheme:
+        return target
+    return Path(target).expanduser().absolute().as_uri()
+
+
+def _distribution_values(workspace: Workspace, repository: Repository, values: dict[str, Any]) -> dict[str, Any]:
+    for column in ("components", "architectures"):
+        for word in values.get(column, ()):
+            if not WORD.fullmatch(word):
+                raise UsageError(f"{word!r} is no name for one of the {column}")
+    if "policy" in values:
+        workspace.settings.policy(values["policy"])
+    format_ = workspace.format(repository.format)
+    if unknown := set(values.get("options", {})) - {option.name for option in format_.distribution_options}:
+        raise UsageError(f"{repository.format} distributions have no option {', '.join(sorted(unknown))}")
+    offered = format_.tree.offered_compressions
+    if unknown := set(values.get("compressions", ())) - set(offered):
+        raise UsageError(f"{repository.format} cannot publish {', '.join(sorted(unknown))}", hint=f"it can {', '.join(offered)}")
+    return values
+
+
+def _line(name: str, value: str) -> str:
+    if not value.isprintable():
+        raise UsageError(f"the {name} has characters that cannot be printed")
+    return value
+
+
+def _audit(workspace: Workspace, action: str, subject: str, detail: Mapping[str, object]) -> None:
+    workspace.catalog.audit.append(workspace.actor, action, subject, detail, workspace.now())

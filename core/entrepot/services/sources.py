@@ -1,0 +1,246 @@
+"""Sources: add, change, remove, sync."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from entrepot.contracts import ReadContext
+from entrepot.errors import BatchError, EntrepotError, UsageError
+from entrepot.events import SourceSynced
+from entrepot.models import Connection, Scalar, Secrets, Source, SourceDraft
+from entrepot.progress import Progress, silent
+from entrepot.services.tasks import running
+from entrepot.sync import SyncResult, sync
+
+if TYPE_CHECKING:
+    from entrepot.catalog.sources import SourceState
+    from entrepot.workspace import Workspace
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceView:
+    """A source with what is known about it; no secrets, only whether there are some."""
+
+    source: Source
+    state: SourceState
+    has_secrets: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``--json`` and the HTTP API."""
+        source, state = self.source, self.state
+        return {
+            "id": source.id,
+            "name": source.name,
+            "format": source.format,
+            "url": source.url,
+            "distributions": list(source.distributions),
+            "components": list(source.components),
+            "architectures": list(source.architectures),
+            "verify": source.verify,
+            "has_keyring": source.keyring is not None,
+            "options": dict(source.options),
+            "connection": {name: getattr(source.connection, name) for name in Connection.__slots__},
+            "secrets": {"is_set": self.has_secrets},
+            "packages": state.packages,
+            "last_sync": state.checked_at.isoformat() if state.checked_at else None,
+            "last_change": state.changed_at.isoformat() if state.changed_at else None,
+        }
+
+
+def add_source(workspace: Workspace, draft: SourceDraft) -> SourceView:
+    """Adds a source after its format has checked it. Nothing is fetched."""
+    draft = _checked(workspace, draft)
+    keyring = workspace.save_keyring(draft.name, draft.keyring) if draft.keyring else None
+    with workspace.catalog.transaction():
+        source = workspace.catalog.sources.add(draft, keyring, workspace.now())
+        workspace.save_secrets(source, draft.secrets)
+        _audit(workspace, "source.add", source.name, {"url": source.url, "format": source.format})
+    return show_source(workspace, source.name)
+
+
+def add_from_client_file(workspace: Workspace, format_name: str, paths: Sequence[Path], change: Change) -> Sequence[SourceView]:
+    """Adds every source that a client's configuration files name; all of them or, if one cannot be, none."""
+    clients = workspace.format(format_name).clients
+    drafts = []
+    for path in paths:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{path} cannot be read: {error}", path=str(path)) from error
+        drafts += [change.apply(draft) for draft in clients.read(text, path)]
+    if not drafts:
+        raise UsageError(f"{', '.join(map(str, paths))}: no source that is enabled")
+    with workspace.catalog.transaction():
+        return [add_source(workspace, draft) for draft in drafts]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What ``source set`` changes: None leaves a value as it is."""
+
+    url: str | None = None
+    distributions: Sequence[str] | None = None
+    components: Sequence[str] | None = None
+    architectures: Sequence[str] | None = None
+    verify: bool | None = None
+    keyring: bytes | None = None
+    options: Mapping[str, Scalar] | None = None
+    connection: Mapping[str, Any] | None = None
+    secrets: Secrets | None = None
+
+    def apply(self, draft: SourceDraft) -> SourceDraft:
+        """The draft with the changes made."""
+        return replace(
+            draft,
+            url=draft.url if self.url is None else self.url,
+            distributions=draft.distributions if self.distributions is None else tuple(self.distributions),
+            components=draft.components if self.components is None else tuple(self.components),
+            architectures=draft.architectures if self.architectures is None else tuple(self.architectures),
+            verify=draft.verify if self.verify is None else self.verify,
+            keyring=draft.keyring if self.keyring is None else self.keyring,
+            options={**draft.options, **(self.options or {})},
+            connection=replace(draft.connection, **(self.connection or {})),
+            secrets=draft.secrets if self.secrets is None else self.secrets,
+        )
+
+
+def set_source(workspace: Workspace, name: str, change: Change) -> SourceView:
+    """Changes a source. The next sync reads everything again."""
+    source = workspace.catalog.sources.get(name)
+    path = workspace.keyring(source)
+    draft = SourceDraft(
+        name=source.name,
+        format=source.format,
+        url=source.url,
+        distributions=source.distributions,
+        components=source.components,
+        architectures=source.architectures,
+        verify=source.verify,
+        keyring=path.read_bytes() if path else None,
+        options=source.options,
+        connection=source.connection,
+        secrets=workspace.secrets(source),
+    )
+    draft = _checked(workspace, change.apply(draft))
+    keyring = workspace.save_keyring(draft.name, draft.keyring) if draft.keyring else None
+    with workspace.catalog.transaction():
+        source = workspace.catalog.sources.update(source, draft, keyring)
+        state = workspace.catalog.sources.state(source)
+        if state.generation:
+            workspace.catalog.sources.save_state(source, replace(state, state={}))
+        workspace.save_secrets(source, draft.secrets)
+        _audit(workspace, "source.set", source.name, {"url": source.url})
+    return show_source(workspace, source.name)
+
+
+def remove_source(workspace: Workspace, name: str) -> Source:
+    """Removes a source and what it offered; packages that were imported from it stay."""
+    source = workspace.catalog.sources.get(name)
+    keyring = workspace.keyring(source)
+    with workspace.catalog.transaction():
+        workspace.catalog.available.remove_source(source)
+        workspace.catalog.sources.remove(source)
+        workspace.save_secrets(source, Secrets())
+        _audit(workspace, "source.remove", source.name, {"url": source.url})
+    if keyring:
+        keyring.unlink(missing_ok=True)
+    return source
+
+
+def list_sources(workspace: Workspace) -> Sequence[SourceView]:
+    """Every source, by name."""
+    return [_view(workspace, source) for source in workspace.catalog.sources.list()]
+
+
+def show_source(workspace: Workspace, name: str) -> SourceView:
+    """One source."""
+    return _view(workspace, workspace.catalog.sources.get(name))
+
+
+def sync_source(workspace: Workspace, name: str, progress: Progress = silent, *, force: bool = False) -> SyncResult:
+    """Brings what a source offers now into the catalog."""
+    source = workspace.catalog.sources.get(name)
+    format_ = workspace.format(source.format)
+    with (
+        running(workspace, "sync", source.name, progress) as task,
+        workspace.scratch() as folder,
+        workspace.transfer(source) as transfer,
+    ):
+        context = ReadContext(
+            source=source,
+            transfer=transfer,
+            keyring=workspace.keyring(source),
+            folder=folder,
+            now=workspace.now(),
+            progress=task.progress,
+            force=force,
+        )
+        result = sync(workspace.catalog, format_, context)
+    workspace.plugins.tell("source_synced", SourceSynced(source, result.counts))
+    return result
+
+
+def sync_sources(
+    workspace: Workspace, names: Sequence[str], progress: Progress = silent, *, force: bool = False
+) -> Sequence[SyncResult]:
+    """Syncs several sources, every one of the catalog if none is named; ``BatchError`` names those that failed."""
+    names = names or [source.name for source in workspace.catalog.sources.list()]
+    results, failures = [], []
+    for name in names:
+        try:
+            results.append(sync_source(workspace, name, progress, force=force))
+        except EntrepotError as error:
+            if len(names) == 1:
+                raise
+            failures.append((name, error))
+    if failures:
+        raise BatchError(f"{len(failures)} of {len(names)} sources could not be synced", failures, results=results)
+    return results
+
+
+def _checked(workspace: Workspace, draft: SourceDraft) -> SourceDraft:
+    if not NAME.fullmatch(draft.name):
+        raise UsageError(
+            f"{draft.name!r} is no name for a source", hint="letters, digits, dots, dashes and underscores; at most 100"
+        )
+    draft = _without_user(draft)
+    if urlsplit(draft.url).scheme not in ("http", "https", "file"):
+        raise UsageError(f"{draft.url!r} is no URL of a source", hint="http:, https: and file: are read")
+    if draft.verify and not draft.keyring:
+        raise UsageError(
+            f"source {draft.name!r} has no keys to verify it with",
+            hint="give --keyring FILE, or --no-verify to trust whatever arrives",
+        )
+    format_ = workspace.format(draft.format)
+    known = {option.name for option in format_.source_options}
+    if unknown := set(draft.options) - known:
+        raise UsageError(f"{draft.format} sources have no option {', '.join(sorted(unknown))}")
+    return format_.index.check(draft)
+
+
+def _without_user(draft: SourceDraft) -> SourceDraft:
+    """User information moves from the URL to where secrets are kept."""
+    from urllib.parse import unquote
+
+    parts = urlsplit(draft.url)
+    if "@" not in parts.netloc:
+        return draft
+    user, _, host = parts.netloc.rpartition("@")
+    name, _, password = user.partition(":")
+    secrets = replace(draft.secrets, username=unquote(name), password=unquote(password))
+    return replace(draft, url=urlunsplit(parts._replace(netloc=host)), secrets=secrets)
+
+
+def _view(workspace: Workspace, source: Source) -> SourceView:
+    return SourceView(source, workspace.catalog.sources.state(source), workspace.secrets(source) != Secrets())
+
+
+def _audit(workspace: Workspace, action: str, subject: str, detail: Mapping[str, object]) -> None:
+    workspace.catalog.audit.append(workspace.actor, action, subject, detail, workspace.now())

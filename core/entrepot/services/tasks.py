@@ -1,0 +1,92 @@
+"""Every longer use case is a task: its progress reaches whoever looks, and how it ended stays in the catalog."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+from entrepot.errors import EntrepotError
+from entrepot.progress import Progress, ProgressEvent, silent, tee
+
+if TYPE_CHECKING:
+    from entrepot.catalog import Catalog
+    from entrepot.workspace import Workspace
+
+WRITE_EVERY = 0.5
+"""Seconds between two writes of a task's row."""
+
+
+@dataclass
+class Task:
+    """A running task. ``created`` collects the names of what it made."""
+
+    id: int
+    progress: Progress
+    created: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def running(workspace: Workspace, kind: str, subject: str, progress: Progress = silent) -> Iterator[Task]:
+    """Runs the block as a task; an error ends it as failed and goes on to the caller."""
+    catalog = workspace.catalog
+    with catalog.transaction():
+        recover(workspace)
+        task_id = catalog.tasks.start(kind, subject, workspace.actor, workspace.now())
+    reports = _Reports(catalog, task_id)
+    task = Task(task_id, tee(reports.take, progress))
+    try:
+        yield task
+    except BaseException as error:
+        state = "canceled" if isinstance(error, KeyboardInterrupt) else "failed"
+        with catalog.transaction():
+            reports.write()
+            catalog.tasks.finish(task_id, state, task.created, _problem(error), workspace.now())
+        raise
+    with catalog.transaction():
+        reports.write()
+        catalog.tasks.finish(task_id, "completed", task.created, None, workspace.now())
+
+
+def recover(workspace: Workspace) -> None:
+    """Ends what killed processes of this machine left behind; inside the caller's transaction."""
+    for task_id in workspace.catalog.tasks.mark_dead(workspace.now()):
+        workspace.catalog.imports.interrupt(task_id, workspace.now())
+
+
+def _problem(error: BaseException) -> dict[str, object]:
+    if isinstance(error, EntrepotError):
+        return {"title": error.title, "detail": str(error), "hint": error.hint}
+    return {"title": type(error).__name__, "detail": str(error), "hint": ""}
+
+
+class _Reports:
+    """The latest event of every code. Events come from any thread; only the thread of the catalog writes them."""
+
+    def __init__(self, catalog: Catalog, task_id: int) -> None:
+        self._catalog = catalog
+        self._task_id = task_id
+        self._thread = threading.get_ident()
+        self._latest: dict[str, ProgressEvent] = {}
+        self._lock = threading.Lock()
+        self._written = 0.0
+
+    def take(self, event: ProgressEvent) -> None:
+        with self._lock:
+            self._latest[event.code] = event
+        now = time.monotonic()
+        # Inside the one transaction of a sync or an import a write would be seen by nobody before its end.
+        if threading.get_ident() != self._thread or self._catalog.database.conn.in_transaction:
+            return
+        if now - self._written >= WRITE_EVERY or event.state != "running":
+            self._written = now
+            with self._catalog.transaction():
+                self.write()
+
+    def write(self) -> None:
+        with self._lock:
+            reports = [asdict(event) for event in self._latest.values()]
+        self._catalog.tasks.report(self._task_id, reports)
