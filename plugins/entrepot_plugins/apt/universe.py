@@ -1,0 +1,218 @@
+"""The packages that a closure can reach, and which of them satisfy or offend whom, by dpkg's rules.
+
+Everything that is Debian's about solving is here: virtual packages, versions, Multi-Arch, and which of several packages
+apt would rather take. What is left for the solver is a question of plain logic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+
+from entrepot.contracts import Candidate, CandidatePool, VersionScheme
+from entrepot.errors import IndexFormatError
+from entrepot.models import SOURCE_ARCHITECTURE
+
+from .relations import Clause, Relation, RelationReader, Relations
+
+ALL = "all"
+BATCH = 400
+"""Names in one question to the pool: few questions, and no statement with too many parameters."""
+MAX_PACKAGES = 250_000
+"""More than any closure of a whole distribution reaches; hostile indexes shall not eat the memory."""
+
+_PRIORITIES = {name: rank for rank, name in enumerate(("required", "important", "standard", "optional", "extra"))}
+
+
+@dataclass(slots=True, eq=False)
+class Package:
+    """A candidate with what its stanza says. ``architecture`` is the machine's where the candidate's is ``all``.
+
+    ``rank`` orders all packages: by name, then the newest version, then the machine's own architecture.
+    """
+
+    candidate: Candidate
+    key: bytes
+    architecture: str
+    relations: Relations
+    rank: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.candidate.name} (= {self.candidate.version})"
+
+    @property
+    def requirements(self) -> Iterator[Clause]:
+        """Every clause that has to hold."""
+        return chain(self.relations.pre_depends, self.relations.depends)
+
+    @property
+    def standing(self) -> tuple[bool, int]:
+        """How much apt likes it as the provider of a virtual package: essential ones, then by priority."""
+        return not self.relations.essential, _PRIORITIES.get(self.relations.priority, len(_PRIORITIES))
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """A name that a package answers to. ``key`` is None where it is provided without a version."""
+
+    package: Package
+    key: bytes | None
+    architecture: str
+    own: bool
+
+    def admitted_by(self, relation: Relation) -> bool:
+        """Versions alone: what is provided without one satisfies no relation that names one (Policy 7.5)."""
+        return not relation.operator or (self.key is not None and relation.admits(self.key))
+
+
+@dataclass(slots=True)
+class Universe:
+    """Candidates by the names that they answer to. ``architectures``: the machine's own first."""
+
+    versions: VersionScheme
+    architectures: tuple[str, ...]
+    recommends: bool = False
+    packages: list[Package] = field(default_factory=list)
+    unusable: list[IndexFormatError] = field(default_factory=list)
+    """Why candidates that were reached are left out: their stanzas cannot be understood."""
+    _offers: dict[str, list[_Offer]] = field(default_factory=dict)
+
+    def load(self, wanted: Iterable[Candidate], pool: CandidatePool) -> list[Package]:
+        """Loads ``wanted`` and, breadth first, all that they can reach; answers the packages of ``wanted``.
+
+        ``IndexFormatError`` if one of ``wanted`` has a stanza that cannot be understood, or if too much is reached.
+        """
+        reader = RelationReader(self.versions)
+        seen: set[tuple[bool, int]] = set()
+        asked: set[str] = set()
+        fresh = [self._read(candidate, reader) for candidate in _unseen(wanted, seen)]
+        roots = list(fresh)
+        while fresh:
+            self.packages += fresh
+            if len(self.packages) > MAX_PACKAGES:
+                raise IndexFormatError(f"the dependencies of {roots[0]} reach more than {MAX_PACKAGES} packages")
+            names = sorted({name for package in fresh for name in self._mentioned(package)} - asked)
+            asked.update(names)
+            fresh = []
+            for candidate in _unseen(self._ask(pool, names), seen):
+                try:
+                    fresh.append(self._read(candidate, reader))
+                except IndexFormatError as error:
+                    self.unusable.append(error)
+            fresh = self._in_order(fresh)
+        for rank, package in enumerate(self._in_order(self.packages)):
+            package.rank = rank
+            self._register(package)
+        return roots
+
+    def _ask(self, pool: CandidatePool, names: Sequence[str]) -> Iterator[Candidate]:
+        for start in range(0, len(names), BATCH):
+            batch = names[start : start + BATCH]
+            for candidate in chain(pool.named(batch), pool.providing(batch)):
+                if candidate.architecture == ALL or candidate.architecture in self.architectures:
+                    yield candidate
+
+    def _mentioned(self, package: Package) -> Iterator[str]:
+        weak = package.relations.recommends if self.recommends else ()
+        for clause in chain(package.requirements, weak):
+            for relation in clause:
+                yield relation.name
+
+    def _read(self, candidate: Candidate, reader: RelationReader) -> Package:
+        try:
+            key = self.versions.key(candidate.version)
+        except ValueError as error:
+            raise IndexFormatError(f"{candidate}: {error}", package=str(candidate), field="Version") from error
+        native = self.architectures[0]
+        architecture = native if candidate.architecture == ALL else candidate.architecture
+        return Package(candidate, key, architecture, reader.read(candidate.raw, str(candidate)))
+
+    def _in_order(self, packages: Iterable[Package]) -> list[Package]:
+        """Pools answer in any order; nothing shall depend on it."""
+        nearest = {name: rank for rank, name in enumerate(self.architectures)}
+        ordered = sorted(packages, key=lambda package: (not package.candidate.present, package.candidate.id))
+        ordered.sort(key=lambda package: nearest[package.architecture])
+        ordered.sort(key=lambda package: package.key, reverse=True)
+        ordered.sort(key=lambda package: package.candidate.name)
+        return ordered
+
+    def _register(self, package: Package) -> None:
+        name = package.candidate.name
+        self._offers.setdefault(name, []).append(_Offer(package, package.key, package.architecture, own=True))
+        for relation in package.relations.provides:
+            architecture = package.architecture if relation.qualifier in ("", "any") else relation.qualifier
+            offer = _Offer(package, relation.key or None, architecture, own=False)
+            self._offers.setdefault(relation.name, []).append(offer)
+
+    def satisfying(self, clause: Clause, architecture: str) -> tuple[Package, ...]:
+        """Who satisfies a clause of a package of ``architecture``, the one to be taken before all others first.
+
+        Present ones come first, as nothing has to be imported for them. Then, as in apt: the first alternative before
+        the second, a package of that very name before those that provide it, the newest version before older ones.
+        """
+        choices: dict[Package, tuple[bool, int, bool, tuple[bool, int], int]] = {}
+        for position, relation in enumerate(clause):
+            for offer in self._offers.get(relation.name, ()):
+                package = offer.package
+                if package not in choices and offer.admitted_by(relation) and self._fits(relation, offer, architecture):
+                    standing = (False, 0) if offer.own else package.standing
+                    choices[package] = (
+                        not package.candidate.present, position, not offer.own, standing, package.rank,
+                    )  # fmt: skip
+        return tuple(sorted(choices, key=choices.__getitem__))
+
+    def _fits(self, relation: Relation, offer: _Offer, architecture: str) -> bool:
+        """Whether the architecture of what is offered is right for a dependency of a package of ``architecture``."""
+        match relation.qualifier:
+            case "":
+                return offer.architecture == architecture or offer.package.relations.multi_arch == "foreign"
+            case "any":
+                return offer.package.relations.multi_arch == "allowed"
+            case "native":
+                return offer.architecture == self.architectures[0]
+            case wanted:
+                return offer.architecture == wanted
+
+    def offending(self, relation: Relation, name: str) -> tuple[Package, ...]:
+        """Whom a Conflicts or Breaks of a package called ``name`` is about, in order.
+
+        It is about every architecture unless it names one. A package never conflicts with what it provides itself, nor
+        do its own other versions and architectures (those exclude each other by other rules).
+        """
+        return tuple(
+            dict.fromkeys(
+                offer.package
+                for offer in self._offers.get(relation.name, ())
+                if offer.package.candidate.name != name
+                and offer.admitted_by(relation)
+                and relation.qualifier in ("", "any", offer.architecture)
+            )
+        )
+
+    def strangers(self, package: Package) -> Iterator[Package]:
+        """Packages of the same name and another architecture that cannot be installed beside ``package``.
+
+        Only packages that are ``Multi-Arch: same`` can, and only in the same version.
+        """
+        for offer in self._offers[package.candidate.name]:
+            other = offer.package
+            if offer.own and other.architecture != package.architecture:
+                twins = package.relations.multi_arch == other.relations.multi_arch == "same"
+                if not twins or package.key != other.key:
+                    yield other
+
+
+def architectures_for(machine: str, wanted: Iterable[Candidate]) -> tuple[str, ...]:
+    """The machine's architecture, then the foreign ones of ``wanted``: only those are ever looked at."""
+    foreign = {candidate.architecture for candidate in wanted} - {machine, ALL, SOURCE_ARCHITECTURE}
+    return (machine, *sorted(foreign))
+
+
+def _unseen(candidates: Iterable[Candidate], seen: set[tuple[bool, int]]) -> Iterator[Candidate]:
+    """Each candidate once. What is present and what is available may come out of different tables with the same ids."""
+    for candidate in candidates:
+        identity = (candidate.present, candidate.id)
+        if identity not in seen:
+            seen.add(identity)
+            yield candidate
