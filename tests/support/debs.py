@@ -91,13 +91,7 @@ def make_source(folder: Path, name: str = "hello", version: str = "1.0-1") -> li
     orig.write_bytes(compress(tar_archive({f"{name}-{upstream}/README": f"{name}\n".encode()}), "gz"))
     debian = folder / f"{name}_{plain}.debian.tar.xz"
     debian.write_bytes(compress(tar_archive(_debian_folder(name, version)), "xz"))
-    tarballs = [(path, path.read_bytes()) for path in (orig, debian)]
-
-    def table(algorithm: str) -> str:
-        return "".join(
-            f" {hashlib.new(algorithm, data).hexdigest()} {len(data)} {path.name}\n" for path, data in tarballs
-        )
-
+    tarballs = [(path.name, path.read_bytes()) for path in (orig, debian)]
     dsc = folder / f"{name}_{plain}.dsc"
     dsc.write_text(
         f"Format: 3.0 (quilt)\nSource: {name}\nBinary: {name}\nArchitecture: any\nVersion: {version}\n"

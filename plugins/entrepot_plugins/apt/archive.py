@@ -75,7 +75,7 @@ def ar_members(file: BinaryIO, size: int, where: str) -> list[ArMember]:
         name = header[:16].rstrip(b" ").removesuffix(b"/")
         claimed = header[48:58].rstrip(b" ")
         if not re.fullmatch(rb"[A-Za-z0-9._-]+", name) or not claimed.isdigit():
-            raise PackageError(f"{where}: has a damaged member header {after}: {shown(header[:58])!r}")
+            raise PackageError(f"{where}: has a damaged member header {after}: '{shown(header[:58])}'")
         member = ArMember(name.decode("ascii"), position + AR_HEADER, int(claimed))
         if member.offset + member.size > size:
             raise PackageError(

@@ -91,7 +91,7 @@ class Stanza:
             return value
         if field not in self:
             raise PackageError(f"{self.where}: has no {field}", field=field)
-        raise PackageError(f"{self.where}: {field} is {shown(value if text is None else text)!r}", field=field)
+        raise PackageError(f"{self.where}: {field} is '{shown(value if text is None else text)}'", field=field)
 
 
 def parse_stanza(text: bytes, where: str, *, lenient: bool = False) -> Stanza:
@@ -99,9 +99,9 @@ def parse_stanza(text: bytes, where: str, *, lenient: bool = False) -> Stanza:
 
     No second stanza, no line that is neither field nor continuation, no control characters, no field twice. Lines may
     end in CR LF, which become LF, and blank lines around the stanza are dropped. ``lenient`` is for what an index that
-    we took says: fields may be repeated.
+    we took says: fields may be repeated, comments are dropped, and a line of blanks continues a field, as apt has it.
     """
-    text = text.replace(b"\r\n", b"\n")
+    text = text.replace(b"\r\n", b"\n").rstrip(b" \t\n")
     if match := _FORBIDDEN.search(text):
         number = text.count(b"\n", 0, match.start()) + 1
         raise PackageError(f"{where}: line {number} has control characters")
@@ -109,14 +109,16 @@ def parse_stanza(text: bytes, where: str, *, lenient: bool = False) -> Stanza:
     lines: list[bytes] = []
     ended = False
     for number, line in enumerate(text.split(b"\n"), 1):
-        if not line.strip(b" \t"):
+        if not line or (not lenient and not line.strip(b" \t")):
             ended = bool(lines)
+            continue
+        if lenient and line.startswith(b"#"):
             continue
         if ended:
             raise PackageError(f"{where}: line {number} begins a second stanza")
         if line[0] not in b" \t":
             if not _FIELD_NAME.fullmatch(line.partition(b":")[0]) or b":" not in line:
-                raise PackageError(f"{where}: line {number} is no field: {shown(line)!r}")
+                raise PackageError(f"{where}: line {number} is no field: '{shown(line)}'")
             if lines:
                 fields.append(_field(lines))
                 lines = []
@@ -138,7 +140,7 @@ def _field(lines: Sequence[bytes]) -> Field:
 
 def compose(stanza: Stanza, *, without: Collection[str], extra: bytes) -> bytes:
     """The stanza as an index has it: ``Package`` first, the others as they came but for those in ``without``
-    (lower case), then ``extra``. No blank line at the end."""
+    (lower case), then ``extra``, which ends without a line end, as stanzas do that were split from an index."""
     kept = [item for item in stanza.fields if item.name.lower() not in without]
     kept.sort(key=lambda item: item.name.lower() != "package")
     return b"".join(item.raw for item in kept) + extra

@@ -57,7 +57,7 @@ class DebReader:
 
         ``raw`` of a binary package is upstream's stanza, or else that of its control file, with size and digests of
         the file itself and without ``Filename``; of a source package the stanza of a Sources index without
-        ``Directory``. It ends with one line end.
+        ``Directory``. Like a stanza that was split from an index, it has no line end after its last line.
         """
         suffix = files[0].suffix
         if suffix == _SOURCE_SUFFIX:
@@ -161,7 +161,7 @@ def _parts(file: BinaryIO, size: int, where: str) -> tuple[ArMember, ArMember]:
         raise PackageError(f"{where}: begins with {found}, not with debian-binary")
     text = b"".join(member_bytes(file, members[0])) if members[0].size <= _FORMAT_MEMBER else b""
     if not re.match(rb"2\.[0-9]+\n", text):
-        raise PackageError(f"{where}: debian-binary is {shown(text)!r}, only version 2 can be read")
+        raise PackageError(f"{where}: debian-binary is '{shown(text)}', only version 2 can be read")
     parts = [member for member in members[1:] if not member.name.startswith("_")]
     expected = (("control.tar", _CONTROL_COMPRESSIONS), ("data.tar", _DATA_COMPRESSIONS))
     for index, (name, compressions) in enumerate(expected):
@@ -187,7 +187,7 @@ def _kind(path: Path, control: Stanza, index: Stanza | None) -> str:
 
 def _raw(control: Stanza, index: Stanza | None, digests: Digests) -> bytes:
     stanza = _with_description(index, control) if index else control
-    extra = f"Size: {digests.size}\nMD5sum: {digests.md5}\nSHA256: {digests.sha256}\n"
+    extra = f"Size: {digests.size}\nMD5sum: {digests.md5}\nSHA256: {digests.sha256}"
     return compose(stanza, without=_PLACE, extra=extra.encode("ascii"))
 
 

@@ -106,10 +106,10 @@ def _listed(stanza: Stanza, field: str = "Checksums-Sha256", digits: int = 64) -
         size, _, name = rest.strip().partition(" ")
         name = name.strip()
         if not re.fullmatch(f"[0-9a-fA-F]{{{digits}}}", digest) or not re.fullmatch("[0-9]{1,18}", size):
-            raise PackageError(f"{where}: {field} has the line {shown(line)!r}", field=field)
+            raise PackageError(f"{where}: {field} has the line '{shown(line)}'", field=field)
         fits = _FILE_NAME.fullmatch(name) and name.startswith(prefix) and not name.endswith(".dsc")
         if not fits or len(name) > LONGEST_FILE_NAME:
-            raise PackageError(f"{where}: {field} names {shown(name)!r}, which cannot be a file of it", field=field)
+            raise PackageError(f"{where}: {field} names '{shown(name)}', which cannot be a file of it", field=field)
         if name in [other.name for other in found]:
             raise PackageError(f"{where}: {field} names {name} twice", field=field)
         found.append(Listed(name, int(size), digest.lower()))
@@ -147,7 +147,7 @@ def _measured(paths: Sequence[Path], stanza: Stanza) -> dict[str, Digests]:
 
 def _raw(name: str, stanza: Stanza, files: dict[str, Digests], *, without: frozenset[str]) -> bytes:
     """The stanza of a Sources index, without ``Directory``."""
-    md5 = "".join(f" {digests.md5} {digests.size} {file}\n" for file, digests in files.items())
-    sha256 = "".join(f" {digests.sha256} {digests.size} {file}\n" for file, digests in files.items())
-    rest = compose(stanza, without=without, extra=f"Files:\n{md5}Checksums-Sha256:\n{sha256}".encode("ascii"))
+    md5 = "".join(f"\n {digests.md5} {digests.size} {file}" for file, digests in files.items())
+    sha256 = "".join(f"\n {digests.sha256} {digests.size} {file}" for file, digests in files.items())
+    rest = compose(stanza, without=without, extra=f"Files:{md5}\nChecksums-Sha256:{sha256}".encode("ascii"))
     return f"Package: {name}\n".encode("ascii") + rest

@@ -125,7 +125,7 @@ class Tarball:
             name = _text(header[345:500]) + b"/" + name
         kind = _KINDS.get(header[156:157])
         if kind is None:
-            self._refuse(name, f"is of type {shown(header[156:157])!r}, which dpkg does not read")
+            self._refuse(name, f"is of type '{shown(header[156:157])}', which dpkg does not read")
         if kind is Kind.FILE and name.endswith(b"/"):
             kind = Kind.FOLDER
         if kind is not Kind.FILE and size:
@@ -135,7 +135,7 @@ class Tarball:
         if kind is Kind.HARD_LINK:
             target = self._relative(name, target)
         elif kind is Kind.SYMBOLIC_LINK and (not target or _CONTROL_CHARACTERS.search(target)):
-            self._refuse(name, f"is a symbolic link to {shown(target)!r}")
+            self._refuse(name, f"is a symbolic link to '{shown(target)}'")
         if not clean and kind is not Kind.FOLDER:
             self._refuse(name, "takes the place of the root folder")
         self._check_links(clean, kind, target)
@@ -145,12 +145,12 @@ class Tarball:
     def _relative(self, member: bytes, name: bytes) -> bytes:
         """A name without ``.`` and needless slashes."""
         if not name or name.startswith(b"/"):
-            self._refuse(member, f"has the absolute name {shown(name)!r}" if name else "has an empty name")
+            self._refuse(member, f"has the absolute name '{shown(name)}'" if name else "has an empty name")
         if _CONTROL_CHARACTERS.search(name):
             self._refuse(member, "has control characters in its name")
         parts = [part for part in name.split(b"/") if part not in (b"", b".")]
         if b".." in parts:
-            self._refuse(member, f"leads out of the package: {shown(name)!r}")
+            self._refuse(member, f"leads out of the package: '{shown(name)}'")
         return b"/".join(parts)
 
     def _check_links(self, name: bytes, kind: Kind, target: bytes) -> None:
@@ -179,7 +179,7 @@ class Tarball:
             octal = _OCTAL.fullmatch(text)
             number = int(octal[1] or b"0", 8) if octal else -1
         if not 0 <= number < 1 << 63:
-            raise PackageError(f"{self._where}: has a damaged header: its {what} is {shown(text)!r}")
+            raise PackageError(f"{self._where}: has a damaged header: its {what} is '{shown(text)}'")
         return number
 
     def _check_end(self) -> None:
