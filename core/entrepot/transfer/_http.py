@@ -211,12 +211,13 @@ def _refused(url: str, why: str) -> TransferError:
 
 
 def _proxy(url: str, context: ssl.SSLContext | None) -> httpx.Proxy:
-    if url.partition(":")[0].lower() not in ("http", "https"):
-        raise UsageError(f"{redact(url)} is not the URL of an HTTP proxy", hint="http://host:port or https://host:port")
     try:
-        return httpx.Proxy(url, ssl_context=context)
+        proxy = httpx.Proxy(url, ssl_context=context)
     except (httpx.InvalidURL, ValueError) as error:
         raise UsageError(f"{redact(url)} is not the URL of a proxy") from error
+    if proxy.url.scheme not in ("http", "https") or not proxy.url.host:
+        raise UsageError(f"{redact(url)} is not the URL of an HTTP proxy", hint="http://host:port or https://host:port")
+    return proxy
 
 
 def _drain(response: httpx.Response) -> None:

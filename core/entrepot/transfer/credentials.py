@@ -24,7 +24,7 @@ def basic(username: str, password: str) -> str:
     """The value of ``Authorization`` (RFC 7617); ``UsageError`` for a user name with a colon."""
     if ":" in username:
         raise UsageError("a user name for basic authentication cannot contain a colon")
-    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode("utf-8", "surrogateescape")).decode("ascii")
 
 
 def secret_headers(secrets: Secrets) -> Mapping[str, str]:

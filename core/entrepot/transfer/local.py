@@ -28,15 +28,8 @@ def open_file(url: str, headers: Mapping[str, str], root: Path | None) -> Iterat
     path = file_path(url)
     if root is not None:
         _require_inside(path, root, shown)
-    try:
-        # O_NONBLOCK: opening a FIFO without a writer would wait forever; what it is shows afterwards.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        raise _told(error, shown) from error
-    with FileIO(descriptor) as file:
+    with FileIO(_open_regular(path, shown)) as file:
         status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise TransferError(f"{shown} is not a regular file", url=shown)
         etag = f'"{status.st_size:x}-{status.st_ino:x}-{status.st_mtime_ns:x}"'
         answer_headers = {
             "etag": etag,
@@ -47,6 +40,18 @@ def open_file(url: str, headers: Mapping[str, str], root: Path | None) -> Iterat
             yield Answer(url, NOT_MODIFIED, answer_headers, iter(()))
         else:
             yield Answer(url, OK, answer_headers, _chunks(file, shown))
+
+
+def _open_regular(path: Path, shown: str) -> int:
+    try:
+        # O_NONBLOCK: opening a FIFO without a writer would wait forever; what it is shows afterwards.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise _told(error, shown) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise TransferError(f"{shown} is not a regular file", url=shown)
+    return descriptor
 
 
 def _chunks(file: FileIO, shown: str) -> Iterator[bytes]:

@@ -52,7 +52,7 @@ def split_user(url: str) -> tuple[str, tuple[str, str] | None]:
 
 
 def _unquoted(text: str) -> str:
-    return unquote_to_bytes(text).decode("utf-8", "replace")
+    return unquote_to_bytes(text.encode("utf-8", "replace")).decode("utf-8", "replace")
 
 
 def is_private(address: str) -> bool:
@@ -80,10 +80,10 @@ def file_path(url: str) -> Path:
     """
     try:
         parts = urlsplit(url)
+        raw = parts.path
+        decoded = unquote_to_bytes(raw)
     except ValueError as error:
-        raise TransferError(f"{redact(url)} is not a URL: {error}", url=redact(url)) from error
-    raw = parts.path
-    decoded = unquote_to_bytes(raw)
+        raise TransferError(f"{redact(url)} is not a URL", url=redact(url)) from error
     wrong = (
         parts.scheme != "file"
         or parts.netloc not in ("", "localhost")
