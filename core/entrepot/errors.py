@@ -153,12 +153,15 @@ class BusyError(EntrepotError):
 
 
 class BatchError(EntrepotError):
-    """Some items of a batch failed; ``failures`` holds each with its own error, the rest is done."""
+    """Some items of a batch failed; ``failures`` holds each with its error, ``results`` what was done."""
 
     exit_code = 3
     status = 207
     title = "Partly failed"
 
-    def __init__(self, message: str, failures: Sequence[tuple[str, EntrepotError]], *, hint: str = "") -> None:
-        super().__init__(message, hint=hint, failures=[{"item": item, "error": str(error)} for item, error in failures])
+    def __init__(
+        self, message: str, failures: Sequence[tuple[str, EntrepotError]], *, results: Sequence[object] = ()
+    ) -> None:
+        super().__init__(message, failures=[{"item": item, "error": str(error)} for item, error in failures])
         self.failures = tuple(failures)
+        self.results = tuple(results)

@@ -66,10 +66,21 @@ class ImportsTable:
             return row
         raise NotFoundError(f"there is no import {import_id}")
 
-    def unfinished(self) -> Sequence[int]:
-        """Imports that were under way, for the clean-up after a killed run."""
-        states = (ImportState.FETCHING.value, ImportState.INSPECTING.value)
-        return [row[0] for row in self._db.conn.execute("SELECT id FROM imports WHERE state IN (?, ?)", states)]
+    def interrupt(self, task_id: int, now: dt.datetime) -> None:
+        """Fails the imports that a task left under way when its process ended."""
+        self._db.conn.execute(
+            """
+            UPDATE imports SET state = ?, message = 'interrupted; import it again', finished_at = ?
+            WHERE task_id = ? AND state IN (?, ?)
+            """,
+            [
+                ImportState.FAILED.value,
+                to_text(now),
+                task_id,
+                ImportState.FETCHING.value,
+                ImportState.INSPECTING.value,
+            ],
+        )
 
     def add_verdicts(self, import_id: int, sha256: str, verdicts: Sequence[StoredVerdict], now: dt.datetime) -> None:
         """Keeps what the scanners said."""

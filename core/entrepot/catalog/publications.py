@@ -118,6 +118,11 @@ class PublicationsTable:
             ],
         )
 
+    def forget(self, repository: Repository) -> None:
+        """Forgets what is in place, for a repository that is published elsewhere from now on."""
+        self._db.conn.execute("DELETE FROM publications WHERE repository_id = ?", [repository.id])
+        self._db.conn.execute("DELETE FROM published_files WHERE repository_id = ?", [repository.id])
+
     def supersede(self, repository: Repository, paths: Iterable[str], now: dt.datetime) -> None:
         """Notes that files are no longer part of the newest publication: they stay until they are collected."""
         self._db.conn.executemany(

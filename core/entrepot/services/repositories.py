@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,13 +10,11 @@ from urllib.parse import urlsplit
 
 from entrepot.errors import ConflictError, UsageError
 from entrepot.models import Distribution, Repository, Scalar
+from entrepot.services.names import check_name, check_path
+from entrepot.services.records import record
 
 if TYPE_CHECKING:
     from entrepot.workspace import Workspace
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-DISTRIBUTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]*(/[A-Za-z0-9][A-Za-z0-9._+~-]*)*")
-WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*(/[A-Za-z0-9][A-Za-z0-9._+-]*)*")
 
 DEFAULT_SIGNER = "gpg"
 
@@ -35,8 +32,7 @@ def create_repository(
     label: str = "",
 ) -> Repository:
     """Makes a repository. Where it is to be signed, the key has to be there and fit to sign already."""
-    if not NAME.fullmatch(name):
-        raise UsageError(f"{name!r} is no name for a repository", hint="letters, digits, dots, dashes and underscores")
+    check_name("repository", name)
     workspace.format(format_name)
     url = absolute_url(publish_to)
     workspace.storage(url).close()
@@ -57,7 +53,7 @@ def create_repository(
         if signer is not None:
             # The full fingerprint is kept, so that a second key in the ring never changes who signs.
             repository = workspace.catalog.repositories.update(repository, {"sign_with": signer.fingerprint})
-        _audit(workspace, "repository.create", name, {"publish_to": url, "sign_with": repository.sign_with})
+        record(workspace, "repository.create", name, {"publish_to": url, "sign_with": repository.sign_with})
     return repository
 
 
@@ -76,7 +72,7 @@ def set_repository(workspace: Workspace, name: str, values: Mapping[str, str | N
             repository = workspace.catalog.repositories.update(repository, {"sign_with": signer.fingerprint})
         if "publish_to" in changes:
             workspace.catalog.publications.forget(repository)
-        _audit(workspace, "repository.set", repository.name, changes)
+        record(workspace, "repository.set", repository.name, changes)
     return repository
 
 
@@ -88,7 +84,7 @@ def remove_repository(workspace: Workspace, name: str) -> Repository:
         raise ConflictError(f"{repository.name} still has {names}", hint="remove its distributions first")
     with workspace.catalog.transaction():
         workspace.catalog.repositories.remove(repository)
-        _audit(workspace, "repository.remove", repository.name, {"publish_to": repository.publish_to})
+        record(workspace, "repository.remove", repository.name, {"publish_to": repository.publish_to})
     return repository
 
 
@@ -108,8 +104,7 @@ def create_distribution(
         raise UsageError(f"{path!r} names no repository", hint="write REPOSITORY/DISTRIBUTION")
     repository = workspace.catalog.repositories.get(repository_name)
     values: dict[str, Any] = {"name": name, "keep": 0}
-    if not DISTRIBUTION.fullmatch(name):
-        raise UsageError(f"{name!r} is no name for a distribution", hint="letters, digits and . _ - + ~, parted by /")
+    check_path("distribution", name)
     values |= _distribution_values(
         workspace,
         repository,
@@ -123,7 +118,7 @@ def create_distribution(
     )
     with workspace.catalog.transaction():
         distribution = workspace.catalog.repositories.add_distribution(repository, values, workspace.now())
-        _audit(workspace, "distribution.create", distribution.path, values)
+        record(workspace, "distribution.create", distribution.path, values)
     return distribution
 
 
@@ -137,7 +132,7 @@ def set_distribution(workspace: Workspace, path: str, values: Mapping[str, Any])
     changes = _distribution_values(workspace, repository, changes)
     with workspace.catalog.transaction():
         distribution = workspace.catalog.repositories.update_distribution(distribution, changes)
-        _audit(workspace, "distribution.set", distribution.path, changes)
+        record(workspace, "distribution.set", distribution.path, changes)
     return distribution
 
 
@@ -146,7 +141,7 @@ def remove_distribution(workspace: Workspace, path: str) -> Distribution:
     distribution = workspace.catalog.repositories.distribution(path)
     with workspace.catalog.transaction():
         workspace.catalog.repositories.remove_distribution(distribution)
-        _audit(workspace, "distribution.remove", distribution.path, {})
+        record(workspace, "distribution.remove", distribution.path, {})
     return distribution
 
 
@@ -179,8 +174,7 @@ def absolute_url(target: str) -> str:
 def _distribution_values(workspace: Workspace, repository: Repository, values: dict[str, Any]) -> dict[str, Any]:
     for column in ("components", "architectures"):
         for word in values.get(column, ()):
-            if not WORD.fullmatch(word):
-                raise UsageError(f"{word!r} is no name for one of the {column}")
+            check_path(column.removesuffix("s"), word)
     if "policy" in values:
         workspace.settings.policy(values["policy"])
     format_ = workspace.format(repository.format)
@@ -188,15 +182,13 @@ def _distribution_values(workspace: Workspace, repository: Repository, values: d
         raise UsageError(f"{repository.format} distributions have no option {', '.join(sorted(unknown))}")
     offered = format_.tree.offered_compressions
     if unknown := set(values.get("compressions", ())) - set(offered):
-        raise UsageError(f"{repository.format} cannot publish {', '.join(sorted(unknown))}", hint=f"it can {', '.join(offered)}")
+        raise UsageError(
+            f"{repository.format} cannot publish {', '.join(sorted(unknown))}", hint=f"it can {', '.join(offered)}"
+        )
     return values
 
 
 def _line(name: str, value: str) -> str:
     if not value.isprintable():
-        raise UsageError(f"the {name} has characters that cannot be printed")
+        raise UsageError(f"the {name} has characters that cannot be printed", hint="one line of plain text")
     return value
-
-
-def _audit(workspace: Workspace, action: str, subject: str, detail: Mapping[str, object]) -> None:
-    workspace.catalog.audit.append(workspace.actor, action, subject, detail, workspace.now())

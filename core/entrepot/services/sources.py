@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,14 +13,14 @@ from entrepot.errors import BatchError, EntrepotError, UsageError
 from entrepot.events import SourceSynced
 from entrepot.models import Connection, Scalar, Secrets, Source, SourceDraft
 from entrepot.progress import Progress, silent
+from entrepot.services.names import check_name
+from entrepot.services.records import record
 from entrepot.services.tasks import running
 from entrepot.sync import SyncResult, sync
 
 if TYPE_CHECKING:
     from entrepot.catalog.sources import SourceState
     from entrepot.workspace import Workspace
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +60,13 @@ def add_source(workspace: Workspace, draft: SourceDraft) -> SourceView:
     with workspace.catalog.transaction():
         source = workspace.catalog.sources.add(draft, keyring, workspace.now())
         workspace.save_secrets(source, draft.secrets)
-        _audit(workspace, "source.add", source.name, {"url": source.url, "format": source.format})
+        record(workspace, "source.add", source.name, {"url": source.url, "format": source.format})
     return show_source(workspace, source.name)
 
 
-def add_from_client_file(workspace: Workspace, format_name: str, paths: Sequence[Path], change: Change) -> Sequence[SourceView]:
+def add_from_client_file(
+    workspace: Workspace, format_name: str, paths: Sequence[Path], change: Change
+) -> Sequence[SourceView]:
     """Adds every source that a client's configuration files name; all of them or, if one cannot be, none."""
     clients = workspace.format(format_name).clients
     drafts = []
@@ -136,7 +137,7 @@ def set_source(workspace: Workspace, name: str, change: Change) -> SourceView:
         if state.generation:
             workspace.catalog.sources.save_state(source, replace(state, state={}))
         workspace.save_secrets(source, draft.secrets)
-        _audit(workspace, "source.set", source.name, {"url": source.url})
+        record(workspace, "source.set", source.name, {"url": source.url})
     return show_source(workspace, source.name)
 
 
@@ -148,7 +149,7 @@ def remove_source(workspace: Workspace, name: str) -> Source:
         workspace.catalog.available.remove_source(source)
         workspace.catalog.sources.remove(source)
         workspace.save_secrets(source, Secrets())
-        _audit(workspace, "source.remove", source.name, {"url": source.url})
+        record(workspace, "source.remove", source.name, {"url": source.url})
     if keyring:
         keyring.unlink(missing_ok=True)
     return source
@@ -206,10 +207,7 @@ def sync_sources(
 
 
 def _checked(workspace: Workspace, draft: SourceDraft) -> SourceDraft:
-    if not NAME.fullmatch(draft.name):
-        raise UsageError(
-            f"{draft.name!r} is no name for a source", hint="letters, digits, dots, dashes and underscores; at most 100"
-        )
+    check_name("source", draft.name)
     draft = _without_user(draft)
     if urlsplit(draft.url).scheme not in ("http", "https", "file"):
         raise UsageError(f"{draft.url!r} is no URL of a source", hint="http:, https: and file: are read")
@@ -240,7 +238,3 @@ def _without_user(draft: SourceDraft) -> SourceDraft:
 
 def _view(workspace: Workspace, source: Source) -> SourceView:
     return SourceView(source, workspace.catalog.sources.state(source), workspace.secrets(source) != Secrets())
-
-
-def _audit(workspace: Workspace, action: str, subject: str, detail: Mapping[str, object]) -> None:
-    workspace.catalog.audit.append(workspace.actor, action, subject, detail, workspace.now())

@@ -1,0 +1,107 @@
+"""Looking at the catalog: search, one package, tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from entrepot.catalog.available import binary_first
+from entrepot.catalog.search import Filters
+from entrepot.errors import NotFoundError
+from entrepot.models import Available
+from entrepot.pipeline.resolve import PackageSpec
+
+if TYPE_CHECKING:
+    from entrepot.workspace import Workspace
+
+
+def search(
+    workspace: Workspace,
+    text: str,
+    *,
+    source: str | None = None,
+    format_name: str = "",
+    architecture: str = "",
+    all_versions: bool = False,
+    limit: int = 25,
+    offset: int = 0,
+) -> Sequence[Available]:
+    """What synced sources offer, best name first; ``limit`` counts names."""
+    chosen = workspace.catalog.sources.get(source) if source else None
+    filters = Filters(chosen.id if chosen else None, format_name, architecture)
+    return workspace.catalog.search.find(text, filters, all_versions=all_versions, limit=limit, offset=offset)
+
+
+@dataclass(frozen=True, slots=True)
+class PackageView:
+    """One package with everything that is known of it."""
+
+    package: Available
+    fields: Sequence[tuple[str, str]]
+    versions: Sequence[Available]
+    last_sync: str | None
+    holders: Sequence[tuple[str, str, str, int]]
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``--json`` and the HTTP API."""
+        return {
+            **available_json(self.package),
+            "last_sync": self.last_sync,
+            "fields": dict(self.fields),
+            "versions": [available_json(row) for row in self.versions],
+            "imported": [
+                {"distribution": path, "version": version, "architecture": architecture, "import_id": import_id or None}
+                for path, version, architecture, import_id in self.holders
+            ],
+        }
+
+
+def show_package(workspace: Workspace, text: str, *, source: str | None = None) -> PackageView:
+    """The newest version of a package, or the one asked for, from one source or from all."""
+    catalog = workspace.catalog
+    spec = PackageSpec.parse(text)
+    sources = [catalog.sources.get(source)] if source else list(catalog.sources.list())
+    rows = list(catalog.available.versions(spec.name, sources)) if sources else []
+    fitting = [
+        row for row in rows if spec.architecture in (None, row.architecture) and spec.version in (None, row.version)
+    ]
+    if not fitting:
+        similar = catalog.available.similar_names(spec.name, sources) if sources else []
+        hint = f"did you mean {', '.join(similar)}?" if similar else f"try `entrepot search {spec.name}`"
+        if rows:
+            hint = "there is " + ", ".join(
+                dict.fromkeys(f"{row.name}:{row.architecture}={row.version}" for row in rows)
+            )
+        raise NotFoundError(f"no source offers {spec}", hint=hint, package=text)
+    package = sorted(fitting, key=binary_first)[0]
+    state = catalog.sources.state(catalog.sources.get(package.source))
+    return PackageView(
+        package=package,
+        fields=workspace.format(package.format).index.fields(catalog.available.raw(package.id)),
+        versions=rows,
+        last_sync=state.checked_at.isoformat() if state.checked_at else None,
+        holders=catalog.versions.holders(spec.name),
+    )
+
+
+def available_json(row: Available) -> dict[str, Any]:
+    """A row of the catalog as JSON."""
+    return {
+        "id": row.id,
+        "name": row.name,
+        "version": row.version,
+        "architecture": row.architecture,
+        "kind": row.kind,
+        "source": row.source,
+        "format": row.format,
+        "distribution": row.distribution,
+        "component": row.component,
+        "section": row.section,
+        "source_package": row.source_name,
+        "size": row.size,
+        "sha256": row.sha256,
+        "location": row.location,
+        "description": row.summary,
+        "signed_by": row.signed_by,
+    }

@@ -1,0 +1,290 @@
+"""Imports: packages of a source, or files that somebody brings, into a distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from entrepot.contracts import Closure, Transfer
+from entrepot.errors import EntrepotError, UsageError
+from entrepot.events import ImportDecided, ImportResult, PackageImported, VersionCreated
+from entrepot.models import Available, Distribution, ImportState, Version
+from entrepot.pipeline.fetch import Fetching
+from entrepot.pipeline.resolve import PackageSpec, resolve, with_dependencies
+from entrepot.pipeline.run import Batch
+from entrepot.pipeline.settle import Job, Ledger
+from entrepot.progress import Progress, silent
+from entrepot.services.publishing import PublishResult, publish
+from entrepot.services.records import record
+from entrepot.services.tasks import Task, running
+
+if TYPE_CHECKING:
+    from entrepot.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """What became of a batch: a result for each package, the version it made and its publication."""
+
+    results: Sequence[ImportResult]
+    version: Version | None
+    publication: PublishResult | None
+
+    @property
+    def failed(self) -> Sequence[ImportResult]:
+        """Those that did not come in and do not wait either."""
+        ends = (ImportState.FAILED.value, ImportState.REJECTED.value)
+        return [result for result in self.results if result.status in ends]
+
+    @property
+    def waiting(self) -> Sequence[ImportResult]:
+        """Those that wait for review."""
+        return [result for result in self.results if result.status == ImportState.PENDING_REVIEW.value]
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``--json`` and the HTTP API."""
+        return {
+            "results": [result.as_json() for result in self.results],
+            "version": self.version.number if self.version else None,
+            "publication": self.publication.as_json() if self.publication else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ImportPlan:
+    """What an import would bring in, before anything is fetched."""
+
+    distribution: Distribution
+    packages: Sequence[Available]
+    unresolved: Sequence[tuple[str, EntrepotError]]
+    closures: Sequence[Closure] = ()
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """What keeps the packages from being installed, one sentence each."""
+        sentences = []
+        for closure in self.closures:
+            sentences += [
+                f"{missing.needed_by} needs {missing.requirement}, which nothing offers" for missing in closure.missing
+            ]
+            sentences += closure.conflicts
+        return list(dict.fromkeys(sentences))
+
+    @property
+    def size(self) -> int:
+        """Bytes to fetch."""
+        return sum(row.size for row in self.packages)
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``--json`` and the HTTP API."""
+        return {
+            "status": "dry_run",
+            "distribution": self.distribution.name,
+            "packages": [
+                {
+                    "package": row.name,
+                    "version": row.version,
+                    "architecture": row.architecture,
+                    "component": row.component,
+                    "size": row.size,
+                    "sha256": row.sha256,
+                    "source": row.source,
+                }
+                for row in self.packages
+            ],
+            "size": self.size,
+            "problems": list(self.problems),
+            "failures": [
+                {"package": package, "error": str(error), "hint": error.hint} for package, error in self.unresolved
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """What is asked for: packages of a source by name, and where they are to go."""
+
+    source: str
+    packages: Sequence[str]
+    distribution: str
+    component: str | None = None
+    dependencies: bool = False
+    recommends: bool = False
+
+
+def plan_import(workspace: Workspace, request: ImportRequest) -> ImportPlan:
+    """Finds what a request means, with its dependencies where they are asked for. Fetches nothing."""
+    catalog = workspace.catalog
+    source = catalog.sources.get(request.source)
+    distribution = catalog.repositories.distribution(request.distribution)
+    if source.format != distribution.format:
+        raise UsageError(
+            f"{source.name} has {source.format} packages, {distribution.path} takes {distribution.format} ones"
+        )
+    found: dict[int, Available] = {}
+    unresolved: list[tuple[str, EntrepotError]] = []
+    for text in request.packages:
+        try:
+            found.update((row.id, row) for row in resolve(catalog, source, PackageSpec.parse(text), distribution))
+        except EntrepotError as error:
+            unresolved.append((text, error))
+    if not request.dependencies or not found:
+        return ImportPlan(distribution, list(found.values()), unresolved)
+    packages, closures = with_dependencies(
+        catalog,
+        workspace.format(source.format),
+        [source],
+        list(found.values()),
+        distribution,
+        recommends=request.recommends,
+    )
+    return ImportPlan(distribution, packages, unresolved, closures)
+
+
+def import_packages(
+    workspace: Workspace, request: ImportRequest, progress: Progress = silent, *, publish_after: bool = True
+) -> BatchResult:
+    """Brings packages in: one version and one publication for all of them, and a result for each."""
+    plan = plan_import(workspace, request)
+    if plan.problems:
+        raise UsageError(
+            "; ".join(plan.problems),
+            hint="import without dependencies, or from a source that has them",
+            problems=plan.problems,
+        )
+    source = workspace.catalog.sources.get(request.source)
+    format_ = workspace.format(source.format)
+    with running(workspace, "import", plan.distribution.path, progress) as task:
+        jobs = []
+        for row in plan.packages:
+            raw = workspace.catalog.available.raw(row.id)
+            fetching = Fetching.of(format_, source, row, raw, workspace.fetch_folder)
+            jobs.append(Job(f"{row.name}={row.version}", fetching))
+        with workspace.transfer(source) as transfer:
+            batch = _run(workspace, plan.distribution, jobs, request.component, task, transfer)
+        failures = [_unresolved(text, error, plan.distribution) for text, error in plan.unresolved]
+        return _finish(workspace, plan.distribution, [*failures, *batch[0]], batch[1], task, publish_after)
+
+
+def upload(
+    workspace: Workspace,
+    paths: Sequence[Path],
+    distribution_name: str,
+    progress: Progress = silent,
+    *,
+    component: str | None = None,
+    publish_after: bool = True,
+) -> BatchResult:
+    """Brings files of this machine in, the same way. Files that a main file names have to be beside it or in ``paths``."""
+    distribution = workspace.catalog.repositories.distribution(distribution_name)
+    with running(workspace, "upload", distribution.path, progress) as task:
+        jobs = [Job(group[0].name, paths=group) for group in _groups(workspace, distribution, paths)]
+        results, version = _run(workspace, distribution, jobs, component, task, None)
+        return _finish(workspace, distribution, results, version, task, publish_after)
+
+
+def _groups(workspace: Workspace, distribution: Distribution, paths: Sequence[Path]) -> Sequence[tuple[Path, ...]]:
+    """Main files with those that they name, each group one package."""
+    reader = workspace.format(distribution.format).packages
+    limit = workspace.settings.max_package_size
+    given = {path.name: path for path in paths}
+    groups, companions = [], set()
+    for path in paths:
+        if not path.is_file():
+            raise UsageError(f"{path} is no file", path=str(path))
+        if path.stat().st_size > limit:
+            raise UsageError(f"{path} is larger than the {limit} bytes that the settings allow", path=str(path))
+        if not path.name.endswith(reader.suffixes):
+            continue
+        group = [path]
+        for file in reader.companions(path):
+            companion = given.get(file.name, path.with_name(file.name))
+            if not companion.is_file():
+                raise UsageError(
+                    f"{path.name} names {file.name}, which is not there", hint="upload it, too", path=str(path)
+                )
+            companions.add(companion.name)
+            group.append(companion)
+        groups.append(tuple(group))
+    mains = {group[0].name for group in groups}
+    for path in paths:
+        if path.name not in mains | companions:
+            wanted = ", ".join(reader.suffixes)
+            raise UsageError(f"{path.name} is no package of format {distribution.format}", hint=f"it takes {wanted}")
+    return groups
+
+
+def _run(
+    workspace: Workspace,
+    distribution: Distribution,
+    jobs: Sequence[Job],
+    component: str | None,
+    task: Task,
+    transfer: Transfer | None,
+) -> tuple[Sequence[ImportResult], Version | None]:
+    repository = workspace.catalog.repositories.get(distribution.repository)
+    policy = workspace.settings.policy(distribution.policy)
+    executor_url = workspace.settings.executor
+    workers = min(len(jobs), transfer.concurrency if transfer else 4) or 1
+    with (
+        workspace.scratch() as folder,
+        workspace.plugins.executor(executor_url.partition(":")[0]).open(executor_url, workers) as executor,
+    ):
+        batch = Batch(
+            catalog=workspace.catalog,
+            store=workspace.store,
+            format=workspace.format(repository.format),
+            scanners=workspace.plugins.scanners,
+            scanner_settings=workspace.settings.scanners,
+            repository=repository,
+            distribution=distribution,
+            ledger=Ledger(policy, workspace.actor, task.id, workspace.now(), component),
+            scratch=folder,
+            max_size=workspace.settings.max_package_size,
+            progress=task.progress,
+            transfer=transfer,
+        )
+        return batch.run(jobs, executor)
+
+
+def _finish(
+    workspace: Workspace,
+    distribution: Distribution,
+    results: Sequence[ImportResult],
+    version: Version | None,
+    task: Task,
+    publish_after: bool,
+) -> BatchResult:
+    tell = workspace.plugins.tell
+    for result in results:
+        tell("import_decided", ImportDecided(result))
+        if result.status == ImportState.PUBLISHED.value:
+            tell("package_imported", PackageImported(result, distribution))
+    publication = None
+    if version is not None:
+        task.created.append(f"{distribution.path} version {version.number}")
+        with workspace.catalog.transaction():
+            record(
+                workspace, "version.create", distribution.path, {"version": version.number, "message": version.message}
+            )
+        tell("version_created", VersionCreated(distribution, version))
+    if publish_after and any(result.repository_version for result in results):
+        publication = publish(workspace, distribution.path, task.progress)
+    return BatchResult(results, version, publication)
+
+
+def _unresolved(text: str, error: EntrepotError, distribution: Distribution) -> ImportResult:
+    name = text.partition("=")[0]
+    return ImportResult(
+        status=ImportState.FAILED.value,
+        package=name,
+        version=text.partition("=")[2],
+        architecture="",
+        distribution=distribution.name,
+        sha256="",
+        import_id=None,
+        repository_version=None,
+        message=f"{error} ({error.hint})" if error.hint else str(error),
+    )
