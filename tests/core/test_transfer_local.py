@@ -121,7 +121,15 @@ def test_a_link_out_of_the_source_is_refused_and_one_within_it_followed(tree: Pa
 
 
 def test_local_files_can_be_switched_off(tree: Path) -> None:
-    with opened(allow_file=False) as transfer, pytest.raises(TransferError, match="switched off"):
+    with opened(allow_file=False) as transfer, pytest.raises(TransferError, match="not read here"):
+        transfer.get((tree / "dists" / "Release").as_uri(), limit=99)
+
+
+def test_a_source_on_the_network_cannot_name_local_files(tree: Path) -> None:
+    with (
+        opened(source_url="http://repo.example.org/") as transfer,
+        pytest.raises(TransferError, match="not read here"),
+    ):
         transfer.get((tree / "dists" / "Release").as_uri(), limit=99)
 
 

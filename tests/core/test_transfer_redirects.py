@@ -196,6 +196,19 @@ def test_a_public_host_leads_to_private_addresses_where_that_is_allowed(up: Upst
         assert transfer.get(up.url + "a", limit=10) is not None
 
 
+def test_a_public_source_names_no_mirror_at_a_private_address(up: Upstream) -> None:
+    mirror = f"http://localhost:{up.port}/a"
+    addresses = Addresses(localhost="127.0.0.1")
+    with opened(resolve=addresses, source_url=up.url) as transfer, pytest.raises(TransferError, match="private"):
+        transfer.get(mirror, limit=10)
+    assert up.count() == 0
+
+
+def test_a_private_source_names_any_mirror(up: Upstream) -> None:
+    with opened(source_url=up.url) as transfer:
+        assert transfer.get(f"http://localhost:{up.port}/a", limit=10) is not None
+
+
 def test_a_private_source_redirects_as_it_likes(up: Upstream, other: Upstream) -> None:
     up.fail("/a", Fault(redirect=f"http://localhost:{other.port}/a"))
     with opened() as transfer:
@@ -226,6 +239,6 @@ def test_a_private_detour_does_not_make_a_public_host_private(up: Upstream, othe
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "2130706433", "0x7f.1", "localhost", "[::ffff:a00:1]"])
 def test_through_a_proxy_private_addresses_are_refused_in_every_spelling(up: Upstream, host: str) -> None:
     up.fail("/r", Fault(redirect=f"http://{host}/a"))
-    with opened(Connection(proxy=up.url)) as transfer, pytest.raises(TransferError, match="redirected"):
+    with opened(Connection(proxy=up.url)) as transfer, pytest.raises(TransferError, match="private"):
         transfer.get(f"http://{PUBLIC}/r", limit=10)
     assert up.count() == 1

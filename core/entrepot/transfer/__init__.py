@@ -27,9 +27,10 @@ def open_transfer(
     """A transfer for one source, closed at the end of the context; ``UsageError`` for options that cannot be used.
 
     ``source_url`` is the source's own URL. With it, user name, password, headers and client certificate go to its
-    scheme, host and port alone, whatever else is asked for (mirrors that a list names), and a ``file:`` source cannot
-    be left by ``..`` or a symbolic link. Without it, every URL that is asked for counts as the source's own, though
-    nothing that it redirects to.
+    scheme, host and port alone, whatever else is asked for: the mirrors that a list names are held to the rules for
+    redirects, local files are out of reach of a source on the network, and a ``file:`` source cannot be left by a
+    symbolic link. Without it, every URL that is asked for counts as the source's own, though nothing that it
+    redirects to.
     """
     transfer = HttpTransfer(connection, secrets, settings or TransferSettings(), source_url=source_url)
     try:

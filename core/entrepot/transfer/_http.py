@@ -43,9 +43,10 @@ class HttpSession:
         self._connection = connection
         self._headers = headers
         self._settings = settings
-        self._source = None
+        self._source_url = None
         if source_url is not None and source_url.partition(":")[0].lower() in ("http", "https"):
-            self._source = _origin(_parse(split_user(source_url)[0]))
+            self._source_url = _parse(split_user(source_url)[0])
+        self._source = None if self._source_url is None else _origin(self._source_url)
         self._environment = {} if connection.proxy or not settings.trust_environment else getproxies()
         self._timeout = httpx.Timeout(connection.timeout, pool=None).as_dict()
         self._lock = threading.Lock()
@@ -85,7 +86,7 @@ class HttpSession:
         start = _origin(target)
         secret = self._secret(start, user)
         own = self._source is None or start == self._source
-        was_public = False
+        was_public = not own and self._leaves_public_source(target, url)
         for _ in range(self._settings.max_redirects + 1):
             if _origin(target) != start:
                 # For good: who was led away and back may have been told where to send them.
@@ -103,6 +104,13 @@ class HttpSession:
             target = following
         message = f"{redact(url)}: more than {self._settings.max_redirects} redirects"
         raise TransferError(message, url=redact(url))
+
+    def _leaves_public_source(self, target: httpx.URL, url: str) -> bool:
+        """Whether a public source names this host (a mirror); then it is held to the rule for redirects."""
+        if self._source_url is None or self._settings.allow_private_redirects or not self._is_public(self._source_url):
+            return False
+        self._check_public(target, url)
+        return True
 
     def _secret(self, start: Origin, user: tuple[str, str] | None) -> Mapping[str, str]:
         headers = dict(self._headers) if self._source is None or start == self._source else {}
@@ -172,7 +180,7 @@ class HttpSession:
     def _check_public(self, following: httpx.URL, url: str) -> None:
         # A name without an address is let through: behind a proxy that alone can resolve, every name is one.
         if any(self._addresses(following)):
-            raise _refused(url, f"redirected from a public host to the private address of {redact(str(following))}")
+            raise _refused(url, f"leads from a public host to the private address of {redact(str(following))}")
 
     def _check_peer(self, response: httpx.Response, target: httpx.URL, url: str) -> None:
         """The name may have got another address between our look and the connection: look whom we are talking to."""
@@ -184,7 +192,7 @@ class HttpSession:
             peer = None
         if peer is None or is_private(str(peer[0]).partition("%")[0]):
             response.close()
-            raise _refused(url, f"redirected from a public host to the private address of {redact(str(target))}")
+            raise _refused(url, f"leads from a public host to the private address of {redact(str(target))}")
 
 
 def _parse(url: str) -> httpx.URL:

@@ -40,7 +40,9 @@ class HttpTransfer:
         self._settings = settings
         self._headers = secret_headers(secrets)
         self._source_url = source_url
-        self._file_root = file_path(source_url) if source_url and source_url.startswith("file:") else None
+        self._file_root = file_path(source_url) if source_url and _scheme(source_url) == "file" else None
+        # A source on the network that names a file of this machine (in a list of mirrors) has no business with it.
+        self._allow_file = settings.allow_file and (source_url is None or self._file_root is not None)
         self._retries = Retries(connection.retries, settings)
         self._throttle = Throttle(connection.rate_limit, clock=settings.clock, sleep=settings.sleep)
         self._lock = threading.Lock()
@@ -165,10 +167,10 @@ class HttpTransfer:
             yield chunk
 
     def _open(self, url: str, headers: Mapping[str, str]) -> AbstractContextManager[Answer]:
-        scheme = url.partition(":")[0].lower()
+        scheme = _scheme(url)
         if scheme == "file":
-            if not self._settings.allow_file:
-                raise TransferError(f"{redact(url)}: local files are switched off", url=redact(url))
+            if not self._allow_file:
+                raise TransferError(f"{redact(url)}: local files are not read here", url=redact(url))
             return open_file(url, headers, self._file_root)
         if scheme in ("http", "https"):
             return self._http().open(url, headers)
@@ -187,3 +189,7 @@ class HttpTransfer:
             if self._session is None:
                 self._session = HttpSession(self._connection, self._headers, self._settings, self._source_url)
             return self._session
+
+
+def _scheme(url: str) -> str:
+    return url.partition(":")[0].lower()
