@@ -87,6 +87,14 @@ def test_a_redirect_to_what_is_not_http_is_refused(up: Upstream, location: str) 
     assert up.count() == 1
 
 
+def test_a_refused_redirect_does_not_hold_its_connection(up: Upstream) -> None:
+    up.fail("/r", Fault(redirect="ftp://example.org/a"))
+    with opened(Connection(concurrency=1, timeout=5)) as transfer:
+        with pytest.raises(TransferError):
+            transfer.get(up.url + "r", limit=10)
+        assert transfer.get(up.url + "a", limit=10) is not None
+
+
 def test_a_redirect_to_nowhere_is_an_error(up: Upstream) -> None:
     up.fail("/a", Fault(status=302))
     with opened() as transfer, pytest.raises(TransferError, match="to nowhere"):

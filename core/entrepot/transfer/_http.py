@@ -96,8 +96,9 @@ class HttpSession:
                 self._check_peer(response, target, url)
             if response.status_code not in _REDIRECTS:
                 return response, target
-            following = self._redirected(response, target, url)
+            # Before anything is refused: an answer that is left open keeps its connection from all others.
             _drain(response)
+            following = self._redirected(response, target, url)
             was_public = was_public or self._is_public(target)
             if was_public and not self._settings.allow_private_redirects:
                 self._check_public(following, url)
