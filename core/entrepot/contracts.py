@@ -485,12 +485,20 @@ class Format(Protocol):
     title: str
     source_options: tuple[Option, ...]
     distribution_options: tuple[Option, ...]
-    versions: VersionScheme
-    index: IndexReader
-    packages: PackageReader
-    solver: Solver
-    tree: TreeBuilder
-    clients: ClientFiles
+
+    # Read-only, so that a format may make each of them when it is first asked for.
+    @property
+    def versions(self) -> VersionScheme: ...
+    @property
+    def index(self) -> IndexReader: ...
+    @property
+    def packages(self) -> PackageReader: ...
+    @property
+    def solver(self) -> Solver: ...
+    @property
+    def tree(self) -> TreeBuilder: ...
+    @property
+    def clients(self) -> ClientFiles: ...
 
 
 # ---------------------------------------------------------------------------------------------------- scanners

@@ -34,8 +34,8 @@ class AptFormat:
 
     name = "apt"
     title = "APT (Debian)"
-    source_options = SOURCE_OPTIONS
-    distribution_options = DISTRIBUTION_OPTIONS
+    source_options: tuple[Option, ...] = SOURCE_OPTIONS
+    distribution_options: tuple[Option, ...] = DISTRIBUTION_OPTIONS
 
     @cached_property
     def versions(self) -> VersionScheme:

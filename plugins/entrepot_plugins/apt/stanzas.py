@@ -7,7 +7,7 @@ meet, and of a stanza only the fields that are asked for are looked up.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from entrepot.errors import IndexFormatError
 
@@ -62,8 +62,16 @@ def excerpt(raw: bytes, length: int = 60) -> str:
     return repr(raw[:length])[1:] + ("..." if len(raw) > length else "")
 
 
+def needle(name: str) -> bytes:
+    """A field's name as ``Stanza`` looks for it."""
+    return b"\n" + name.lower().encode("ascii") + b":"
+
+
 class Stanza:
-    """Looks fields up in one stanza, by lower-case names; case does not matter in the stanza, and the first wins."""
+    """Looks fields up in one stanza; case does not matter, and of a duplicated field the first counts.
+
+    Fields are given as ``needle`` makes them, once for a whole index.
+    """
 
     __slots__ = ("_lower", "_raw")
 
@@ -72,21 +80,26 @@ class Stanza:
         # As long as the original, so that a place found here is a place there.
         self._lower = self._raw.lower()
 
-    def line(self, name: bytes) -> bytes:
-        """The first line of a field's value without blanks around it; empty if there is no such field."""
-        start = self._lower.find(b"\n" + name + b":")
-        if start < 0:
-            return b""
-        start += len(name) + 2
-        return self._raw[start : self._raw.find(b"\n", start)].strip()
+    def lines(self, needles: Sequence[bytes]) -> list[bytes]:
+        """The first line of each field's value without blanks around it; empty for a field that is not there."""
+        raw, find = self._raw, self._lower.find
+        found = []
+        for field in needles:
+            at = find(field)
+            if at < 0:
+                found.append(b"")
+            else:
+                at += len(field)
+                found.append(raw[at : raw.find(b"\n", at)].strip())
+        return found
 
-    def value(self, name: bytes) -> bytes:
+    def value(self, field: bytes) -> bytes:
         """A field's whole value: its lines as they came, blanks and line ends around it removed."""
         raw = self._raw
-        start = self._lower.find(b"\n" + name + b":")
+        start = self._lower.find(field)
         if start < 0:
             return b""
-        start += len(name) + 2
+        start += len(field)
         end = raw.find(b"\n", start)
         while raw[end + 1 : end + 2] in (b" ", b"\t"):
             end = raw.find(b"\n", end + 1)

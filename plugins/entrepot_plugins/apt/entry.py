@@ -1,0 +1,235 @@
+"""One stanza of a Packages or Sources index: what the catalog says of it, and the files to fetch for it.
+
+Runs once for every new package of an index (63,000 in Debian's main), so the usual case is decided by few searches and
+one regular expression per value; everything unusual is looked at closely, and refused by name if it is hostile.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from entrepot.errors import IndexFormatError
+from entrepot.models import SOURCE_ARCHITECTURE, Available, Described, IndexPart, RemoteFile
+
+from .layout import SOURCE
+from .stanzas import Stanza, excerpt, needle, text
+from .version import version_key
+
+_PLAIN = r"[A-Za-z0-9+~_%][A-Za-z0-9+.~_%:-]*"
+_NAME = re.compile(rb"[A-Za-z0-9][A-Za-z0-9+.\-_~]*")
+_ARCHITECTURE = re.compile(rb"[A-Za-z0-9][A-Za-z0-9-]*")
+_PLAIN_PATH = re.compile(f"{_PLAIN}(?:/{_PLAIN})*".encode())
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\\\u2028\u2029]")
+_SIZE = re.compile(rb"[0-9]{1,18}")
+_PROVIDED = re.compile(rb"(?:^|,)\s*([A-Za-z0-9][A-Za-z0-9+.\-_~]*)")
+_DIGESTS = {
+    algorithm: re.compile(rb"[0-9A-Fa-f]{%d}" % size)
+    for algorithm, size in (("sha512", 128), ("sha256", 64), ("sha1", 40), ("md5", 32))
+}
+_BINARY_DIGESTS = tuple(
+    (needle(name), name.lower().removesuffix("sum")) for name in ("SHA512", "SHA256", "SHA1", "MD5sum")
+)
+_SOURCE_TABLES = (
+    (needle("Checksums-Sha512"), "sha512"),
+    (needle("Checksums-Sha256"), "sha256"),
+    (needle("Checksums-Sha1"), "sha1"),
+    (needle("Files"), "md5"),
+)
+_COLUMNS = tuple(
+    needle(name) for name in ("Package", "Version", "Architecture", "Size", "SHA256", "Filename", "Source", "Section")
+)
+_USUAL = re.compile(
+    rf"[A-Za-z0-9][A-Za-z0-9+.\-_~]*\n[0-9A-Za-z.+:~-]+\n[A-Za-z0-9-]+\n[0-9]{{1,18}}\n[0-9a-f]{{64}}\n{_PLAIN}(?:/{_PLAIN})*"
+    r"\n[A-Za-z0-9+.\-_~]*(?: \([^()\n]*\))?\n[a-z0-9/-]*".encode()
+)
+"""The columns of an entry in which nothing is remarkable, a line each: one match instead of one for each of them."""
+_DESCRIPTION, _PROVIDES, _DIRECTORY, _FILENAME, _SIZE_FIELD = map(
+    needle, ("Description", "Provides", "Directory", "Filename", "Size")
+)
+_STRONG = frozenset(("sha512", "sha256"))
+
+
+def describe(raw: bytes, part: IndexPart) -> Described:
+    """The columns of one entry; ``IndexFormatError`` naming part and entry."""
+    stanza = Stanza(raw)
+    columns = stanza.lines(_COLUMNS)
+    try:
+        if part.kind == SOURCE:
+            return _describe_source(stanza, columns)
+        return _describe_binary(stanza, columns)
+    except ValueError as error:
+        entry = " ".join(excerpt(value) for value in columns[:2] if value) or excerpt(raw)
+        raise IndexFormatError(
+            f"{part.key} has an entry that cannot be used, {entry}: {error}", file=part.key
+        ) from error
+
+
+def _describe_binary(stanza: Stanza, columns: list[bytes]) -> Described:
+    joined = b"\n".join(columns)
+    if _USUAL.fullmatch(joined):
+        name, version, architecture, size, sha256, path, source, section = joined.decode("ascii").split("\n")
+    else:
+        name, version, architecture, size, sha256, path, source, section = _unusual(columns)
+    description = stanza.value(_DESCRIPTION)
+    provides = stanza.value(_PROVIDES)
+    summary = description.partition(b"\n")[0]
+    return Described(
+        name,
+        version,
+        version_key(version),
+        architecture,
+        source.partition(" ")[0] if source else name,
+        section,
+        int(size),
+        sha256,
+        path,
+        text(summary),
+        " ".join(dict.fromkeys(found.decode("ascii") for found in _PROVIDED.findall(provides))) if provides else "",
+        # The summary has a column of its own, and would count twice in a search.
+        description.decode("utf-8", "replace") if len(description) > len(summary) else "",
+    )
+
+
+def _unusual(columns: list[bytes]) -> tuple[str, ...]:
+    """The columns, each looked at for itself; ``ValueError`` naming the first that cannot be used."""
+    package, raw_version, architecture, size, sha256, path, source, section = columns
+    name, version = _identity(package, raw_version)
+    if not _ARCHITECTURE.fullmatch(architecture):
+        raise ValueError(f"its Architecture is {excerpt(architecture)}" if architecture else "it has no Architecture")
+    return (
+        name,
+        version,
+        architecture.decode("ascii"),
+        str(_size(size or b"0")),
+        _digest(sha256, "sha256") if sha256 else "",
+        safe_path(path),
+        text(source),
+        text(section),
+    )
+
+
+def _identity(package: bytes, version: bytes) -> tuple[str, str]:
+    if not _NAME.fullmatch(package):
+        raise ValueError(f"its Package is {excerpt(package)}" if package else "it has no Package field")
+    if not version:
+        raise ValueError("it has no Version field")
+    if b"/" in version:
+        raise ValueError("its Version has a slash")
+    return package.decode("ascii"), version.decode("utf-8", "replace")
+
+
+def _describe_source(stanza: Stanza, columns: list[bytes]) -> Described:
+    name, version = _identity(columns[0], columns[1])
+    files = _source_files(stanza)
+    main = files[0]
+    return Described(
+        name,
+        version,
+        version_key(version),
+        SOURCE_ARCHITECTURE,
+        source_name=name,
+        section=text(columns[-1]),
+        size=sum(file.size or 0 for file in files),
+        sha256=main.digests.get("sha256", ""),
+        location=main.path,
+    )
+
+
+def files(raw: bytes, package: Available) -> list[RemoteFile]:
+    """The files of an entry, the .deb or the .dsc first. Of their digests only the strong ones, if there are any.
+
+    ``IndexFormatError`` naming the entry for paths that leave the repository, and for entries without any digest.
+    """
+    stanza = Stanza(raw)
+    try:
+        return _source_files(stanza) if package.kind == SOURCE else [_binary_file(stanza)]
+    except ValueError as error:
+        raise IndexFormatError(
+            f"{package.source} has an entry that cannot be used, {package.name} {package.version}: {error}",
+            source=package.source,
+            name=package.name,
+            version=package.version,
+        ) from error
+
+
+def _binary_file(stanza: Stanza) -> RemoteFile:
+    filename, size, *values = stanza.lines((_FILENAME, _SIZE_FIELD, *(field for field, _ in _BINARY_DIGESTS)))
+    path = safe_path(filename)
+    digests = {
+        algorithm: _digest(value, algorithm)
+        for (_, algorithm), value in zip(_BINARY_DIGESTS, values, strict=True)
+        if value
+    }
+    return RemoteFile(path, path.rpartition("/")[2], _size(size) if size else None, _strongest(digests, path))
+
+
+def _source_files(stanza: Stanza) -> list[RemoteFile]:
+    directory = stanza.value(_DIRECTORY)
+    folder = "" if directory in (b"", b".", b"./") else safe_path(directory.rstrip(b"/")) + "/"
+    found: dict[str, tuple[int, dict[str, str]]] = {}
+    for field, algorithm in _SOURCE_TABLES:
+        for digest, size, name in _table(stanza.value(field), field):
+            known, digests = found.setdefault(name, (size, {}))
+            if known != size:
+                raise ValueError(f"it gives {name!r} two sizes, {known} and {size}")
+            digests.setdefault(algorithm, _digest(digest, algorithm))
+    result = [
+        RemoteFile(folder + name, name, size, _strongest(digests, name)) for name, (size, digests) in found.items()
+    ]
+    main = [file for file in result if file.name.endswith(".dsc")]
+    if len(main) != 1:
+        raise ValueError(f"it names {len(main)} .dsc files instead of one")
+    return [*main, *(file for file in result if file is not main[0])]
+
+
+def _table(value: bytes, field: bytes) -> Iterator[tuple[bytes, int, str]]:
+    for line in value.split(b"\n"):
+        words = line.split(maxsplit=2)
+        if not words:
+            continue
+        if len(words) != 3:
+            raise ValueError(f"its {_title(field)} has a malformed line, {excerpt(line)}")
+        name = safe_path(words[2].rstrip())
+        if "/" in name:
+            raise ValueError(f"its {_title(field)} names a file with a slash, {name!r}")
+        yield words[0], _size(words[1]), name
+
+
+def _title(field: bytes) -> str:
+    return field[1:-1].decode("ascii").title()
+
+
+def safe_path(raw: bytes) -> str:
+    """A path of an index, relative to the repository: a leading ``./`` and other dots between slashes are left out.
+
+    ``ValueError`` for a path that is empty or absolute, has ``..``, a backslash or control characters, or has no file.
+    """
+    if _PLAIN_PATH.fullmatch(raw):
+        return raw.decode("ascii")
+    try:
+        path = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"it has a path that is not UTF-8, {excerpt(raw)}") from None
+    parts = path.split("/")
+    if not path or path.startswith("/") or ".." in parts or parts[-1] in ("", ".") or _UNSAFE.search(path):
+        raise ValueError(f"it has an unsafe path, {excerpt(raw)}" if raw else "it has no Filename field")
+    return "/".join(part for part in parts if part != ".")
+
+
+def _size(raw: bytes) -> int:
+    if not _SIZE.fullmatch(raw):
+        raise ValueError(f"it has a size that is no number, {excerpt(raw)}")
+    return int(raw)
+
+
+def _digest(raw: bytes, algorithm: str) -> str:
+    if not _DIGESTS[algorithm].fullmatch(raw):
+        raise ValueError(f"it has a {algorithm} that is none, {excerpt(raw)}")
+    return raw.decode("ascii").lower()
+
+
+def _strongest(digests: dict[str, str], name: str) -> dict[str, str]:
+    if not digests:
+        raise ValueError(f"it gives no digest of {name!r}")
+    return {name: value for name, value in digests.items() if name in _STRONG} or digests
