@@ -24,6 +24,7 @@ def without_folders(found: list[str]) -> list[str]:
     return [key for key in found if not any(other.startswith(f"{key}/") for other in found)]
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(), max_size=40) | st.text(alphabet="a./\\\0 \n", max_size=12))
 def test_any_text_is_a_safe_key_or_refused(text: str) -> None:
     if not is_key(text):
@@ -38,6 +39,7 @@ def test_any_text_is_a_safe_key_or_refused(text: str) -> None:
     assert str(path) == f"/root/{text}"
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=1030), st.sampled_from(["a", "é", "🙂"]))
 def test_the_length_of_a_key_is_measured_in_bytes(length: int, character: str) -> None:
     key = "/".join([character] * length)

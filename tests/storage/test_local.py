@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from entrepot.errors import NotFoundError, PreconditionError, SettingsError, StorageError
-from entrepot_storage.contract.base import content, keys
+from entrepot_storage.contract.base import at_once, content, keys
 from entrepot_storage.local import LocalStorage, LocalStorageFactory
 from entrepot_storage.memory import MemoryStorage
 
@@ -168,6 +169,40 @@ def test_copying_across_file_systems_copies_the_bytes(tmp_path: Path, tmp_path_f
             lock.unlink()
         (origin.root / ".tmp").rmdir()
         origin.root.rmdir()
+
+
+@pytest.fixture
+def poor_file_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that has neither hard links nor copies by the kernel, as FAT and some network file systems."""
+
+    def refuse(*arguments: object, **options: object) -> int:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(os, "copy_file_range", refuse)
+
+
+@pytest.mark.usefixtures("poor_file_system")
+def test_a_file_system_without_links_copies(tmp_path: Path) -> None:
+    store, tree = LocalStorage(tmp_path / "store"), LocalStorage(tmp_path / "tree")
+    store.write("a", b"content" * 100_000)
+    assert tree.copy(store, "a", "a").size == 700_000
+    assert content(tree, "a") == b"content" * 100_000
+    assert not (tmp_path / "store/a").samefile(tmp_path / "tree/a")
+
+
+@pytest.mark.usefixtures("poor_file_system")
+def test_a_file_system_without_links_still_has_one_winner(tmp_path: Path) -> None:
+    storage = LocalStorage(tmp_path)
+
+    def task(number: int) -> bool:
+        try:
+            storage.write("lease", str(number).encode(), if_absent=True)
+        except PreconditionError:
+            return False
+        return True
+
+    assert at_once(task) == 1
 
 
 # ------------------------------------------------------------------------------------------------- hostile surroundings
