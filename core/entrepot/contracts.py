@@ -411,6 +411,15 @@ class Signer(Protocol):
         ...
 
 
+class SigningKey(Protocol):
+    """A key that can be opened; its text tells a person which it is."""
+
+    @property
+    def fingerprint(self) -> str:
+        """What ``SignerFactory.open`` takes."""
+        ...
+
+
 class SignerFactory(Protocol):
     """Opens signers of one kind (``gpg``)."""
 
@@ -422,6 +431,14 @@ class SignerFactory(Protocol):
 
     def generate(self, user_id: str, settings: Mapping[str, Any], home: Path) -> str:
         """Makes a key and answers its fingerprint; ``SigningError`` where keys are made elsewhere."""
+        ...
+
+    def import_key(self, path: Path, settings: Mapping[str, Any], home: Path) -> str:
+        """Takes a secret key from a file and answers its fingerprint."""
+        ...
+
+    def keys(self, settings: Mapping[str, Any], home: Path) -> Sequence[SigningKey]:
+        """The keys that can be opened; none is not an error."""
         ...
 
 

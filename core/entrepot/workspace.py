@@ -133,7 +133,7 @@ class Workspace:
         if urlsplit(source.url).scheme == "file" and not self.settings.allow_file_sources:
             raise SettingsError(f"source {source.name!r} is a file: URL, and the settings do not allow those")
         settings = TransferSettings(allow_file=self.settings.allow_file_sources)
-        return open_transfer(source.connection, self.secrets(source), settings=settings)
+        return open_transfer(source.connection, self.secrets(source), settings=settings, source_url=source.url)
 
     # ------------------------------------------------------------------------------------------- files of sources
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from entrepot.catalog.available import binary_first
@@ -105,3 +105,20 @@ def available_json(row: Available) -> dict[str, Any]:
         "description": row.summary,
         "signed_by": row.signed_by,
     }
+
+
+def versions(workspace: Workspace, path: str) -> Sequence[dict[str, Any]]:
+    """The versions of a distribution, newest first."""
+    distribution = workspace.catalog.repositories.distribution(path)
+    return [
+        asdict(version) | {"created_at": version.created_at.isoformat()}
+        for version in workspace.catalog.versions.list(distribution)
+    ]
+
+
+def members(workspace: Workspace, path: str, number: int | None = None) -> Sequence[dict[str, Any]]:
+    """The packages of a version of a distribution; of the newest unless another is named."""
+    distribution = workspace.catalog.repositories.distribution(path)
+    table = workspace.catalog.versions
+    version = table.latest(distribution) if number is None else table.get(distribution, number)
+    return [asdict(member) for member in table.members(distribution, version.number)]

@@ -177,7 +177,7 @@ def upload(
     component: str | None = None,
     publish_after: bool = True,
 ) -> BatchResult:
-    """Brings files of this machine in, the same way. Files that a main file names have to be beside it or in ``paths``."""
+    """Brings files of this machine in, the same way; files that one of them names are taken from beside it."""
     distribution = workspace.catalog.repositories.distribution(distribution_name)
     with running(workspace, "upload", distribution.path, progress) as task:
         jobs = [Job(group[0].name, paths=group) for group in _groups(workspace, distribution, paths)]

@@ -36,7 +36,7 @@ def create_repository(
     workspace.format(format_name)
     url = absolute_url(publish_to)
     workspace.storage(url).close()
-    values = {
+    values: dict[str, Any] = {
         "name": name,
         "format": format_name,
         "publish_to": url,

@@ -1,0 +1,177 @@
+"""What every command has: the workspace, and one way to print rows, results, progress and errors."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+from entrepot.errors import BatchError, EntrepotError
+from entrepot.progress import Progress, ProgressEvent, silent
+
+if TYPE_CHECKING:
+    from entrepot.workspace import Workspace
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+HELD_FOR_REVIEW = 4
+PARTLY_FAILED = 3
+
+
+class App:
+    """One run of the program. Results go to standard output, everything else to standard error."""
+
+    def __init__(self, home: Path, *, quiet: bool) -> None:
+        self.home = home
+        self.quiet = quiet
+        self.json = False
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """The workspace; nothing of it is opened yet."""
+        from entrepot.workspace import Workspace
+
+        return Workspace(self.home)
+
+    def close(self) -> None:
+        """Closes what was opened."""
+        if "workspace" in self.__dict__:
+            self.workspace.close()
+
+    def say(self, message: str) -> None:
+        """A message for a person."""
+        if not self.quiet:
+            click.echo(clean(message), err=True)
+
+    def result(self, document: Any, text: str = "") -> None:
+        """The result of a command: the document with ``--json``, else the text."""
+        if self.json:
+            click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        elif text:
+            click.echo(clean(text))
+
+    def table(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[tuple[str, str]], nothing: str) -> None:
+        """Rows as a table of ``columns`` (heading, key), or as JSON with all they have."""
+        if self.json:
+            click.echo(json.dumps([dict(row) for row in rows], indent=2, ensure_ascii=False, default=str))
+        elif rows:
+            from tabulate import tabulate
+
+            cells = [[clean(_cell(row.get(key))) for _, key in columns] for row in rows]
+            click.echo(tabulate(cells, [heading for heading, _ in columns], tablefmt="plain", disable_numparse=True))
+        else:
+            self.say(nothing)
+
+    @property
+    def progress(self) -> Progress:
+        """A sink for progress: a line that changes on a terminal, plain lines elsewhere."""
+        if self.quiet:
+            return silent
+        return _Bar() if sys.stderr.isatty() else _Lines()
+
+    def fail(self, error: EntrepotError) -> NoReturn:
+        """Ends the program with an error's message, hint and exit code."""
+        if self.json:
+            document = {"title": error.title, "detail": str(error), "hint": error.hint}
+            click.echo(json.dumps(document | _plain(error.data), indent=2, ensure_ascii=False, default=str))
+        click.echo(clean(f"Error: {error}"), err=True)
+        if isinstance(error, BatchError):
+            for item, failure in error.failures:
+                hint = f" ({failure.hint})" if failure.hint else ""
+                click.echo(clean(f"  {item}: {failure}{hint}"), err=True)
+        if error.hint:
+            click.echo(clean(f"Hint: {error.hint}"), err=True)
+        raise click.exceptions.Exit(error.exit_code)
+
+
+pass_app = click.make_pass_decorator(App)
+
+
+def json_option(function: F) -> F:
+    """Adds ``--json`` to a command."""
+
+    def switch_on(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        app = ctx.find_object(App)
+        if app is not None and value:
+            app.json = True
+
+    return click.option(
+        "--json", is_flag=True, expose_value=False, callback=switch_on, help="Print one JSON document."
+    )(function)
+
+
+def clean(text: str) -> str:
+    """Text without anything that a terminal would obey: what comes from outside may hold escape sequences."""
+    return "".join(char if char.isprintable() or char in "\n\t" else f"\\x{ord(char):02x}" for char in text)
+
+
+def human_size(size: int) -> str:
+    """``1.4 MB``, in powers of ten as package tools print it."""
+    amount = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "-"
+    return str(value)
+
+
+def _plain(data: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in data.items() if name not in ("title", "detail", "hint", "results")}
+
+
+def _amount(event: ProgressEvent) -> str:
+    if event.unit == "bytes":
+        total = f" of {human_size(event.total)}" if event.total else ""
+        return f"{human_size(event.done)}{total}"
+    total = f" of {event.total}" if event.total is not None else ""
+    return f"{event.done}{total} {event.unit}".rstrip() if event.done or event.total else ""
+
+
+class _Bar:
+    """One line that is written over, at most some times a second; finished work stays."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def __call__(self, event: ProgressEvent) -> None:
+        import time
+
+        now = time.monotonic()
+        if event.state == "running" and now - self._last < 0.1:
+            return
+        self._last = now
+        share = ""
+        if event.total:
+            filled = 24 * min(event.done, event.total) // event.total
+            share = f"[{'#' * filled}{'.' * (24 - filled)}] "
+        line = clean(f"{event.message} {share}{_amount(event)}").rstrip()
+        click.echo(f"\r\x1b[K{line}", err=True, nl=event.state != "running")
+
+
+class _Lines:
+    """One line when a piece of work begins, one when it ends."""
+
+    def __init__(self) -> None:
+        self._begun: set[str] = set()
+
+    def __call__(self, event: ProgressEvent) -> None:
+        if event.state == "running":
+            if event.message in self._begun:
+                return
+            self._begun.add(event.message)
+            click.echo(clean(event.message), err=True)
+        else:
+            click.echo(clean(f"{event.message}: {_amount(event)}" if _amount(event) else event.message), err=True)

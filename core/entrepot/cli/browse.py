@@ -1,0 +1,82 @@
+"""``entrepot search`` and ``entrepot show``."""
+
+from __future__ import annotations
+
+import click
+
+from entrepot.cli.app import App, human_size, json_option, pass_app
+
+COLUMNS = [
+    ("NAME", "name"),
+    ("VERSION", "version"),
+    ("ARCH", "architecture"),
+    ("SIZE", "human_size"),
+    ("SOURCE", "source"),
+    ("FROM", "from"),
+    ("DESCRIPTION", "description"),
+]
+
+
+@click.command("search")
+@click.argument("text")
+@click.option("--source", help="Only this source.")
+@click.option("--format", "format_name", default="", help="Only sources of this format.")
+@click.option("--arch", "architecture", default="", help="Only this architecture.")
+@click.option("--all-versions", is_flag=True, help="Every version, not only the newest.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=25, show_default=True, help="Names at the most.")
+@json_option
+@pass_app
+def command_search(
+    app: App,
+    text: str,
+    source: str | None,
+    format_name: str,
+    architecture: str,
+    all_versions: bool,
+    limit: int,
+) -> None:
+    """Search what synced sources offer: exact name first, then names that start so, then full text."""
+    from entrepot.services import browse
+
+    found = browse.search(
+        app.workspace,
+        text,
+        source=source,
+        format_name=format_name,
+        architecture=architecture,
+        all_versions=all_versions,
+        limit=limit,
+    )
+    rows = [
+        browse.available_json(row)
+        | ({} if app.json else {"human_size": human_size(row.size), "from": f"{row.distribution}/{row.component}"})
+        for row in found
+    ]
+    app.table(rows, COLUMNS, "nothing found; `entrepot source list` shows when sources were synced")
+
+
+@click.command("show")
+@click.argument("package", metavar="PKG")
+@click.option("--source", help="Only this source.")
+@json_option
+@pass_app
+def command_show(app: App, package: str, source: str | None) -> None:
+    """Everything that is known about a package: every field, all versions, where it is imported.
+
+    PKG is NAME, NAME=VERSION or NAME:ARCH=VERSION.
+    """
+    from entrepot.services import browse
+
+    view = browse.show_package(app.workspace, package, source=source)
+    lines = [f"{name}: {value}" for name, value in view.fields]
+    shown = view.package
+    trust = f"signed by {shown.signed_by}" if shown.signed_by else "not verified"
+    lines += ["", f"Index: {shown.source} {shown.distribution}/{shown.component}, {trust}, synced {view.last_sync}"]
+    lines.append("Versions:")
+    lines += [
+        f"  {row.version} {row.architecture} {human_size(row.size)} {row.source} {row.distribution}/{row.component}"
+        for row in view.versions
+    ]
+    lines.append("Imported:" if view.holders else "Imported: nowhere")
+    lines += [f"  {path} {version} {architecture}" for path, version, architecture, _ in view.holders]
+    app.result(view.as_json(), "\n".join(lines))

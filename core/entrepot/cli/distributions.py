@@ -1,0 +1,104 @@
+"""``entrepot dist``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from entrepot.cli.app import App, json_option, pass_app
+from entrepot.cli.source_options import FormatOptionsCommand
+
+COLUMNS = [
+    ("ID", "id"),
+    ("DISTRIBUTION", "path"),
+    ("COMPONENTS", "components"),
+    ("ARCHITECTURES", "architectures"),
+    ("POLICY", "policy"),
+    ("VERSION", "version"),
+    ("PUBLISHED", "published_version"),
+    ("PACKAGES", "packages"),
+]
+
+
+@click.group("dist")
+def command_dist() -> None:
+    """Distributions of a repository."""
+
+
+def _shared(function: Any) -> Any:
+    for option in (
+        click.option("--compression", "compressions", multiple=True, help="Of indexes: gz, xz, zst."),
+        click.option("--policy", help="What decides about packages: soft, strict or one of the settings."),
+        click.option(
+            "--arch", "-a", "architectures", multiple=True, help="Architecture; those of its packages unless given."
+        ),
+        click.option("--component", "-c", "components", multiple=True, help="Component; main unless given."),
+    ):
+        function = option(function)
+    return function
+
+
+@command_dist.command("create", cls=FormatOptionsCommand, declared="distribution_options")
+@click.argument("path", metavar="REPO/DIST")
+@_shared
+@json_option
+@pass_app
+def create(app: App, /, path: str, **values: Any) -> None:
+    """Make a distribution with its empty version 0."""
+    from entrepot.services import repositories
+
+    distribution = repositories.create_distribution(app.workspace, path, **values)
+    app.table([repositories.distribution_json(app.workspace, distribution)], COLUMNS, "")
+
+
+@command_dist.command("list")
+@click.argument("repository", required=False)
+@json_option
+@pass_app
+def list_(app: App, repository: str | None) -> None:
+    """Every distribution, or those of one repository."""
+    from entrepot.services import repositories
+
+    table = app.workspace.catalog.repositories
+    chosen = table.get(repository) if repository else None
+    found = [repositories.distribution_json(app.workspace, item) for item in table.distributions(chosen)]
+    app.table(found, COLUMNS, "no distributions; make one with `entrepot dist create`")
+
+
+@command_dist.command("show")
+@click.argument("path", metavar="DIST")
+@json_option
+@pass_app
+def show(app: App, path: str) -> None:
+    """One distribution and the packages of its newest version."""
+    from entrepot.services import repositories
+
+    document = repositories.distribution_json(app.workspace, app.workspace.catalog.repositories.distribution(path))
+    app.result(document, "\n".join(f"{key.replace('_', ' ')}: {value}" for key, value in document.items()))
+
+
+@command_dist.command("set", cls=FormatOptionsCommand, declared="distribution_options")
+@click.argument("path", metavar="DIST")
+@_shared
+@json_option
+@pass_app
+def set_(app: App, /, path: str, **values: Any) -> None:
+    """Change a distribution; what is not given stays."""
+    from entrepot.services import repositories
+
+    lists = {key: list(values[key]) or None for key in ("components", "architectures", "compressions")}
+    distribution = repositories.set_distribution(app.workspace, path, values | lists)
+    app.table([repositories.distribution_json(app.workspace, distribution)], COLUMNS, "")
+
+
+@command_dist.command("remove")
+@click.argument("path", metavar="DIST")
+@json_option
+@pass_app
+def remove(app: App, path: str) -> None:
+    """Remove a distribution with all its versions; what is published stays where it is."""
+    from entrepot.services import repositories
+
+    distribution = repositories.remove_distribution(app.workspace, path)
+    app.result({"removed": distribution.path}, f"removed {distribution.path}")

@@ -1,0 +1,136 @@
+"""``entrepot import`` and ``entrepot upload``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from entrepot.cli.app import HELD_FOR_REVIEW, PARTLY_FAILED, App, human_size, json_option, pass_app
+
+if TYPE_CHECKING:
+    from entrepot.services.imports import BatchResult, ImportPlan
+
+COLUMNS = [
+    ("PACKAGE", "package"),
+    ("VERSION", "version"),
+    ("ARCH", "architecture"),
+    ("STATUS", "status"),
+    ("PIPELINE", "words"),
+    ("MESSAGE", "message"),
+]
+
+
+@click.command("import")
+@click.argument("source")
+@click.argument("packages", nargs=-1, metavar="PKG...")
+@click.option("--to", "distribution", required=True, metavar="DIST", help="Where they go.")
+@click.option("--component", "-c", help="Component; that of the source where DIST has it, unless given.")
+@click.option("--with-dependencies", "dependencies", is_flag=True, help="Bring in what they need as well.")
+@click.option("--recommends", is_flag=True, help="... and what they recommend.")
+@click.option("--file", "-f", "list_file", type=click.File("r", encoding="utf-8"), help="Further packages, one a line.")
+@click.option("--dry-run", is_flag=True, help="Show what would come in; fetch nothing.")
+@click.option("--no-publish", is_flag=True, help="Make the version, publish it later.")
+@json_option
+@pass_app
+def command_import(
+    app: App,
+    source: str,
+    packages: tuple[str, ...],
+    distribution: str,
+    component: str | None,
+    dependencies: bool,
+    recommends: bool,
+    list_file: TextIO | None,
+    dry_run: bool,
+    no_publish: bool,
+) -> None:
+    """Bring packages of a source into a distribution: fetch, inspect, decide, publish.
+
+    PKG is NAME, NAME=VERSION or NAME:ARCH=VERSION; the newest version unless one is given. NAME:source is the source
+    package. All of them are one version and one publication.
+    """
+    from entrepot.services import imports
+
+    wanted = [*packages, *_lines(list_file)]
+    if not wanted:
+        raise click.UsageError("name a package, or give a list with --file")
+    if recommends and not dependencies:
+        raise click.UsageError("--recommends goes with --with-dependencies")
+    request = imports.ImportRequest(source, wanted, distribution, component, dependencies, recommends)
+    if dry_run:
+        _print_plan(app, imports.plan_import(app.workspace, request))
+        return
+    _print_batch(app, imports.import_packages(app.workspace, request, app.progress, publish_after=not no_publish))
+
+
+@click.command("upload")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--to", "distribution", required=True, metavar="DIST", help="Where they go.")
+@click.option("--component", "-c", help="Component; the first of DIST unless given.")
+@click.option("--no-publish", is_flag=True, help="Make the version, publish it later.")
+@json_option
+@pass_app
+def command_upload(
+    app: App,
+    files: tuple[Path, ...],
+    distribution: str,
+    component: str | None,
+    no_publish: bool,
+) -> None:
+    """Bring package files of this machine into a distribution, through the same inspection.
+
+    For a source package give its .dsc; the files that it names are taken from beside it.
+    """
+    from entrepot.services import imports
+
+    result = imports.upload(
+        app.workspace, files, distribution, app.progress, component=component, publish_after=not no_publish
+    )
+    _print_batch(app, result)
+
+
+def _lines(stream: TextIO | None) -> list[str]:
+    if stream is None:
+        return []
+    lines = (line.partition("#")[0].strip() for line in stream)
+    return [line for line in lines if line]
+
+
+def _print_plan(app: App, plan: ImportPlan) -> None:
+    rows = [
+        {"name": row.name, "version": row.version, "arch": row.architecture, "size": human_size(row.size)}
+        for row in plan.packages
+    ]
+    if app.json:
+        app.result(plan.as_json())
+    else:
+        app.table(rows, [("PACKAGE", "name"), ("VERSION", "version"), ("ARCH", "arch"), ("SIZE", "size")], "nothing")
+        app.say(f"would bring in {len(plan.packages)} packages, {human_size(plan.size)}")
+    for problem in plan.problems:
+        app.say(f"Problem: {problem}")
+    for package, error in plan.unresolved:
+        app.say(f"Failed: {package}: {error}" + (f" ({error.hint})" if error.hint else ""))
+    if plan.unresolved or plan.problems:
+        raise click.exceptions.Exit(PARTLY_FAILED if plan.packages and not plan.problems else 1)
+
+
+def _print_batch(app: App, batch: BatchResult) -> None:
+    documents = [result.as_json() for result in batch.results]
+    if app.json:
+        app.result(batch.as_json())
+    else:
+        rows = [
+            document | {"words": " ".join(f"{key}={word}" for key, word in result.pipeline.items())}
+            for document, result in zip(documents, batch.results, strict=True)
+        ]
+        app.table(rows, COLUMNS, "nothing to do")
+        if batch.publication and batch.publication.status == "published":
+            app.say(f"published version {batch.publication.version} to {batch.publication.repository.publish_to}")
+        elif batch.version and not batch.publication:
+            app.say(f"version {batch.version.number} is made; publish it with `entrepot publish`")
+    if batch.failed:
+        raise click.exceptions.Exit(PARTLY_FAILED if len(batch.failed) < len(batch.results) else 1)
+    if batch.waiting:
+        raise click.exceptions.Exit(HELD_FOR_REVIEW)

@@ -1,0 +1,99 @@
+"""The program ``entrepot``. Commands are imported when they are called, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from entrepot import __version__
+from entrepot.cli.app import App
+from entrepot.errors import EntrepotError
+
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "init": ("entrepot.cli.workspace", "Make a workspace: catalog, private store, signing key on request."),
+    "key": ("entrepot.cli.keys", "Keys that sign what is published."),
+    "source": ("entrepot.cli.sources", "External repositories that packages come from."),
+    "sync": ("entrepot.cli.sources", "Bring what sources offer now into the catalog."),
+    "search": ("entrepot.cli.browse", "Search what synced sources offer."),
+    "show": ("entrepot.cli.browse", "Everything that is known about a package."),
+    "repo": ("entrepot.cli.repositories", "Repositories that are published."),
+    "dist": ("entrepot.cli.distributions", "Distributions of a repository."),
+    "import": ("entrepot.cli.imports", "Bring packages of a source into a distribution."),
+    "upload": ("entrepot.cli.imports", "Bring package files of this machine into a distribution."),
+    "version": ("entrepot.cli.versions", "Versions of a distribution."),
+    "publish": ("entrepot.cli.publishing", "Put the newest version of distributions in place."),
+    "task": ("entrepot.cli.operations", "What was done, how far it came, how it ended."),
+    "audit": ("entrepot.cli.operations", "Who changed what, in a log that shows tampering."),
+    "plugins": ("entrepot.cli.operations", "The plugins and what they offer."),
+}
+"""Name of a command -> module that has it, as ``command_<name>``, and its help in one line."""
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and imports them when they are called; plugins add theirs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*COMMANDS, *(name for name in _plugin_commands(ctx) if name not in COMMANDS)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in COMMANDS:
+            module = importlib.import_module(COMMANDS[cmd_name][0])
+            command = getattr(module, f"command_{cmd_name}")
+            assert isinstance(command, click.Command)
+            return command
+        return _plugin_commands(ctx).get(cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of ``--help``, without importing a single command."""
+        rows = [(name, text) for name, (_, text) in COMMANDS.items()]
+        plugins = _plugin_commands(ctx)
+        rows += [(name, plugins[name].get_short_help_str(80)) for name in plugins if name not in COMMANDS]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Turns errors into a message, a hint and an exit code: the one place that does."""
+        try:
+            return super().invoke(ctx)
+        except EntrepotError as error:
+            app = ctx.find_object(App)
+            assert app is not None
+            app.fail(error)
+        finally:
+            app = ctx.find_object(App)
+            if app is not None:
+                app.close()
+
+
+def _plugin_commands(ctx: click.Context) -> Mapping[str, click.Command]:
+    app = ctx.find_object(App) or App(_default_home(), quiet=True)
+    return app.workspace.plugins.commands
+
+
+def _default_home() -> Path:
+    if home := os.environ.get("ENTREPOT_HOME"):
+        return Path(home)
+    import platformdirs
+
+    return platformdirs.user_data_path("entrepot")
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--home", type=click.Path(path_type=Path), help="Folder of the workspace (or ENTREPOT_HOME).")
+@click.option("--quiet", "-q", is_flag=True, help="No progress and no messages, only results and errors.")
+@click.option("--verbose", "-v", is_flag=True, help="Log what plugins and transfers do.")
+@click.version_option(__version__, prog_name="entrepot")
+@click.pass_context
+def main(ctx: click.Context, home: Path | None, quiet: bool, verbose: bool) -> None:
+    """Bring Linux packages in, inspect them, and publish them as signed APT and RPM repositories.
+
+    Exit codes: 0 done, 1 failed, 2 usage, 3 partly failed, 4 held for review.
+    """
+    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
+    ctx.obj = App((home or _default_home()).expanduser().absolute(), quiet=quiet)

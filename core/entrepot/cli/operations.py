@@ -1,0 +1,103 @@
+"""``entrepot task``, ``entrepot audit`` and ``entrepot plugins``."""
+
+from __future__ import annotations
+
+import click
+
+from entrepot.cli.app import App, json_option, pass_app
+
+
+@click.group("task")
+def command_task() -> None:
+    """What was done, how far it came, how it ended."""
+
+
+@command_task.command("list")
+@click.option("--limit", type=click.IntRange(1, 10000), default=20, show_default=True)
+@json_option
+@pass_app
+def task_list(app: App, limit: int) -> None:
+    """The newest tasks."""
+    from entrepot.services import operations
+
+    columns = [
+        ("ID", "id"),
+        ("KIND", "kind"),
+        ("SUBJECT", "subject"),
+        ("STATE", "state"),
+        ("STARTED", "started_at"),
+        ("FINISHED", "finished_at"),
+        ("BY", "actor"),
+    ]
+    app.table(operations.tasks(app.workspace, limit), columns, "no tasks yet")
+
+
+@command_task.command("show")
+@click.argument("task_id", metavar="ID", type=int)
+@json_option
+@pass_app
+def task_show(app: App, task_id: int) -> None:
+    """One task with its progress."""
+    from entrepot.services import operations
+
+    task = operations.task(app.workspace, task_id)
+    lines = [f"{key.replace('_', ' ')}: {value}" for key, value in task.items() if not isinstance(value, list | dict)]
+    lines += [
+        f"  {report['message']}: {report['state']}, {report['done']} of {report['total'] or '?'} {report['unit']}"
+        for report in task["progress_reports"]
+    ]
+    lines += [f"  made {name}" for name in task["created_resources"]]
+    if task["error"]:
+        lines.append(f"  error: {task['error']['detail']}")
+    app.result(task, "\n".join(lines))
+
+
+@click.group("audit")
+def command_audit() -> None:
+    """Who changed what, in a log that shows tampering."""
+
+
+@command_audit.command("list")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
+@json_option
+@pass_app
+def audit_list(app: App, limit: int) -> None:
+    """The newest entries."""
+    from entrepot.services import operations
+
+    columns = [
+        ("ID", "id"),
+        ("AT", "at"),
+        ("WHO", "actor"),
+        ("WHAT", "action"),
+        ("SUBJECT", "subject"),
+        ("DETAIL", "detail"),
+    ]
+    app.table(operations.audit(app.workspace, limit), columns, "nothing yet")
+
+
+@command_audit.command("verify")
+@json_option
+@pass_app
+def audit_verify(app: App) -> None:
+    """Follow the chain of digests from the first entry to the last."""
+    from entrepot.services import operations
+
+    length = operations.verify_audit(app.workspace)
+    app.result({"entries": length, "intact": True}, f"{length} entries, every one continues the one before it")
+
+
+@click.command("plugins")
+@json_option
+@pass_app
+def command_plugins(app: App) -> None:
+    """The plugins and what they offer."""
+    from entrepot.services import operations
+
+    document = operations.plugins(app.workspace)
+    if app.json:
+        app.result(document)
+        return
+    app.table(document["offers"], [("PLUGIN", "plugin"), ("OFFERS", "kind"), ("NAME", "name")], "no plugins")
+    for broken in document["broken"]:
+        app.say(f"left out: {broken['plugin']}: {broken['error']}")

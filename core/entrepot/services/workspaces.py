@@ -1,0 +1,62 @@
+"""Making a workspace, and the keys that it signs with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from entrepot.services.records import record
+from entrepot.services.repositories import DEFAULT_SIGNER
+
+if TYPE_CHECKING:
+    from entrepot.contracts import SignerFactory
+    from entrepot.workspace import Workspace
+
+
+def initialise(workspace: Workspace, key_name: str | None = None) -> dict[str, Any]:
+    """Makes a workspace, and with ``key_name`` a signing key of that user id unless there is a key already."""
+    fresh = not workspace.exists()
+    workspace.create()
+    if fresh:
+        with workspace.catalog.transaction():
+            record(workspace, "workspace.create", str(workspace.home), {})
+    key = None
+    if key_name is not None:
+        held = list_keys(workspace)
+        key = held[0]["fingerprint"] if held else generate_key(workspace, key_name)
+    return {"home": str(workspace.home), "created": fresh, "key": key}
+
+
+def generate_key(workspace: Workspace, user_id: str) -> str:
+    """Makes a signing key and answers its fingerprint."""
+    factory, settings = _signer(workspace)
+    fingerprint = factory.generate(user_id, settings, workspace.home)
+    with workspace.catalog.transaction():
+        record(workspace, "key.generate", fingerprint, {"user_id": user_id})
+    return fingerprint
+
+
+def import_key(workspace: Workspace, path: Path) -> str:
+    """Takes a secret key from a file and answers its fingerprint."""
+    factory, settings = _signer(workspace)
+    fingerprint = factory.import_key(path, settings, workspace.home)
+    with workspace.catalog.transaction():
+        record(workspace, "key.import", fingerprint, {})
+    return fingerprint
+
+
+def list_keys(workspace: Workspace) -> Sequence[dict[str, Any]]:
+    """The keys that can sign: fingerprint and user id."""
+    factory, settings = _signer(workspace)
+    return [{"fingerprint": key.fingerprint, "key": str(key)} for key in factory.keys(settings, workspace.home)]
+
+
+def export_key(workspace: Workspace, key: str | None) -> bytes:
+    """The public part of a key, armored."""
+    factory, settings = _signer(workspace)
+    return factory.open(key, settings, workspace.home).public_key
+
+
+def _signer(workspace: Workspace) -> tuple[SignerFactory, Mapping[str, Any]]:
+    return workspace.plugins.signer(DEFAULT_SIGNER), workspace.settings.signers.get(DEFAULT_SIGNER, {})
