@@ -461,6 +461,8 @@ class TreeBuilder(Protocol):
     """Raised whenever the text that is written for an unchanged package changes, so that no old piece is used again."""
     compressions: tuple[str, ...]
     """What indexes are compressed with unless a distribution says otherwise."""
+    offered_compressions: tuple[str, ...]
+    """What a distribution may choose from."""
     payload_type: str
     """The media type under which package files are served."""
 
