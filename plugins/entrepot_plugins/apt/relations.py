@@ -12,22 +12,17 @@ from dataclasses import dataclass
 from entrepot.contracts import VersionScheme
 from entrepot.errors import IndexFormatError
 
-_LISTS = ("Pre-Depends", "Depends", "Recommends", "Conflicts", "Breaks", "Provides", "Replaces")
-_WORDS = ("Multi-Arch", "Priority", "Essential")
+from .stanzas import Stanza, needle
 
-# A field name starts a line and a continuation starts with a blank: nothing inside a description can look like one.
-_FIELD = re.compile(
-    rb"^(" + b"|".join(name.encode() for name in (*_LISTS, *_WORDS)) + rb")[ \t]*:(.*(?:\n[ \t].*)*)",
-    re.MULTILINE | re.IGNORECASE,
-)
-_CANONICAL = {name.lower().encode(): name for name in (*_LISTS, *_WORDS)}
+_LISTS = ("Pre-Depends", "Depends", "Recommends", "Conflicts", "Breaks", "Provides", "Replaces")
+_NEEDLES = {name: needle(name) for name in (*_LISTS, "Multi-Arch", "Priority", "Essential")}
 
 # More liberal than Policy about names (other vendors use capitals and underscores), strict about everything else. White
 # space is single by the time this is matched, so that no text can make it slow.
 _RELATION = re.compile(
     r"([A-Za-z0-9][A-Za-z0-9.+_~-]*)"
     r"(?::([a-z0-9][a-z0-9-]*))?"
-    r"(?: ?\( ?(<<|<=|>=|>>|<|>|=) ?([!-'*-~]+) ?\))?"
+    r"(?: ?\( ?(<<|<=|>=|>>|<|>|=) ?([!-'*-;?-~][!-'*-~]*) ?\))?"
 )
 _LEGACY = {"<": "<=", ">": ">="}  # Policy 7.1: deprecated, and meaning "or equal"
 _SHOWN = 80
@@ -107,34 +102,41 @@ class RelationReader:
         """The relations of a binary package's stanza.
 
         ``IndexFormatError`` names ``package`` and the field for a clause that is none, alternatives where Policy allows
-        none, and restrictions (``[amd64]``, ``<!nocheck>``) that only source packages may have. As in apt, the last one
-        counts if a field is there twice, and a Provides with another operator than ``=`` provides nothing.
+        none, and restrictions (``[amd64]``, ``<!nocheck>``) that only source packages may have. As in apt, a
+        Provides with another operator than ``=`` provides nothing.
         """
-        texts = {_CANONICAL[name.lower()]: text.decode("utf-8", "replace") for name, text in _FIELD.findall(raw)}
-        field = ""
-        try:
-            lists: dict[str, tuple[Clause, ...]] = {}
-            for field in _LISTS:
-                lists[field] = self.parse(texts[field]) if field in texts else ()
-            singles: dict[str, tuple[Relation, ...]] = {}
-            for field in _LISTS[3:]:
-                singles[field] = _without_alternatives(lists[field])
-        except ValueError as error:
-            raise IndexFormatError(
-                f"{package}: field {field} is malformed: {error}", package=package, field=field
-            ) from error
-        multi_arch = texts.get("Multi-Arch", "").strip().lower()
+        stanza = Stanza(raw)
+
+        def word(field: str) -> str:
+            return stanza.value(_NEEDLES[field]).decode("utf-8", "replace")
+
+        def clauses(field: str) -> tuple[Clause, ...]:
+            try:
+                return self.parse(word(field))
+            except ValueError as error:
+                message = f"{package}: field {field} is malformed: {error}"
+                raise IndexFormatError(message, package=package, field=field) from error
+
+        def relations(field: str) -> tuple[Relation, ...]:
+            found = clauses(field)
+            for clause in found:
+                if len(clause) > 1:
+                    message = f"{package}: field {field} is malformed: it may not have alternatives"
+                    raise IndexFormatError(message, package=package, field=field)
+            return tuple(clause[0] for clause in found)
+
+        multi_arch = word("Multi-Arch").lower()
         return Relations(
-            pre_depends=lists["Pre-Depends"],
-            depends=lists["Depends"],
-            recommends=lists["Recommends"],
-            conflicts=singles["Conflicts"],
-            breaks=singles["Breaks"],
-            provides=tuple(relation for relation in singles["Provides"] if relation.operator in ("", "=")),
-            replaces=singles["Replaces"],
+            pre_depends=clauses("Pre-Depends"),
+            depends=clauses("Depends"),
+            recommends=clauses("Recommends"),
+            conflicts=relations("Conflicts"),
+            breaks=relations("Breaks"),
+            provides=tuple(relation for relation in relations("Provides") if relation.operator in ("", "=")),
+            replaces=relations("Replaces"),
             multi_arch=multi_arch if multi_arch in ("same", "foreign", "allowed") else "no",
-            priority=texts.get("Priority", "").strip().lower(),
-            essential=texts.get("Essential", "").strip().lower() == "yes",
+            priority=word("Priority").lower(),
+            essential=word("Essential").lower() == "yes",
         )
 
     def parse(self, text: str) -> tuple[Clause, ...]:
@@ -161,13 +163,6 @@ class RelationReader:
         except ValueError as error:
             raise ValueError(f"{_shown(text)}: {error}") from error
         return Relation(name, qualifier, _LEGACY.get(operator, operator), version, key)
-
-
-def _without_alternatives(clauses: tuple[Clause, ...]) -> tuple[Relation, ...]:
-    for clause in clauses:
-        if len(clause) > 1:
-            raise ValueError(f"{_shown(clause_text(clause))} has alternatives, which this field may not have")
-    return tuple(clause[0] for clause in clauses)
 
 
 def _shown(text: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 from entrepot.contracts import Candidate, CandidatePool, Closure, Missing
 from entrepot.errors import IndexFormatError
@@ -15,8 +16,9 @@ from .relations import Clause, Relation, clause_text
 from .universe import Package, Universe, architectures_for
 from .version import DebianVersions
 
-MAX_LINKS = 5_000_000
-"""How many pairs of packages may have to do with each other, hostile indexes being the only ones with more of them."""
+MAX_LINKS = 2_000_000
+"""How many pairs of packages may have to do with each other; gnome-core has 13,000, and libsolv takes up to 100 bytes
+for each."""
 
 
 class AptSolver:
@@ -36,52 +38,81 @@ class AptSolver:
         """
         binaries = [candidate for candidate in wanted if candidate.architecture != SOURCE_ARCHITECTURE]
         universe = Universe(DebianVersions(), architectures_for(architecture, binaries), recommends)
-        roots = len(universe.load(binaries, pool))
-        items = _items(universe)
-        answer = choose(items, range(roots)) if roots else Answer()
-        chosen = sorted((universe.packages[number] for number in answer.chosen), key=lambda package: package.rank)
+        roots = universe.load(binaries, pool)
+        question = _Question(universe, roots)
+        answer = choose(question.items, range(len(roots))) if roots else Answer()
+        chosen = sorted((question.packages[number] for number in answer.chosen), key=lambda package: package.rank)
         both = dict.fromkeys((*wanted, *(package.candidate for package in chosen)))
         found = tuple(candidate for candidate in both if not candidate.present)
         if answer.solved:
             return Closure(found)
-        reasons = _Reasons(universe, items, roots, answer)
+        reasons = _Reasons(universe, question, len(roots), answer)
         return Closure(found, tuple(reasons.missing()), tuple(reasons.conflicts()))
 
 
-def _items(universe: Universe) -> list[Item]:
-    """The universe as the solver's question. At most one version of a name and architecture can be chosen."""
-    numbers = {package: number for number, package in enumerate(universe.packages)}
-    clauses: dict[tuple[Clause, str], Several] = {}
-    relations: dict[tuple[Relation, str], Several] = {}
-    several_architectures = len(universe.architectures) > 1
-    items, links = [], 0
+class _Question:
+    """What is asked: those packages of the universe that ``roots`` can come to need, and the items they stand for.
 
-    def satisfying(clause: Clause, architecture: str) -> Several:
-        key = (clause, architecture)
-        if key not in clauses:
-            clauses[key] = tuple(numbers[package] for package in universe.satisfying(clause, architecture))
-        return clauses[key]
+    ``packages`` and ``items`` have the same numbers; ``roots`` come first. ``IndexFormatError`` if there is so much
+    between them that an answer would take too much memory.
+    """
 
-    def offending(relation: Relation, name: str) -> Several:
+    def __init__(self, universe: Universe, roots: Sequence[Package]) -> None:
+        self._universe = universe
+        self._known: dict[tuple[Clause, str], tuple[Package, ...]] = {}
+        reached = self._reach(roots)
+        # Not the order of reaching but the universe's own, breadth first: what is near to the roots is decided first.
+        self.packages = [package for package in universe.packages if package in reached]
+        self._numbers = {package: number for number, package in enumerate(self.packages)}
+        self._excluded: dict[tuple[Relation, str], Several] = {}
+        self.items = [self._item(package) for package in self.packages]
+        self._check_size()
+
+    def _reach(self, roots: Sequence[Package]) -> set[Package]:
+        reached, ahead = set(roots), list(roots)
+        while ahead:
+            package = ahead.pop()
+            for clause in chain(package.requirements, self._wishes(package)):
+                fresh = [other for other in self._satisfying(clause, package) if other not in reached]
+                reached.update(fresh)
+                ahead += fresh
+        return reached
+
+    def _wishes(self, package: Package) -> Sequence[Clause]:
+        return package.relations.recommends if self._universe.recommends else ()
+
+    def _satisfying(self, clause: Clause, package: Package) -> tuple[Package, ...]:
+        key = (clause, package.architecture)
+        if key not in self._known:
+            self._known[key] = self._universe.satisfying(clause, package.architecture)
+        return self._known[key]
+
+    def _item(self, package: Package) -> Item:
+        name, said = package.candidate.name, package.relations
+        excludes = [self._offending(relation, name) for relation in (*said.conflicts, *said.breaks)]
+        if len(self._universe.architectures) > 1:
+            excludes.append(self._among(self._universe.strangers(package)))
+        return Item(
+            group=f"{name}:{package.architecture}",
+            needs=[self._among(self._satisfying(clause, package)) for clause in package.requirements],
+            wishes=[self._among(self._satisfying(clause, package)) for clause in self._wishes(package)],
+            excludes=excludes,
+        )
+
+    def _offending(self, relation: Relation, name: str) -> Several:
         key = (relation, name)
-        if key not in relations:
-            relations[key] = tuple(numbers[package] for package in universe.offending(relation, name))
-        return relations[key]
+        if key not in self._excluded:
+            self._excluded[key] = self._among(self._universe.offending(relation, name))
+        return self._excluded[key]
 
-    for package in universe.packages:
-        name, architecture, said = package.candidate.name, package.architecture, package.relations
-        item = Item(f"{name}:{architecture}")
-        item.needs = [satisfying(clause, architecture) for clause in package.requirements]
-        if universe.recommends:
-            item.wishes = [satisfying(clause, architecture) for clause in said.recommends]
-        item.excludes = [offending(relation, name) for relation in (*said.conflicts, *said.breaks)]
-        if several_architectures:
-            item.excludes.append(tuple(numbers[other] for other in universe.strangers(package)))
-        links += sum(map(len, (*item.needs, *item.wishes, *item.excludes)))
+    def _among(self, packages: Iterable[Package]) -> Several:
+        return tuple(self._numbers[package] for package in packages if package in self._numbers)
+
+    def _check_size(self) -> None:
+        links = sum(len(several) for item in self.items for several in (*item.needs, *item.wishes, *item.excludes))
+        links += sum(count * count for count in Counter(item.group for item in self.items).values())
         if links > MAX_LINKS:
-            raise IndexFormatError(f"the packages around {universe.packages[0]} have more than {MAX_LINKS} relations")
-        items.append(item)
-    return items
+            raise IndexFormatError(f"what {self.packages[0]} may need has {links} relations, more than {MAX_LINKS}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +120,20 @@ class _Reasons:
     """Says in Debian's words why there is no solution."""
 
     universe: Universe
-    items: Sequence[Item]
+    question: _Question
     roots: int
     answer: Answer
 
     def missing(self) -> Iterator[Missing]:
         for unmet in self.answer.unmet:
-            package = self.universe.packages[unmet.item]
+            package = self.question.packages[unmet.item]
             clause = next(islice(package.requirements, unmet.need, None))
             yield Missing(clause_text(clause), str(package))
 
     def conflicts(self) -> Iterator[str]:
         """A sentence for each pair that stands in the way: what is between the two, and why they would come in."""
         for pair in self.answer.clashes:
-            one, other = (self.universe.packages[number] for number in pair)
+            one, other = (self.question.packages[number] for number in pair)
             quarrel = self._quarrel(one, other) or self._quarrel(other, one) or f"{one} and {other} exclude each other"
             if max(pair) < self.roots:
                 yield f"{quarrel}; both are wanted"
@@ -122,7 +153,9 @@ class _Reasons:
 
     def _why(self, number: int) -> str:
         if number < self.roots:
-            return f"{self.universe.packages[number]} is wanted"
-        causes = (cause.item for cause in self.answer.causes if number in self.items[cause.item].needs[cause.need])
-        names = [str(self.universe.packages[item]) for item in dict.fromkeys(causes)]
-        return f"{self.universe.packages[number]} is needed by {' and '.join(names)}" if names else ""
+            return f"{self.question.packages[number]} is wanted"
+        causes = (
+            cause.item for cause in self.answer.causes if number in self.question.items[cause.item].needs[cause.need]
+        )
+        names = [str(self.question.packages[item]) for item in dict.fromkeys(causes)]
+        return f"{self.question.packages[number]} is needed by {' and '.join(names)}" if names else ""

@@ -19,6 +19,9 @@ from .relations import Clause, Relation, RelationReader, Relations
 ALL = "all"
 BATCH = 400
 """Names in one question to the pool: few questions, and no statement with too many parameters."""
+MAX_CHOICES = 100
+"""Of very many packages that satisfy an alternative (every nightly build of the last years), those that would be taken
+first are looked at: what libsolv needs grows with the square of their number."""
 MAX_PACKAGES = 250_000
 """More than any closure of a whole distribution reaches; hostile indexes shall not eat the memory."""
 
@@ -36,10 +39,12 @@ class Package:
     key: bytes
     architecture: str
     relations: Relations
+    foreign: bool = False
     rank: int = 0
 
     def __str__(self) -> str:
-        return f"{self.candidate.name} (= {self.candidate.version})"
+        name = f"{self.candidate.name}:{self.architecture}" if self.foreign else self.candidate.name
+        return f"{name} (= {self.candidate.version})"
 
     @property
     def requirements(self) -> Iterator[Clause]:
@@ -126,7 +131,8 @@ class Universe:
             raise IndexFormatError(f"{candidate}: {error}", package=str(candidate), field="Version") from error
         native = self.architectures[0]
         architecture = native if candidate.architecture == ALL else candidate.architecture
-        return Package(candidate, key, architecture, reader.read(candidate.raw, str(candidate)))
+        relations = reader.read(candidate.raw, str(candidate))
+        return Package(candidate, key, architecture, relations, foreign=architecture != native)
 
     def _in_order(self, packages: Iterable[Package]) -> list[Package]:
         """Pools answer in any order; nothing shall depend on it."""
@@ -160,7 +166,17 @@ class Universe:
                     choices[package] = (
                         not package.candidate.present, position, not offer.own, standing, package.rank,
                     )  # fmt: skip
-        return tuple(sorted(choices, key=choices.__getitem__))
+        ordered = sorted(choices, key=choices.__getitem__)
+        if len(ordered) <= MAX_CHOICES:
+            return tuple(ordered)
+        left = dict.fromkeys(range(len(clause)), MAX_CHOICES)
+        taken = []
+        for package in ordered:
+            position = choices[package][1]
+            left[position] -= 1
+            if left[position] >= 0:
+                taken.append(package)
+        return tuple(taken)
 
     def _fits(self, relation: Relation, offer: _Offer, architecture: str) -> bool:
         """Whether the architecture of what is offered is right for a dependency of a package of ``architecture``."""
