@@ -1,0 +1,231 @@
+"""Renders distributions of an APT repository (https://wiki.debian.org/DebianRepository/Format).
+
+Every index is there twice: under ``by-hash``, which no client ever sees change, and under its plain name for what is
+older than that. A client follows InRelease to the digests, so that whatever it read last stays consistent.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from email.utils import format_datetime
+
+from entrepot.contracts import FileBody, RenderedFile, Signer, TreeFile, TreeTools, VersionView
+from entrepot.errors import UsageError
+from entrepot.models import Distribution, PackageInfo, Phase, PublishedEntry, Repository
+from entrepot.publish.bodies import BytesBody
+from entrepot.publish.encoders import COMPRESSIONS
+from entrepot_plugins.apt.client_setup import component_folder, index_page, sources_file
+from entrepot_plugins.apt.layout import ALL, BINARY, SOURCE, UDEB
+from entrepot_plugins.apt.pool import pool_folder
+
+TEXT = "text/plain; charset=utf-8"
+_CONTENT_TYPES = {"gz": "application/gzip", "xz": "application/x-xz", "zst": "application/zstd"}
+
+
+def binary_text(published: PublishedEntry) -> bytes:
+    """A stanza of Packages, with its place."""
+    return b"%s\nFilename: %s/%s\n\n" % (published.raw, published.location.encode(), published.files[0].name.encode())
+
+
+def source_text(published: PublishedEntry) -> bytes:
+    """A stanza of Sources, with its place."""
+    return b"%s\nDirectory: %s\n\n" % (published.raw, published.location.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """One index of a distribution. ``path`` is relative to the Release file, without compression."""
+
+    component: str
+    kind: str
+    architectures: tuple[str, ...]
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A line of the Release file's table."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+class AptTree:
+    """Renders versions of distributions, and the front of the repository that they are in."""
+
+    render_generation = 1
+    compressions: tuple[str, ...] = ("gz", "xz")
+    offered_compressions: tuple[str, ...] = COMPRESSIONS
+    payload_type = "application/octet-stream"
+    """Not that of .deb files, since the files of source packages are payload, too."""
+
+    def location(self, package: PackageInfo, component: str) -> str:
+        """``pool/main/h/hello``: one folder for everything that is built from one source."""
+        return pool_folder(package.source_name, component)
+
+    def build(self, version: VersionView, tools: TreeTools) -> Iterator[TreeFile]:
+        """Indexes under both their names, then Release, Release.gpg and InRelease.
+
+        ``UsageError`` for an option that a Release file cannot hold, or two components that share a folder.
+        """
+        folder = f"dists/{version.distribution.name}"
+        components = _components(version)
+        architectures = _architectures(version)
+        listed: list[_Listed] = []
+        for index in _indexes(version, components, architectures):
+            rendered = tools.render(
+                version.entries(index.component, index.kind, index.architectures),
+                source_text if index.kind == SOURCE else binary_text,
+                compressions=version.distribution.compressions or self.compressions,
+            )
+            # The plain index is listed and not written, as in Debian: apt checks what it unpacked against the plain
+            # digest, and never asks for the plain file where a compressed one is listed.
+            for suffix, file in sorted(rendered.items()):
+                path = f"{index.path}.{suffix}" if suffix else index.path
+                listed.append(_Listed(path, file.size, file.sha256))
+                if suffix:
+                    yield from _under_both_names(f"{folder}/{path}", file)
+        release = _release(version, components, architectures, listed, tools.now)
+        yield from _signed(folder, release, tools.signer, tools.now)
+
+    def expired(self, distribution: Distribution, published: dt.datetime, now: dt.datetime) -> bool:
+        """Whether half of the days until ``Valid-Until`` are over: time enough to fail and try again."""
+        days = _number(distribution, "valid_days")
+        return days > 0 and now - published >= dt.timedelta(days=days) / 2
+
+    def front(
+        self, repository: Repository, distributions: Sequence[Distribution], tools: TreeTools
+    ) -> Iterator[TreeFile]:
+        """The key, a ready ``.sources`` file where clients can reach the tree by a URL, and a page for people."""
+        key = tools.signer.public_key if tools.signer else None
+        fingerprint = tools.signer.fingerprint if tools.signer else ""
+        if key is not None:
+            yield _file(f"{repository.name}.asc", Phase.INDEX, key, "application/pgp-keys")
+        sources = sources_file(repository, distributions, key)
+        if sources:
+            yield _file(f"{repository.name}.sources", Phase.INDEX, sources.encode(), TEXT)
+        page = index_page(repository, distributions, fingerprint)
+        yield _file("index.html", Phase.INDEX, page.encode(), "text/html; charset=utf-8")
+
+
+def _components(version: VersionView) -> dict[str, str]:
+    """Components and their folders: those that the distribution has, in its order, then those of packages besides."""
+    found = sorted({component for component, _, _ in version.groups()})
+    names = dict.fromkeys((*(version.distribution.components or ("main",)), *found))
+    folders = {name: component_folder(version.distribution.name, name) for name in names}
+    if len(set(folders.values())) < len(folders):
+        raise UsageError(
+            f"components of {version.distribution.path} share a folder: {', '.join(folders)}",
+            hint="a client could not tell them apart; name one of them differently",
+        )
+    return folders
+
+
+def _architectures(version: VersionView) -> list[str]:
+    """What ``Architectures`` says: what is declared or else there; ``all`` only if there is nothing else.
+
+    Packages of architecture ``all`` are in the index of each architecture. If ``all`` were named beside others, clients
+    would look for them in an index of its own.
+    """
+    declared = set(version.distribution.architectures) - {SOURCE}
+    wanted = declared or {architecture for _, kind, architecture in version.groups() if kind in (BINARY, UDEB)}
+    return sorted(wanted - {ALL}) or [ALL]
+
+
+def _indexes(version: VersionView, components: dict[str, str], architectures: Sequence[str]) -> Iterator[_Index]:
+    """Every index that a client may ask for, the empty ones too: one that is missing is an error on the client."""
+    kinds = {kind for _, kind, _ in version.groups()}
+    if unknown := kinds - {BINARY, UDEB, SOURCE}:
+        raise UsageError(f"APT has no index for packages of the kind {', '.join(sorted(unknown))}")
+    for component, folder in components.items():
+        for architecture in architectures:
+            members = tuple(dict.fromkeys((architecture, ALL)))
+            yield _Index(component, BINARY, members, f"{folder}/binary-{architecture}/Packages")
+            if UDEB in kinds:
+                path = f"{folder}/debian-installer/binary-{architecture}/Packages"
+                yield _Index(component, UDEB, members, path)
+        if SOURCE in kinds or SOURCE in version.distribution.architectures:
+            yield _Index(component, SOURCE, (SOURCE,), f"{folder}/source/Sources")
+
+
+def _under_both_names(path: str, file: RenderedFile) -> Iterator[TreeFile]:
+    by_hash = f"{path.rpartition('/')[0]}/by-hash/SHA256/{file.sha256}"
+    content_type = _CONTENT_TYPES.get(file.compression, "application/octet-stream")
+    yield TreeFile(by_hash, Phase.IMMUTABLE, file.size, file.sha256, file.body, content_type)
+    yield TreeFile(path, Phase.INDEX, file.size, file.sha256, file.body, content_type, copy_of=by_hash)
+
+
+def _signed(folder: str, release: bytes, signer: Signer | None, now: dt.datetime) -> Iterator[TreeFile]:
+    """Release with its signatures.
+
+    Without a signer there is a Release alone, and it is what clients read first: apt refuses an InRelease that is not
+    signed, even where a client trusts the repository, but goes on to Release if there is no InRelease, whether the
+    server says 404 or, as object stores without listing do, 403.
+    """
+    if signer is None:
+        yield _file(f"{folder}/Release", Phase.ENTRY, release, TEXT)
+        return
+    yield _file(f"{folder}/Release", Phase.SIGNATURE, release, TEXT)
+    detached = signer.detach(release, now=now)
+    yield _file(f"{folder}/Release.gpg", Phase.SIGNATURE, detached, "application/pgp-signature")
+    yield _file(f"{folder}/InRelease", Phase.ENTRY, signer.clearsign(release, now=now), TEXT)
+
+
+def _release(
+    version: VersionView,
+    components: Collection[str],
+    architectures: Sequence[str],
+    listed: Sequence[_Listed],
+    now: dt.datetime,
+) -> bytes:
+    """The Release file. SHA256 is the only table: apt asks by-hash for the strongest that is named, and we have one."""
+    distribution, repository = version.distribution, version.repository
+    days = _number(distribution, "valid_days")
+    fields = {
+        "Origin": repository.origin,
+        "Label": repository.label,
+        "Suite": _text(distribution, "suite") or distribution.name,
+        "Version": _text(distribution, "version"),
+        "Codename": _text(distribution, "codename") or distribution.name,
+        "Date": _date(now),
+        "Valid-Until": _date(now + dt.timedelta(days=days)) if days else "",
+        "NotAutomatic": "yes" if distribution.options.get("not_automatic") else "",
+        "ButAutomaticUpgrades": "yes" if distribution.options.get("but_automatic_upgrades") else "",
+        "Acquire-By-Hash": "yes",
+        "Architectures": " ".join(architectures),
+        "Components": " ".join(components),
+        "Description": _text(distribution, "description"),
+    }
+    lines = [f"{name}: {value}" for name, value in fields.items() if value]
+    lines.append("SHA256:")
+    for file in sorted(listed, key=lambda file: file.path):
+        lines.append(f" {file.sha256} {file.size:>10} {file.path}")
+    return "\n".join(lines).encode() + b"\n"
+
+
+def _date(time: dt.datetime) -> str:
+    return format_datetime(time.astimezone(dt.UTC), usegmt=True).replace("GMT", "UTC")
+
+
+def _text(distribution: Distribution, name: str) -> str:
+    """An option as the value of a field: one line, or it could add fields of its own."""
+    value = str(distribution.options.get(name) or "").strip()
+    if not value.isprintable():
+        raise UsageError(f"option {name} of {distribution.path} is not one line of text", option=name)
+    return value
+
+
+def _number(distribution: Distribution, name: str) -> int:
+    value = distribution.options.get(name) or 0
+    if not isinstance(value, int) or not 0 <= value <= 36_500:
+        raise UsageError(f"option {name} of {distribution.path} is not a number of days: {value!r}", option=name)
+    return value
+
+
+def _file(path: str, phase: Phase, data: bytes, content_type: str) -> TreeFile:
+    body: FileBody = BytesBody(data)
+    return TreeFile(path, phase, len(data), hashlib.sha256(data).hexdigest(), body, content_type)
