@@ -191,6 +191,8 @@ class Option:
     help: str
     type: type = bool
     default: Scalar = False
+    caution: str = ""
+    """What a person has to know before it is changed on something that clients use already."""
 
 
 class VersionScheme(Protocol):

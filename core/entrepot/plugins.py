@@ -27,6 +27,7 @@ BUILTIN_PLUGINS = (
     "entrepot_plugins.scanners",
     "entrepot_plugins.signers",
     "entrepot_plugins.executors",
+    "entrepot_plugins.demo",
     "entrepot_storage",
 )
 """The plugins that come with Entrepôt, as dotted names: the one place where the core names an upper layer."""

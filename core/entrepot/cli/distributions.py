@@ -87,6 +87,8 @@ def set_(app: App, /, path: str, **values: Any) -> None:
     """Change a distribution; what is not given stays."""
     from entrepot.services import repositories
 
+    for caution in repositories.cautions(app.workspace, path, values["options"]):
+        app.say(f"Warning: {caution}")
     lists = {key: list(values[key]) or None for key in ("components", "architectures", "compressions")}
     distribution = repositories.set_distribution(app.workspace, path, values | lists)
     app.table([repositories.distribution_json(app.workspace, distribution)], COLUMNS, "")

@@ -99,7 +99,7 @@ def set_(app: App, /, name: str, **values: str | None) -> None:
     from entrepot.services import repositories
 
     if values["origin"] or values["label"]:
-        app.say("Warning: apt stops and asks its user when Origin or Label of a repository change")
+        app.say("Warning: clients may stop and ask their user when Origin or Label of a repository change")
     repository = repositories.set_repository(app.workspace, name, values)
     app.table([repositories.repository_json(app.workspace, repository)], COLUMNS[:5], "")
 

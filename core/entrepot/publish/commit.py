@@ -75,11 +75,13 @@ class Committer:
                 lease.confirm()
                 for file in files:
                     self._write(file, plan)
+            for path in plan.removals:
+                self._target.delete(path)
             with self._catalog.transaction():
                 changed = [_entry(file) for file in plan.writes if file.phase > Phase.IMMUTABLE]
                 publications.save(repository, distribution, changed, plan.now)
                 publications.save(repository, None, [_entry(file) for file in plan.shared], plan.now)
-                publications.supersede(repository, plan.superseded, plan.now)
+                publications.supersede(repository, [*plan.superseded, *plan.removals], plan.now)
                 publications.complete(publication, plan.signed_by, plan.files, plan.size)
         self._progress(ProgressEvent("publish.write", "Published", "completed", plan.files, plan.files, "files"))
         return PublishReport(

@@ -35,7 +35,8 @@ class TreePlan:
 
     ``writes`` are the files besides packages whose content is another than in the tree now, in the order of their
     phases; ``shared`` those of them that belong to the repository as a whole. ``superseded`` are paths that the new
-    version no longer has: they stay for the clients that are reading, and are collected later.
+    version no longer has: they stay for the clients that are reading, and are collected later. ``removals`` are those of
+    them that clients read first: if they stayed (a repository that is not signed any more), the old version would.
     """
 
     repository: Repository
@@ -49,6 +50,7 @@ class TreePlan:
     shared: Sequence[TreeFile]
     kept: int
     superseded: Sequence[str]
+    removals: Sequence[str]
     now: dt.datetime
 
     @property
@@ -62,11 +64,13 @@ class TreePlan:
         return sum(file.size for files in (self.payload, self.writes, self.shared) for file in files)
 
     def steps(self) -> Iterator[tuple[str, str, int]]:
-        """What is done, as (``write`` or ``supersede``, path, bytes), in order."""
+        """What is done, as (``write``, ``remove`` or ``supersede``, path, bytes), in order."""
         for file in self.payload:
             yield "write", file.path, file.size
         for tree_file in [*self.shared, *self.writes]:
             yield "write", tree_file.path, tree_file.size
+        for path in self.removals:
+            yield "remove", path, 0
         for path in self.superseded:
             yield "supersede", path, 0
 
@@ -105,6 +109,7 @@ class Planner:
         writes = [file for file in files if _differs(file, held)]
         shared = [file for file in self._front() if _differs(file, shared_held)]
         known = self._catalog.publications.files(self._repository, distribution)
+        gone = sorted(set(known) - {file.path for file in files})
         return TreePlan(
             repository=self._repository,
             distribution=distribution,
@@ -116,7 +121,8 @@ class Planner:
             writes=sorted(writes, key=lambda file: file.phase),
             shared=shared,
             kept=len(files) - len(writes),
-            superseded=sorted(set(known) - {file.path for file in files}),
+            superseded=[path for path in gone if known[path].phase < Phase.SIGNATURE],
+            removals=[path for path in gone if known[path].phase >= Phase.SIGNATURE],
             now=self._now,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,6 +134,13 @@ def set_distribution(workspace: Workspace, path: str, values: Mapping[str, Any])
         distribution = workspace.catalog.repositories.update_distribution(distribution, changes)
         record(workspace, "distribution.set", distribution.path, changes)
     return distribution
+
+
+def cautions(workspace: Workspace, path: str, options: Iterable[str]) -> Sequence[str]:
+    """What a person should know who is about to change these options of a distribution."""
+    format_ = workspace.format(workspace.catalog.repositories.distribution(path).format)
+    declared = {option.name: option.caution for option in format_.distribution_options}
+    return list(dict.fromkeys(declared[name] for name in options if declared.get(name)))
 
 
 def remove_distribution(workspace: Workspace, path: str) -> Distribution:

@@ -18,9 +18,11 @@ SOURCE_OPTIONS = (
     Option("allow_stale", "accept a Release file that is older than the last one, or past its Valid-Until"),
 )
 
+_IDENTITY = "apt stops and asks its user when Suite or Codename change"
+
 DISTRIBUTION_OPTIONS = (
-    Option("suite", "Suite of the Release file; the distribution's name if empty", str, ""),
-    Option("codename", "Codename of the Release file; the distribution's name if empty", str, ""),
+    Option("suite", "Suite of the Release file; the distribution's name if empty", str, "", _IDENTITY),
+    Option("codename", "Codename of the Release file; the distribution's name if empty", str, "", _IDENTITY),
     Option("version", "Version of the Release file", str, ""),
     Option("description", "Description of the Release file", str, ""),
     Option("not_automatic", "clients take packages from here only when told to (NotAutomatic)"),

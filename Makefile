@@ -1,0 +1,57 @@
+# Everything that a contributor runs. A fresh Debian or Ubuntu with Python 3.11+, venv and make is enough: the virtual
+# environment is made here, and programs that tests drive are installed by apt-get where that is allowed.
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+SOURCES := core plugins storage datasette_plugins tests
+WORKERS ?= 2
+
+.PHONY: help demo test lint format types layers unit network bench system clean
+
+help:
+	@echo "make demo     the main job on a real upstream, in ./demo"
+	@echo "make test     lint and every test that needs no network"
+	@echo "make lint     ruff, mypy, import-linter"
+	@echo "make format   let ruff put the code into shape"
+	@echo "make network  tests against a real repository on the network"
+	@echo "make bench    speed and memory beside aptly and reprepro"
+
+.venv/ready: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --editable '.[all]' --group dev
+	@touch $@
+
+system:
+	@tests/support/system_packages.sh gnupg gpgv dpkg-dev xz-utils zstd gzip bzip2 openssl apt-utils
+
+demo: .venv/ready
+	@tests/support/system_packages.sh gnupg gpgv
+	$(BIN)/entrepot demo demo
+
+lint: .venv/ready
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy $(SOURCES)
+	$(BIN)/lint-imports
+
+format: .venv/ready
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+unit: .venv/ready system
+	$(BIN)/pytest -n $(WORKERS) -m "not network and not bench"
+
+test: lint unit
+
+network: .venv/ready system
+	$(BIN)/pytest -m network
+
+bench: .venv/ready
+	@tests/support/system_packages.sh gnupg gpgv dpkg-dev xz-utils aptly reprepro
+	$(BIN)/pytest -m bench -s
+
+clean:
+	rm -rf .venv demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,50 @@
+"""What holds for every test: nothing outside this machine is reached, and where it matters nothing is skipped."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+
+def _is_here(address: Any) -> bool:
+    if not isinstance(address, tuple):
+        return True  # a Unix socket
+    host = str(address[0])
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@pytest.fixture(autouse=True)
+def outside_network_is_blocked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection to another machine is an error, except in tests that carry the mark ``network`` or ``bench``."""
+    if not any(request.node.get_closest_marker(mark) for mark in ("network", "bench")):
+        connect = socket.socket.connect
+
+        def checked(self: socket.socket, address: Any) -> None:
+            if not _is_here(address):
+                raise AssertionError(f"a test reached for {address}")
+            connect(self, address)
+
+        monkeypatch.setattr(socket.socket, "connect", checked)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With ENTREPOT_NO_SKIP=1, as in continuous integration, a test that is skipped for want of a program has failed.
+
+    The collection of real packages is no program: tests that carry the mark ``corpus`` may be skipped.
+    """
+    report = yield
+    if report.skipped and os.environ.get("ENTREPOT_NO_SKIP") and not item.get_closest_marker("corpus"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped where nothing may be: {report.longrepr}"
+    return report
