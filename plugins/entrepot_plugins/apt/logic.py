@@ -17,9 +17,10 @@ problem, rule, solvable: none of them keeps it alive) leaves a function that is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from itertools import chain
 from typing import Any
 
 Several = tuple[int, ...]
@@ -40,7 +41,7 @@ class Item:
     excludes: list[Several] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Need:
     """One of the ``needs`` of an item, by the numbers of both."""
 
@@ -77,7 +78,36 @@ def choose(items: Sequence[Item], roots: Sequence[int]) -> Answer:
     pool = solv.Pool()
     wording = _word(solv, pool, items)
     pool.createwhatprovides()
-    return _ask(solv, pool, wording, roots)
+    answer = _ask(solv, pool, wording, roots)
+    if not answer.solved:
+        # libsolv stops at the first thing that is in the way; who wants to put it right needs to know all of them.
+        answer.unmet = sorted({*answer.unmet, *_hopeless_needs(items, roots)})
+    return answer
+
+
+def _hopeless_needs(items: Sequence[Item], roots: Sequence[int]) -> Iterator[Need]:
+    """Needs without any item that ``roots`` come to whatever is chosen, conflicts aside."""
+    hopeless: set[int] = set()
+    needed_by: dict[int, set[int]] = {}
+    for number, item in enumerate(items):
+        for other in chain.from_iterable(item.needs):
+            needed_by.setdefault(other, set()).add(number)
+    ahead = [number for number, item in enumerate(items) if () in item.needs]
+    while ahead:
+        number = ahead.pop()
+        if number not in hopeless and any(hopeless.issuperset(several) for several in items[number].needs):
+            hopeless.add(number)
+            ahead.extend(needed_by.get(number, ()))
+    ahead = [number for number in roots if number in hopeless]
+    reached = set(ahead)
+    while ahead:
+        number = ahead.pop()
+        for index, several in enumerate(items[number].needs):
+            if not several:
+                yield Need(number, index)
+            elif hopeless.issuperset(several):
+                ahead.extend(set(several) - reached)
+                reached.update(several)
 
 
 @dataclass(slots=True)
@@ -87,8 +117,8 @@ class _Wording:
     item_of: dict[int, int]
     """Items by id of their solvable; choices are not among them."""
     solvable_of: list[int]
-    needs: dict[tuple[int, int], int]
-    """Which need of an item a token is, by item and id of the token."""
+    needs: dict[tuple[int, int], list[int]]
+    """Which needs of an item a token is, by item and id of the token."""
 
 
 def _word(solv: Any, pool: Any, items: Sequence[Item]) -> _Wording:
@@ -134,11 +164,11 @@ def _word(solv: Any, pool: Any, items: Sequence[Item]) -> _Wording:
             solvable.add_conflicts(token)
         solvable_of[number] = solvable.id
     _word_choices(solv, pool, choices, provides)
-    return _Wording(
-        {identity: number for number, identity in enumerate(solvable_of)},
-        solvable_of,
-        {(number, token): index for number, tokens in enumerate(requires) for index, token in enumerate(tokens)},
-    )
+    needs: dict[tuple[int, int], list[int]] = {}
+    for number, tokens in enumerate(requires):
+        for index, token in enumerate(tokens):
+            needs.setdefault((number, token), []).append(index)
+    return _Wording({identity: number for number, identity in enumerate(solvable_of)}, solvable_of, needs)
 
 
 def _word_choices(solv: Any, pool: Any, choices: dict[Several, int], provides: list[list[int]]) -> None:
@@ -171,8 +201,8 @@ def _ask(solv: Any, pool: Any, wording: _Wording, roots: Sequence[int]) -> Answe
 
 
 def _refusal(solv: Any, problems: Sequence[Any], wording: _Wording) -> Answer:
-    unmet: set[tuple[int, int]] = set()
-    causes: set[tuple[int, int]] = set()
+    unmet: set[Need] = set()
+    causes: set[Need] = set()
     clashes: set[tuple[int, int]] = set()
     for info in (info for problem in problems for rule in problem.findallproblemrules() for info in rule.allinfos()):
         item = wording.item_of.get(info.solvable.id) if info.solvable else None
@@ -182,11 +212,7 @@ def _refusal(solv: Any, problems: Sequence[Any], wording: _Wording) -> Answer:
             other = wording.item_of[info.othersolvable.id]
             clashes.add((min(item, other), max(item, other)))
         elif info.type == solv.Solver.SOLVER_RULE_PKG_NOTHING_PROVIDES_DEP:
-            unmet.add((item, wording.needs[item, info.dep_id]))
+            unmet.update(Need(item, index) for index in wording.needs[item, info.dep_id])
         elif info.type == solv.Solver.SOLVER_RULE_PKG_REQUIRES:
-            causes.add((item, wording.needs[item, info.dep_id]))
-    return Answer(
-        unmet=[Need(*pair) for pair in sorted(unmet)],
-        clashes=sorted(clashes),
-        causes=[Need(*pair) for pair in sorted(causes)],
-    )
+            causes.update(Need(item, index) for index in wording.needs[item, info.dep_id])
+    return Answer(unmet=sorted(unmet), clashes=sorted(clashes), causes=sorted(causes))

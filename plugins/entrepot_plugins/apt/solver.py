@@ -17,7 +17,7 @@ from .universe import Package, Universe, architectures_for
 from .version import DebianVersions
 
 MAX_LINKS = 2_000_000
-"""How many pairs of packages may have to do with each other; gnome-core has 13,000, and libsolv takes up to 100 bytes
+"""How many pairs of packages may have to do with each other; gnome-core has 14,000, and libsolv takes up to 100 bytes
 for each."""
 
 

@@ -210,6 +210,18 @@ UNSOLVED: dict[str, tuple[str, list[str], list[Missing], list[str]]] = {
         [Missing("x", "a (= 1)"), Missing("y", "b (= 1)")],
         [],
     ),
+    "all that is missing is said": (
+        "v w",
+        ["v=1 / Depends: a, b | c", "w=1 / Depends: x, y", "a=1 / Depends: z, a", "b=1", "c=1 / Depends: unheard"],
+        [Missing("x", "w (= 1)"), Missing("y", "w (= 1)"), Missing("z", "a (= 1)")],
+        [],
+    ),
+    "one thing is missing and another one in the way": (
+        "w",
+        ["w=1 / Depends: a | b / Conflicts: b", "a=1 / Depends: x", "b=1"],
+        [Missing("x", "a (= 1)")],
+        ["w (= 1) conflicts with b, which is b (= 1); w (= 1) is wanted, b (= 1) is needed by w (= 1)"],
+    ),
     "a package that does not allow it is no :any": (
         "w",
         ["w=1 / Depends: a:any", "a=1 / Multi-Arch: foreign"],
