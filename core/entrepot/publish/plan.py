@@ -35,8 +35,8 @@ class TreePlan:
 
     ``writes`` are the files besides packages whose content is another than in the tree now, in the order of their
     phases; ``shared`` those of them that belong to the repository as a whole. ``superseded`` are paths that the new
-    version no longer has: they stay for the clients that are reading, and are collected later. ``removals`` are those of
-    them that clients read first: if they stayed (a repository that is not signed any more), the old version would.
+    version no longer has: they stay for the clients that are reading, and are collected later. ``removals`` are such
+    paths that clients read first: if they stayed (in a repository that is not signed any more), so would what they name.
     """
 
     repository: Repository
