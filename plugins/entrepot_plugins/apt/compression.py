@@ -68,7 +68,7 @@ class _Zstd:
     piece of input unfolds to: 128 KiB for every four bytes, at worst. So it is fed with little at a time.
     """
 
-    PIECE = 512
+    PIECE = 256
 
     def __init__(self) -> None:
         import zstandard

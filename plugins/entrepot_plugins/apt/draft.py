@@ -34,8 +34,8 @@ def check_draft(draft: SourceDraft) -> SourceDraft:
             f"source {draft.name!r} names no distribution",
             hint="give one with --distribution: a suite like bookworm, or, if it is flat, a folder with a slash (./)",
         )
-    components = _check_names(draft, "component", _COMPONENT, draft.components)
-    architectures = _check_names(draft, "architecture", _ARCHITECTURE, draft.architectures)
+    components = _check_names(draft, "a component", _COMPONENT, draft.components)
+    architectures = _check_names(draft, "an architecture", _ARCHITECTURE, draft.architectures)
     flat = [place.distribution for place in places.values() if place.flat]
     if flat and components:
         raise UsageError(
@@ -84,7 +84,7 @@ def _check_distribution(draft: SourceDraft, name: str) -> Place:
 def _check_names(draft: SourceDraft, what: str, pattern: re.Pattern[str], names: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         if not pattern.fullmatch(name):
-            raise UsageError(f"{name!r} is no name of a {what}", source=draft.name)
+            raise UsageError(f"{name!r} is no name of {what}", source=draft.name)
     return tuple(dict.fromkeys(names))
 
 
