@@ -60,6 +60,10 @@ class _Suite:
     types: set[str] = field(default_factory=set)
 
 
+_Grouped = dict[tuple[str, _Setup], dict[str, _Suite]]
+"""By URL and setup, then by suite."""
+
+
 class AptClientFiles:
     """Reads the files in which apt's sources are configured. ``etc`` is where apt's own keys are."""
 
@@ -80,9 +84,10 @@ class AptClientFiles:
         deb822 = path.suffix == ".sources" or (path.suffix != ".list" and re.search(r"(?mi)^types\s*:", text))
         entries = _stanzas(text, path) if deb822 else _lines(text, path)
         native = self._architecture or native_architecture()
-        grouped: dict[tuple[str, _Setup], dict[str, _Suite]] = {}
-        for entry in entries:
-            url = entry.url.replace("$(ARCH)", native)
+        grouped: _Grouped = {}
+        # Binary packages first, so that deb-src finds the source that it belongs to.
+        for entry in sorted(entries, key=lambda entry: entry.type):
+            url = entry.url.replace("$(ARCH)", native).rstrip("/")
             if url.startswith("cdrom:"):
                 continue
             if urlsplit(url).scheme not in SCHEMES:
@@ -90,8 +95,10 @@ class AptClientFiles:
                     f"{entry.where}: {redact(url)} is not a URL that can be read",
                     hint="http:, https: and file: are read; for a list of mirrors, name one of them",
                 )
-            suites = grouped.setdefault((url.rstrip("/"), self._setup(entry, native)), {})
-            suite = suites.setdefault(entry.suite.replace("$(ARCH)", native), _Suite())
+            name, setup = entry.suite.replace("$(ARCH)", native), self._setup(entry, native)
+            if entry.type == "deb-src":
+                setup = _setup_of_binaries(grouped, url, name, setup)
+            suite = grouped.setdefault((url, setup), {}).setdefault(name, _Suite())
             suite.components |= dict.fromkeys(entry.components)
             suite.types.add(entry.type)
         return _named(_drafts(grouped), path)
@@ -141,6 +148,14 @@ class AptClientFiles:
         paths = [self._etc / "trusted.gpg", *sorted([*folder.glob("*.gpg"), *folder.glob("*.asc")])]
         keys = [_keys(path.read_bytes(), str(path), path.name) for path in paths if path.is_file()]
         return b"".join(keys) or None
+
+
+def _setup_of_binaries(grouped: _Grouped, url: str, suite: str, setup: _Setup) -> _Setup:
+    """The setup of a suite's binary packages if it differs in architectures only, which source packages do not have."""
+    for (other_url, other), suites in grouped.items():
+        if other_url == url and suite in suites and replace(other, architectures=setup.architectures) == setup:
+            return other
+    return setup
 
 
 def native_architecture() -> str:
@@ -268,7 +283,7 @@ def _entry(
     return _Entry(type_, url, suite, tuple(components), options, where)
 
 
-def _drafts(grouped: Mapping[tuple[str, _Setup], Mapping[str, _Suite]]) -> list[SourceDraft]:
+def _drafts(grouped: _Grouped) -> list[SourceDraft]:
     """Suites that differ in nothing else in one source; its name is the suite's until it gets one."""
     found: dict[tuple[object, ...], SourceDraft] = {}
     for (full_url, setup), suites in grouped.items():

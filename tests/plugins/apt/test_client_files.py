@@ -55,6 +55,13 @@ def test_lines_that_differ_in_the_suite_alone_become_one_source(etc: Path) -> No
     assert (second.name, second.distributions, second.options) == ("security-stable-security", ("stable-security",), {})
 
 
+def test_deb_src_belongs_to_its_binary_packages_whatever_their_architectures(etc: Path) -> None:
+    (draft,) = read(
+        etc, "deb-src https://example.org/d stable main\ndeb [arch=amd64,i386] https://example.org/d stable main\n"
+    )
+    assert (draft.architectures, draft.options) == (("amd64", "i386"), {"sources": True})
+
+
 def test_components_on_several_lines_are_one_sources(etc: Path) -> None:
     (draft,) = read(etc, "deb https://example.org/d stable main\ndeb https://example.org/d stable contrib\n")
     assert draft.components == ("main", "contrib")
