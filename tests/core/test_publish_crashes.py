@@ -1,0 +1,130 @@
+"""A publisher dies at each of its writes: clients go on, and the next publication ends what was begun."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import pytest
+from entrepot.errors import StorageError
+from entrepot.publish.lease import LEASE_SECONDS
+from entrepot_storage.local import LocalStorage
+from entrepot_storage.wrappers import FaultyStorage
+from support.debs import make_deb, make_source
+from support.tree_checker import StampSignatures, contents, packages_in
+from support.workspaces import Depot
+
+SIGNATURES = StampSignatures()
+OLD = frozenset({"main:hello:amd64=1.0-1", "main:data:all=1.0-1"})
+NEW = OLD | {"main:hello:amd64=1:2.0-1", "contrib:extra:amd64=1.0-1", "contrib:extra:source=1.0-1"}
+FEWEST_CALLS = 12
+"""Fewer mutating calls than this are no publication, so the test would test nothing."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A publication. ``published`` is what is in the tree before it, ``wanted`` what it puts in place."""
+
+    published: tuple[int, ...]
+    wanted: int
+    before: frozenset[str]
+    after: frozenset[str]
+
+
+SCENARIOS = {
+    "first": Scenario((), 3, frozenset(), NEW),
+    "update": Scenario((1,), 3, OLD, NEW),
+    "rollback": Scenario((1, 3), 1, NEW, OLD),
+}
+
+
+@pytest.fixture(scope="module")
+def versions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Depot]:
+    """Three versions, none of which is published."""
+    folder = tmp_path_factory.mktemp("versions")
+    depot = Depot(folder / "depot", stamp=True, through=True)
+    depot.distribute(components=("main", "contrib"))
+    depot.upload(make_deb(folder), make_deb(folder, "data", arch="all"))
+    depot.upload(make_deb(folder, "hello", "1:2.0-1"))
+    depot.upload(make_deb(folder, "extra"), make_source(folder, "extra")[0], component="contrib")
+    depot.close()
+    return depot
+
+
+@pytest.fixture(params=SCENARIOS.values(), ids=SCENARIOS)
+def scenario(request: pytest.FixtureRequest) -> Scenario:
+    found = request.param
+    assert isinstance(found, Scenario)
+    return found
+
+
+@pytest.fixture
+def begun(versions: Depot, scenario: Scenario, tmp_path: Path) -> Depot:
+    """What there is before the publication."""
+    depot = versions.copy(tmp_path / "begun")
+    for number in scenario.published:
+        depot.publish(version=number)
+        depot.clock.advance(minutes=1)
+    depot.close()
+    return depot
+
+
+def crashes(begun: Depot, folder: Path, wanted: int, *, after: bool) -> Iterator[Depot]:
+    """The workspace and its tree after a publisher died at its first write, at its second, ... until none is left.
+
+    It died as far as the tree can tell: nothing reaches it any more. Its lease has run out when it is handed over.
+    """
+    for call in count(1):
+        depot = begun.copy(folder / str(call))
+        depot.storage = storage = FaultyStorage(depot.storage, fail_at=call, after=after, dead=True)
+        try:
+            depot.publish(version=wanted)
+        except StorageError:
+            assert storage.failed
+        if not storage.failed:
+            assert call > FEWEST_CALLS
+            return
+        depot.storage = storage.inner
+        depot.clock.advance(seconds=LEASE_SECONDS)
+        yield depot
+        depot.close()
+
+
+def undisturbed(begun: Depot, folder: Path, wanted: int) -> dict[str, dict[str, bytes]]:
+    """What the tree is after a publication that nothing disturbs, by what the next one then says of itself.
+
+    Who finds everything in place leaves it with the date of the one that died, who does not dates it anew.
+    """
+    found = {}
+    for status, seconds in (("unchanged", 0), ("published", LEASE_SECONDS)):
+        depot = begun.copy(folder / status)
+        depot.clock.advance(seconds=seconds)
+        assert depot.publish(version=wanted) == "published"
+        assert packages_in(depot.tree, "stable", SIGNATURES)
+        found[status] = contents(depot.tree)
+        depot.close()
+    return found
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_publisher_that_dies_at_any_write_leaves_a_whole_tree_and_the_next_one_finishes(
+    begun: Depot, scenario: Scenario, tmp_path: Path, *, after: bool
+) -> None:
+    expected = undisturbed(begun, tmp_path, scenario.wanted)
+    for depot in crashes(begun, tmp_path, scenario.wanted, after=after):
+        assert packages_in(depot.tree, "stable", SIGNATURES, settled=False) in (scenario.before, scenario.after)
+        status = depot.publish(version=scenario.wanted)
+        assert packages_in(depot.tree, "stable", SIGNATURES) == scenario.after
+        assert contents(depot.tree) == expected[status]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_after_a_publisher_died_at_any_write_another_version_can_be_published(
+    begun: Depot, scenario: Scenario, tmp_path: Path, *, after: bool
+) -> None:
+    for depot in crashes(begun, tmp_path, scenario.wanted, after=after):
+        for version, packages in ((2, OLD | {"main:hello:amd64=1:2.0-1"}), (1, OLD), (3, NEW)):
+            depot.publish(version=version)
+            assert packages_in(depot.tree, "stable", SIGNATURES) == packages
