@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from operator import attrgetter
@@ -31,6 +31,16 @@ BUILTIN_PLUGINS = (
     "entrepot_storage",
 )
 """The plugins that come with Entrepôt, as dotted names: the one place where the core names an upper layer."""
+
+EXTENSION_POINTS: Mapping[str, tuple[str, ...]] = {
+    "register_formats": ("name", "title", "source_options", "distribution_options"),
+    "register_scanners": ("name", "answers", "version"),
+    "register_storage": ("scheme",),
+    "register_signers": ("name",),
+    "register_executors": ("scheme",),
+    "register_commands": ("name",),
+}
+"""The hooks that hand over objects, and what each object must have at once, its name among them first."""
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -73,8 +83,10 @@ class Plugins:
     def tell(self, hook: str, event: object) -> None:
         """Calls an event hook in every plugin; what a plugin raises is logged under its name and goes no further."""
         for implementation in getattr(self.manager.hook, hook).get_hookimpls():
+            # As everywhere in pluggy, an implementation may leave out the arguments that it does not look at.
+            arguments = [event] if implementation.argnames else []
             try:
-                implementation.function(event)
+                implementation.function(*arguments)
             except Exception:
                 logger.exception("plugin %s failed in %s", implementation.plugin_name, hook)
 
@@ -90,14 +102,15 @@ def _pick(what: str, table: Mapping[str, T], name: str) -> T:
 def make_plugins(extra: Sequence[tuple[str, object]] = (), *, strict: bool = False, installed: bool = True) -> Plugins:
     """Loads the built-in plugins, those installed in the environment, then ``extra`` (name, module or object).
 
-    A plugin of somebody else's that cannot be loaded is left out and listed as broken; with ``strict`` it is a
-    ``PluginError``. A built-in that cannot be loaded always is.
+    A plugin of somebody else's that cannot be loaded is left out as a whole and listed as broken; with ``strict`` it is
+    a ``PluginError``. A built-in that cannot be loaded always is one.
     """
     manager = pluggy.PluginManager("entrepot")
     manager.add_hookspecs(hookspecs)
     broken: list[BrokenPlugin] = []
     for dotted in BUILTIN_PLUGINS:
         manager.register(importlib.import_module(dotted), name=dotted)
+    manager.check_pending()
     candidates: list[tuple[str, Callable[[], object]]] = []
     if installed:
         for entry in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
@@ -106,15 +119,26 @@ def make_plugins(extra: Sequence[tuple[str, object]] = (), *, strict: bool = Fal
         candidates.append((name, partial(_itself, plugin)))
     for name, load in candidates:
         try:
-            manager.register(load(), name=name)
+            _register(manager, name, load())
         except Exception as error:  # noqa: BLE001 - a third party's import may fail in any way
             broken.append(_broken(name, error, strict))
-    manager.check_pending()
     return _collect(manager, broken, strict)
 
 
 def _itself(plugin: object) -> object:
     return plugin
+
+
+def _register(manager: pluggy.PluginManager, name: str, plugin: object) -> None:
+    """Registers a plugin whole or not at all; one that implements a hook which does not exist is an error."""
+    if manager.has_plugin(name):
+        raise PluginError(f"two plugins are called {name!r}", plugin=name)
+    try:
+        manager.register(plugin, name=name)
+        manager.check_pending()
+    except Exception:
+        manager.unregister(name=name)
+        raise
 
 
 def _broken(name: str, error: Exception, strict: bool) -> BrokenPlugin:
@@ -125,39 +149,41 @@ def _broken(name: str, error: Exception, strict: bool) -> BrokenPlugin:
 
 
 def _collect(manager: pluggy.PluginManager, broken: list[BrokenPlugin], strict: bool) -> Plugins:
+    tables: dict[str, dict[str, Any]] = {hook: {} for hook in EXTENSION_POINTS}
     origins: dict[tuple[str, str], str] = {}
-
-    def gather(hook: str, name_of: Callable[[Any], str]) -> dict[str, Any]:
-        table: dict[str, Any] = {}
-        for implementation in getattr(manager.hook, hook).get_hookimpls():
-            plugin = implementation.plugin_name
-            try:
-                objects = [(name_of(item), item) for item in implementation.function()]
-            except Exception as error:
-                if plugin in BUILTIN_PLUGINS:
-                    raise
-                broken.append(_broken(plugin, error, strict))
-                continue
-            for name, item in objects:
-                if name in table:
-                    other = origins[hook, name]
-                    raise PluginError(
-                        f"{hook}: {name!r} is registered by {other} and by {plugin}", plugins=[other, plugin]
-                    )
-                table[name] = item
-                origins[hook, name] = plugin
-        return dict(sorted(table.items()))
-
-    by_name = attrgetter("name")
-    by_scheme = attrgetter("scheme")
+    for plugin, _ in manager.list_name_plugin():
+        try:
+            offers = list(_offers(manager, plugin))
+        except Exception as error:
+            if plugin in BUILTIN_PLUGINS:
+                raise
+            broken.append(_broken(plugin, error, strict))
+            manager.unregister(name=plugin)
+            continue
+        for hook, name, item in offers:
+            if other := origins.get((hook, name)):
+                raise PluginError(f"{hook}: {name!r} is registered by {other} and by {plugin}", plugins=[other, plugin])
+            tables[hook][name] = item
+            origins[hook, name] = plugin
+    by_hook = {hook: dict(sorted(table.items())) for hook, table in tables.items()}
     return Plugins(
         manager=manager,
-        formats=gather("register_formats", by_name),
-        scanners=gather("register_scanners", by_name),
-        storage=gather("register_storage", by_scheme),
-        signers=gather("register_signers", by_name),
-        executors=gather("register_executors", by_scheme),
-        commands=gather("register_commands", by_name),
+        formats=by_hook["register_formats"],
+        scanners=by_hook["register_scanners"],
+        storage=by_hook["register_storage"],
+        signers=by_hook["register_signers"],
+        executors=by_hook["register_executors"],
+        commands=by_hook["register_commands"],
         origins=origins,
         broken=broken,
     )
+
+
+def _offers(manager: pluggy.PluginManager, plugin: str) -> Iterator[tuple[str, str, object]]:
+    """What one plugin registers: hook, name and object; ``AttributeError`` for an object without what it must have."""
+    for hook, (key, *others) in EXTENSION_POINTS.items():
+        for implementation in getattr(manager.hook, hook).get_hookimpls():
+            if implementation.plugin_name == plugin:
+                for item in implementation.function():
+                    attrgetter(key, *others)(item)
+                    yield hook, str(getattr(item, key)), item
