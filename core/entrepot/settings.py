@@ -94,7 +94,7 @@ def load_settings(path: Path) -> Settings:
         signers=reader.tables("signers"),
         executor=reader.value("executor", str, "threads:"),
         plugins_strict=reader.value("plugins.strict", bool, False),  # noqa: FBT003 - a default, not a flag
-        max_package_size=reader.value("max_package_size", int, 8 << 30),
+        max_package_size=reader.size("max_package_size", 8 << 30),
         allow_file_sources=reader.value("allow_file_sources", bool, True),  # noqa: FBT003
         default_policy=reader.value("default_policy", str, "soft"),
     )
@@ -109,12 +109,12 @@ class _Reader:
     def __init__(self, path: Path, document: dict[str, Any]) -> None:
         self.path = path
         self.document = document
-        self.known = {"policies"}
+        self.known: set[str] = set()
 
     def value(self, key: str, kind: type[T], default: T) -> T:
         table: Any = self.document
         *folders, last = key.split(".")
-        self.known.add(key.split(".")[0])
+        self.known.add(key)
         for folder in folders:
             table = table.get(folder, {})
             if not isinstance(table, dict):
@@ -122,6 +122,12 @@ class _Reader:
         found = table.get(last, default)
         if type(found) is not kind:
             raise self.error(key, f"must be {kind.__name__}, not {type(found).__name__}")
+        return found
+
+    def size(self, key: str, default: int) -> int:
+        found = self.value(key, int, default)
+        if found < 1:
+            raise self.error(key, "must be at least 1")
         return found
 
     def tables(self, key: str) -> Mapping[str, Mapping[str, Any]]:
@@ -138,7 +144,7 @@ class _Reader:
         policies = {"soft": SOFT, "strict": STRICT}
         for name, table in self.tables("policies").items():
             parent = table.get("inherits", "soft")
-            if parent not in policies:
+            if not isinstance(parent, str) or parent not in policies:
                 raise self.error(f"policies.{name}.inherits", f"names no policy that stands before it: {parent!r}")
             default = dict(policies[parent].default)
             scanners = {scanner: dict(rules) for scanner, rules in policies[parent].scanners.items()}
@@ -160,13 +166,22 @@ class _Reader:
                 raise self.error(f"{key}.{status}", f"is no verdict; one of {', '.join(Status)}")
             if outcome not in list(Outcome):
                 raise self.error(f"{key}.{status}", f"must be one of {', '.join(Outcome)}")
+            if status == Status.ERROR and outcome == Outcome.PUBLISH:
+                raise self.error(
+                    f"{key}.{status}", "must not be publish: who could not look has not seen that it is fine"
+                )
             rules[Status(status)] = Outcome(outcome)
         return rules
 
     def refuse_unknown(self) -> None:
-        for key in self.document:
-            if key not in self.known:
-                raise self.error(key, f"is not known; known are {', '.join(sorted(self.known))}")
+        for key, value in self.document.items():
+            inner = {known for known in self.known if known.startswith(f"{key}.")}
+            if inner and isinstance(value, dict):
+                unknown = [f"{key}.{name}" for name in value if f"{key}.{name}" not in inner]
+            else:
+                unknown = [] if key in self.known else [key]
+            for name in unknown:
+                raise self.error(name, f"is not known; known are {', '.join(sorted(self.known))}")
 
     def error(self, key: str, message: str) -> SettingsError:
         return SettingsError(f"{self.path}: {key} {message}", path=str(self.path), key=key)
