@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from entrepot.catalog.imports import StoredVerdict
-from entrepot.models import Decision, Outcome, Status
+from entrepot.models import Decision, Outcome, Status, Verdict
 from entrepot.settings import PolicySettings
 
 SEVERITY = (Outcome.PUBLISH, Outcome.REVIEW, Outcome.REJECT)
@@ -14,20 +14,23 @@ SEVERITY = (Outcome.PUBLISH, Outcome.REVIEW, Outcome.REJECT)
 def decide(policy: PolicySettings, verdicts: Sequence[StoredVerdict]) -> Decision:
     """The most severe outcome that any verdict leads to, with a reason for each that leads to more than publishing.
 
-    Where nothing inspected a package, nothing is known about it: it is held for review.
+    Where nothing inspected a package, nothing is known about it: it is held for review. A scanner that the policy
+    names and that said nothing (its plugin is missing or broken) counts as one that failed.
     """
     if not verdicts:
         return Decision(Outcome.REVIEW, policy.name, ("no scanner inspected it",))
+    said = [(stored.scanner, stored.verdict.status, _words(stored.verdict)) for stored in verdicts]
+    asked = {scanner for scanner, _, _ in said}
+    said += [(name, Status.ERROR, "there is no such scanner") for name in policy.scanners if name not in asked]
     worst = Outcome.PUBLISH
     reasons: list[tuple[int, str]] = []
-    for stored in verdicts:
-        outcome = outcome_of(policy, stored.scanner, stored.verdict.status)
+    for scanner, status, words in said:
+        outcome = outcome_of(policy, scanner, status)
         rank = SEVERITY.index(outcome)
         if rank > SEVERITY.index(worst):
             worst = outcome
         if outcome is not Outcome.PUBLISH:
-            said = stored.verdict.message or stored.verdict.reason
-            reasons.append((-rank, f"{stored.scanner}: {stored.verdict.status} leads to {outcome}: {said}"))
+            reasons.append((-rank, f"{scanner}: {status} leads to {outcome}: {words}"))
     return Decision(worst, policy.name, tuple(reason for _, reason in sorted(reasons)))
 
 
@@ -35,3 +38,7 @@ def outcome_of(policy: PolicySettings, scanner: str, status: Status) -> Outcome:
     """What one verdict leads to. A status that no rule names is held for review."""
     rules = policy.scanners.get(scanner, {})
     return rules.get(status) or policy.default.get(status, Outcome.REVIEW)
+
+
+def _words(verdict: Verdict) -> str:
+    return verdict.message or verdict.reason
