@@ -77,8 +77,14 @@ def to_time(text: str) -> dt.datetime:
 
 
 def to_json(value: object) -> str:
-    """Compact JSON with sorted keys: the same value is always the same text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """Compact JSON with sorted keys: the same value is always the same text, and one that SQLite can hold."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return storable(text)
+
+
+def storable(text: str) -> str:
+    """The text with what is not Unicode (file names have it) as an escape, which in JSON means the same."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def from_json(text: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from entrepot.catalog.database import from_json, rows, to_json, to_text
+from entrepot.catalog.database import from_json, rows, storable, to_json, to_text
 from entrepot.errors import NotFoundError
 from entrepot.events import ImportResult
 from entrepot.models import Finding, ImportState, Status, Verdict
@@ -33,14 +33,14 @@ class ImportsTable:
 
     def start(self, values: Mapping[str, Any], now: dt.datetime) -> int:
         """Adds an import and answers its id; ``values`` are columns."""
-        row = dict(values) | {"created_at": to_text(now)}
+        row = {name: _storable(value) for name, value in values.items()} | {"created_at": to_text(now)}
         columns, marks = ", ".join(row), ", ".join("?" * len(row))
         sql = f"INSERT INTO imports ({columns}) VALUES ({marks}) RETURNING id"
         return int(self._db.conn.execute(sql, list(row.values())).fetchone()[0])
 
     def advance(self, import_id: int, state: ImportState, **values: Any) -> None:
         """Moves an import to a state and changes columns."""
-        row = {"state": state.value} | values
+        row = {"state": state.value} | {name: _storable(value) for name, value in values.items()}
         assignments = ", ".join(f"{column} = ?" for column in row)
         self._db.conn.execute(f"UPDATE imports SET {assignments} WHERE id = ?", [*row.values(), import_id])
 
@@ -98,10 +98,10 @@ class ImportsTable:
                     stored.scanner_version,
                     stored.answers,
                     verdict.status.value,
-                    verdict.reason,
-                    verdict.message,
-                    verdict.tool,
-                    verdict.tool_version,
+                    storable(verdict.reason),
+                    storable(verdict.message),
+                    storable(verdict.tool),
+                    storable(verdict.tool_version),
                     to_json(dict(verdict.evidence)),
                     to_text(now),
                 ],
@@ -110,7 +110,11 @@ class ImportsTable:
                 "INSERT INTO findings (verdict_id, finding, severity, summary, location, data)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
                 [
-                    (verdict_id, item.id, item.severity, item.summary, item.where, to_json(dict(item.data)))
+                    (
+                        verdict_id,
+                        *map(storable, (item.id, item.severity, item.summary, item.where)),
+                        to_json(dict(item.data)),
+                    )
                     for item in verdict.findings
                 ],
             )
@@ -142,3 +146,7 @@ class ImportsTable:
             Finding(row["finding"], row["severity"], row["summary"], row["location"], from_json(row["data"]))
             for row in rows(self._db, sql, [verdict_id])
         )
+
+
+def _storable(value: Any) -> Any:
+    return storable(value) if isinstance(value, str) else value

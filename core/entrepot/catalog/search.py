@@ -52,7 +52,9 @@ class Search:
 
         Without ``all_versions`` one row for each name, source and architecture.
         """
-        names = self._names(text.strip(), filters, limit + offset)[offset:]
+        # What a terminal or a JSON document can hold and a database cannot: half of a surrogate pair.
+        text = text.encode("utf-8", "replace").decode().strip()
+        names = self._names(text, filters, limit + offset)[offset:]
         if not names:
             return []
         where, parameters = filters.where()
