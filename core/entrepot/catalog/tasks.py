@@ -54,11 +54,15 @@ class TasksTable:
             [state, to_json(list(created)), to_json(error), to_text(now), task_id],
         )
 
-    def mark_dead(self, now: dt.datetime) -> Sequence[int]:
-        """Fails the tasks of this machine whose process is gone, and answers their ids."""
+    def dead(self) -> Sequence[int]:
+        """The running tasks of this machine whose process is gone."""
         sql = "SELECT id, pid FROM tasks WHERE state = 'running' AND host = ?"
         running = self._db.conn.execute(sql, [socket.gethostname()]).fetchall()
-        dead = [task_id for task_id, pid in running if not _alive(pid)]
+        return [task_id for task_id, pid in running if not _alive(pid)]
+
+    def mark_dead(self, now: dt.datetime) -> Sequence[int]:
+        """Fails the tasks of this machine whose process is gone, and answers their ids."""
+        dead = self.dead()
         for task_id in dead:
             error: dict[str, object] = {"title": "Interrupted", "detail": "the process ended before its work did"}
             self.finish(task_id, "failed", [], error, now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from entrepot.services.tasks import recover
+from entrepot.services.tasks import recover_if_needed
 
 if TYPE_CHECKING:
     from entrepot.workspace import Workspace
@@ -13,15 +13,13 @@ if TYPE_CHECKING:
 
 def tasks(workspace: Workspace, limit: int) -> Sequence[dict[str, Any]]:
     """The newest tasks; those whose process is gone are ended first."""
-    with workspace.catalog.transaction():
-        recover(workspace)
+    recover_if_needed(workspace)
     return workspace.catalog.tasks.list(limit)
 
 
 def task(workspace: Workspace, task_id: int) -> dict[str, Any]:
     """One task; ended first if its process is gone."""
-    with workspace.catalog.transaction():
-        recover(workspace)
+    recover_if_needed(workspace)
     return workspace.catalog.tasks.get(task_id)
 
 

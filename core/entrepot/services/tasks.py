@@ -31,7 +31,7 @@ class Task:
 
 @contextmanager
 def running(workspace: Workspace, kind: str, subject: str, progress: Progress = silent) -> Iterator[Task]:
-    """Runs the block as a task; an error ends it as failed and goes on to the caller."""
+    """Runs the block as a task; an error ends it, and what it left under way, as failed and goes on to the caller."""
     catalog = workspace.catalog
     with catalog.transaction():
         recover(workspace)
@@ -45,6 +45,7 @@ def running(workspace: Workspace, kind: str, subject: str, progress: Progress = 
         with catalog.transaction():
             reports.write()
             catalog.tasks.finish(task_id, state, task.created, _problem(error), workspace.now())
+            catalog.imports.interrupt(task_id, workspace.now())
         raise
     with catalog.transaction():
         reports.write()
@@ -55,6 +56,13 @@ def recover(workspace: Workspace) -> None:
     """Ends what killed processes of this machine left behind; inside the caller's transaction."""
     for task_id in workspace.catalog.tasks.mark_dead(workspace.now()):
         workspace.catalog.imports.interrupt(task_id, workspace.now())
+
+
+def recover_if_needed(workspace: Workspace) -> None:
+    """The same for who only looks: nothing is written, and no writer waited for, where there is nothing to end."""
+    if workspace.catalog.tasks.dead():
+        with workspace.catalog.transaction():
+            recover(workspace)
 
 
 def _problem(error: BaseException) -> dict[str, object]:
