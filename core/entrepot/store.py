@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +30,12 @@ class ArtifactStore:
 
     def has(self, sha256: str) -> bool:
         """Whether the file is here."""
-        return self.storage.stat(self.key(sha256)) is not None
+        return self.size(sha256) is not None
+
+    def size(self, sha256: str) -> int | None:
+        """Bytes of the file; None if it is not here."""
+        found = self.storage.stat(self.key(sha256))
+        return found.size if found else None
 
     def add(self, path: Path, sha256: Sha256) -> None:
         """Keeps a file whose digest the caller has checked; the file stays where it is."""
@@ -43,17 +50,26 @@ class ArtifactStore:
         """Forgets an artifact."""
         self.storage.delete(self.key(sha256))
 
+    def copy_out(self, sha256: str, path: Path) -> None:
+        """Puts a copy of an artifact at ``path``, in one step for whoever looks; ``StorageError`` if it was damaged."""
+        state = hashlib.sha256()
+        handle, temporary = tempfile.mkstemp(dir=path.parent)
+        try:
+            with self.open(sha256) as source, os.fdopen(handle, "wb") as target:
+                while chunk := source.read(CHUNK):
+                    state.update(chunk)
+                    target.write(chunk)
+            if state.hexdigest() != sha256:
+                raise StorageError(f"the artifact {sha256} has other content than its name says", sha256=sha256)
+            os.replace(temporary, path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+
     @contextmanager
     def local(self, sha256: str, name: str, folder: Path) -> Iterator[Path]:
         """The artifact as a file called ``name`` in ``folder``, for programs that want one; its digest is checked."""
         path = folder / name
-        state = hashlib.sha256()
-        with self.open(sha256) as source, path.open("wb") as target:
-            while chunk := source.read(CHUNK):
-                state.update(chunk)
-                target.write(chunk)
-        if state.hexdigest() != sha256:
-            raise StorageError(f"the artifact {sha256} has other content than its name says", sha256=sha256)
+        self.copy_out(sha256, path)
         try:
             yield path
         finally:
