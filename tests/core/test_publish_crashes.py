@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 import pytest
+
 from entrepot.errors import StorageError
 from entrepot.publish.lease import LEASE_SECONDS
-from entrepot_storage.local import LocalStorage
 from entrepot_storage.wrappers import FaultyStorage
 from support.debs import make_deb, make_source
 from support.tree_checker import StampSignatures, contents, packages_in
@@ -41,7 +41,7 @@ SCENARIOS = {
 
 
 @pytest.fixture(scope="module")
-def versions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Depot]:
+def versions(tmp_path_factory: pytest.TempPathFactory) -> Depot:
     """Three versions, none of which is published."""
     folder = tmp_path_factory.mktemp("versions")
     depot = Depot(folder / "depot", stamp=True, through=True)
@@ -53,18 +53,10 @@ def versions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Depot]:
     return depot
 
 
-@pytest.fixture(params=SCENARIOS.values(), ids=SCENARIOS)
-def scenario(request: pytest.FixtureRequest) -> Scenario:
-    found = request.param
-    assert isinstance(found, Scenario)
-    return found
-
-
-@pytest.fixture
-def begun(versions: Depot, scenario: Scenario, tmp_path: Path) -> Depot:
-    """What there is before the publication."""
-    depot = versions.copy(tmp_path / "begun")
-    for number in scenario.published:
+def begin(versions: Depot, folder: Path, published: Sequence[int]) -> Depot:
+    """What there is before a publication."""
+    depot = versions.copy(folder / "begun")
+    for number in published:
         depot.publish(version=number)
         depot.clock.advance(minutes=1)
     depot.close()
@@ -109,9 +101,12 @@ def undisturbed(begun: Depot, folder: Path, wanted: int) -> dict[str, dict[str, 
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("name", SCENARIOS)
 def test_a_publisher_that_dies_at_any_write_leaves_a_whole_tree_and_the_next_one_finishes(
-    begun: Depot, scenario: Scenario, tmp_path: Path, *, after: bool
+    versions: Depot, tmp_path: Path, name: str, *, after: bool
 ) -> None:
+    scenario = SCENARIOS[name]
+    begun = begin(versions, tmp_path, scenario.published)
     expected = undisturbed(begun, tmp_path, scenario.wanted)
     for depot in crashes(begun, tmp_path, scenario.wanted, after=after):
         assert packages_in(depot.tree, "stable", SIGNATURES, settled=False) in (scenario.before, scenario.after)
@@ -122,9 +117,9 @@ def test_a_publisher_that_dies_at_any_write_leaves_a_whole_tree_and_the_next_one
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_after_a_publisher_died_at_any_write_another_version_can_be_published(
-    begun: Depot, scenario: Scenario, tmp_path: Path, *, after: bool
+    versions: Depot, tmp_path: Path, *, after: bool
 ) -> None:
-    for depot in crashes(begun, tmp_path, scenario.wanted, after=after):
+    for depot in crashes(begin(versions, tmp_path, [1]), tmp_path, 3, after=after):
         for version, packages in ((2, OLD | {"main:hello:amd64=1:2.0-1"}), (1, OLD), (3, NEW)):
             depot.publish(version=version)
             assert packages_in(depot.tree, "stable", SIGNATURES) == packages

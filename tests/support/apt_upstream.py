@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 from entrepot.models import SourceDraft
-
 from support.apt_repository import Key, Suite, index
 from support.debs import packages_stanza, sources_stanza
 
@@ -64,9 +63,7 @@ class AptUpstream:
         """A distribution, made when it is first asked for; one that ends with a slash is a flat repository."""
         return self._suites.setdefault(distribution, Suite(distribution, by_hash=True))
 
-    def add(
-        self, *packages: Path | Sequence[Path], distribution: str = "stable", component: str = "main"
-    ) -> None:
+    def add(self, *packages: Path | Sequence[Path], distribution: str = "stable", component: str = "main") -> None:
         """Copies packages into the pool: .debs and .udebs, and what ``make_source`` answers."""
         self.suite(distribution)
         for package in packages:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from entrepot.contracts import Signer, SignerFactory, SigningKey, Storage, StorageFactory
 from entrepot.hookspecs import hookimpl
 from entrepot.models import Distribution, Scalar, SourceDraft
@@ -30,7 +30,6 @@ from entrepot.services import imports, publishing, repositories, sources, worksp
 from entrepot.sync import SyncResult
 from entrepot.workspace import Workspace
 from entrepot_storage.local import LocalStorage
-
 from support.apt_repository import Key
 from support.gnupg import gnupg_home, make_key
 from support.signers import StampSigner
@@ -153,7 +152,9 @@ class Depot:
             options=dict(options or {}),
         )
 
-    def bring(self, *packages: str, to: str = "stable", source: str = "upstream", publish: bool = False, **more: Any) -> int:
+    def bring(
+        self, *packages: str, to: str = "stable", source: str = "upstream", publish: bool = False, **more: Any
+    ) -> int:
         """Imports packages, all of which have to come in; answers the version that they made."""
         request = imports.ImportRequest(source, packages, f"{REPOSITORY}/{to}", **more)
         return self._arrived(imports.import_packages(self.workspace, request, publish_after=publish))
@@ -161,15 +162,11 @@ class Depot:
     def upload(self, *paths: Path, to: str = "stable", component: str | None = None, publish: bool = False) -> int:
         """Brings files in, all of which have to come in; answers the version that they made."""
         path = f"{REPOSITORY}/{to}"
-        return self._arrived(
-            imports.upload(self.workspace, paths, path, component=component, publish_after=publish)
-        )
+        return self._arrived(imports.upload(self.workspace, paths, path, component=component, publish_after=publish))
 
     def publish(self, name: str = "stable", version: int | None = None, *, force: bool = False) -> str:
         """Publishes; answers the status."""
-        return publishing.publish(
-            self.workspace, f"{REPOSITORY}/{name}", version=version, force=force
-        ).status
+        return publishing.publish(self.workspace, f"{REPOSITORY}/{name}", version=version, force=force).status
 
     def _arrived(self, batch: imports.BatchResult) -> int:
         assert not batch.failed, [result.message for result in batch.failed]

@@ -57,6 +57,11 @@ class PublicationsTable:
         found = self._db.conn.execute(sql, [distribution.repository_id, distribution.id]).fetchone()
         return bool(found and found[0] == "started")
 
+    def newest(self, distribution: Distribution) -> int:
+        """The id of the publication of a distribution that was begun last, 0 if there is none: it changes with each."""
+        sql = "SELECT coalesce(max(id), 0) FROM publications WHERE repository_id = ? AND distribution_id = ?"
+        return int(self._db.conn.execute(sql, [distribution.repository_id, distribution.id]).fetchone()[0])
+
     def start(self, distribution: Distribution, version: int, settings_digest: str, now: dt.datetime) -> int:
         """Notes that files which clients read are about to change, and answers the publication's id."""
         sql = """

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from entrepot.catalog.publications import ManifestEntry
 from entrepot.contracts import ObjectMeta, Storage, TreeFile
+from entrepot.errors import BusyError
 from entrepot.models import Phase
 from entrepot.progress import Progress, ProgressEvent
 from entrepot.publish.lease import Lease
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 IMMUTABLE = "public, max-age=31536000, immutable, no-transform"
 CHANGING = "public, max-age=60, must-revalidate, no-transform"
 """One same short life for everything that changes in place, so that a cache never mixes two publications for long."""
+
+
+class StalePlanError(BusyError):
+    """Somebody else has published since the plan was made. Nothing that a client reads was changed; plan again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,10 @@ class Committer:
         self._done = 0
 
     def commit(self, plan: TreePlan) -> PublishReport:
-        """Puts a plan in place. Errors leave the tree usable; publishing again finishes what was begun."""
+        """Puts a plan in place. Errors leave the tree usable; publishing again finishes what was begun.
+
+        ``BusyError`` if another publisher is at it, ``StalePlanError`` if another one was since the plan was made.
+        """
         self._payload(plan)
         immutable = [file for file in plan.writes if file.phase <= Phase.IMMUTABLE]
         for file in immutable:
@@ -68,6 +76,10 @@ class Committer:
         publications, repository, distribution = self._catalog.publications, plan.repository, plan.distribution
         with Lease(self._target, self._clock) as lease:
             with self._catalog.transaction():
+                if publications.newest(distribution) != plan.since:
+                    raise StalePlanError(
+                        f"another command has published {distribution.path} in the meantime", hint="publish again"
+                    )
                 publications.save(repository, distribution, [_entry(file) for file in immutable], plan.now)
                 publication = publications.start(distribution, plan.version.number, plan.settings_digest, plan.now)
             changing = sorted([*plan.shared, *(f for f in plan.writes if f.phase > Phase.IMMUTABLE)], key=_phase)

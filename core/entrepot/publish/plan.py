@@ -35,8 +35,8 @@ class TreePlan:
 
     ``writes`` are the files besides packages whose content is another than in the tree now, in the order of their
     phases; ``shared`` those of them that belong to the repository as a whole. ``superseded`` are paths that the new
-    version no longer has: they stay for the clients that are reading, and are collected later. ``removals`` are such
-    paths that clients read first: if they stayed (in a repository that is not signed any more), so would what they name.
+    version no longer has: they stay for the clients that are reading, and are collected later. ``removals`` are those
+    that clients read first: if they stayed, in a repository that is not signed any more, so would what they name.
     """
 
     repository: Repository
@@ -51,6 +51,8 @@ class TreePlan:
     kept: int
     superseded: Sequence[str]
     removals: Sequence[str]
+    since: int
+    """The publication that the plan goes on from (``PublicationsTable.newest``): with another one it is void."""
     now: dt.datetime
 
     @property
@@ -97,6 +99,8 @@ class Planner:
     def plan(self, distribution: Distribution, version: Version, *, force: bool = False) -> TreePlan | None:
         """The plan for a version; None if it is in place as it would be written now."""
         digest = self._settings_digest(distribution)
+        # Before anything else is read: what begins later makes the plan void.
+        since = self._catalog.publications.newest(distribution)
         last = self._catalog.publications.latest(distribution)
         interrupted = self._catalog.publications.interrupted(distribution)
         if last and not force and not interrupted and (last.version, last.settings_digest) == (version.number, digest):
@@ -123,6 +127,7 @@ class Planner:
             kept=len(files) - len(writes),
             superseded=[path for path in gone if known[path].phase < Phase.SIGNATURE],
             removals=[path for path in gone if known[path].phase >= Phase.SIGNATURE],
+            since=since,
             now=self._now,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,17 @@ from entrepot.errors import BatchError, EntrepotError, UsageError
 from entrepot.events import TreePublished
 from entrepot.models import Distribution, Repository
 from entrepot.progress import Progress, silent
-from entrepot.publish.commit import Committer, PublishReport
+from entrepot.publish.commit import Committer, PublishReport, StalePlanError
 from entrepot.publish.plan import Planner, TreePlan
 from entrepot.services.records import record
 from entrepot.services.tasks import running
 
 if TYPE_CHECKING:
     from entrepot.workspace import Workspace
+
+
+TRIES = 4
+"""How often a publication is planned before it gives up against others that are always faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +65,18 @@ def publish(
 ) -> PublishResult:
     """Puts the newest version of a distribution in place, or the one that is asked for.
 
-    Nothing is written, and no task is made, where that version is in place as it would be written now.
+    Nothing is written, and no task is made, where that version is in place as it would be written now. Who is
+    overtaken by another publisher starts over, some times.
     """
+    for _ in range(TRIES - 1):
+        with suppress(StalePlanError):
+            return _publish(workspace, path, progress, version, dry_run=dry_run, force=force)
+    return _publish(workspace, path, progress, version, dry_run=dry_run, force=force)
+
+
+def _publish(
+    workspace: Workspace, path: str, progress: Progress, version: int | None, *, dry_run: bool, force: bool
+) -> PublishResult:
     catalog = workspace.catalog
     distribution = catalog.repositories.distribution(path)
     repository = catalog.repositories.get(distribution.repository)
