@@ -102,6 +102,7 @@ def verify(signed: bytes, keyring: Path, *, name: str, signature: bytes | None =
         text = folder / "signed"
         text.write_bytes(signed)
         command = ["gpgv", "--homedir", scratch, "--keyring", str(keys), "--status-fd", "1"]
+        # It refuses MD5 of its own accord.
         for weak in ("SHA1", "RIPEMD160"):
             command += ["--weak-digest", weak]
         if signature is None:
@@ -143,10 +144,7 @@ class _Judgement:
             case "GOODSIG":
                 self.good = True
             case "VALIDSIG" if self.good and len(words) >= 10:
-                if words[7] in WEAK_HASHES:
-                    self.flaws.append(f"the signature by {words[9]} uses {WEAK_HASHES[words[7]]}")
-                elif not self.fingerprint:
-                    self.fingerprint = words[9]
+                self.fingerprint = self.fingerprint or words[9]
             case "EXPSIG":
                 self.flaws.append(f"the signature by {words[0]} has expired")
             case "EXPKEYSIG":

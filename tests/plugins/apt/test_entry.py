@@ -154,7 +154,7 @@ def test_every_field_survives_for_a_person_to_read() -> None:
     ],
 )
 def test_urls_are_quoted_exactly_once(source: Source, path: str, quoted: str) -> None:
-    assert READER.url(source, path) == f"https://example.org/debian/{quoted}"
+    assert READER.urls(source, {}, path) == [f"https://example.org/debian/{quoted}"]
 
 
 @pytest.fixture
