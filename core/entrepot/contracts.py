@@ -19,6 +19,7 @@ from entrepot.models import (
     Described,
     Distribution,
     EntryRef,
+    Extra,
     IndexPart,
     PackageInfo,
     Phase,
@@ -221,13 +222,15 @@ class ReadContext:
 class IndexUpdate:
     """What a source says now.
 
-    ``state`` is JSON-able data that the next read gets back as ``seen``. ``parts`` are all indexes the source has now:
-    those that vanished from it take their packages with them. ``warnings`` are for a person.
+    ``state`` is JSON-able data that the next read gets back as ``seen``. ``parts`` are all indexes of packages that the
+    source has now, ``extra_parts`` those of other things: those that vanished from it take their rows with them.
+    ``warnings`` are for a person.
     """
 
     state: Mapping[str, Any]
     parts: Sequence[IndexPart]
     warnings: Sequence[str] = ()
+    extra_parts: Sequence[IndexPart] = ()
 
 
 class IndexReader(Protocol):
@@ -249,6 +252,10 @@ class IndexReader(Protocol):
         """The packages of a part that ``refresh`` fetched, streamed, in the order of the index."""
         ...
 
+    def extras(self, context: ReadContext, part: IndexPart) -> Iterator[Extra]:
+        """What an extra part that ``refresh`` fetched holds."""
+        ...
+
     def describe(self, raw: bytes, part: IndexPart) -> Described:
         """Columns of one entry; ``IndexFormatError`` naming part and entry if it lacks what every package must have."""
         ...
@@ -261,9 +268,25 @@ class IndexReader(Protocol):
         """Every field as a person reads it, in the order it came."""
         ...
 
-    def url(self, source: Source, path: str) -> str:
-        """The URL of a file of a source, quoted."""
+    def urls(self, source: Source, seen: Mapping[str, Any], path: str) -> Sequence[str]:
+        """The URLs of a file of a source, quoted, best first: more than one where the source has mirrors.
+
+        ``seen`` is what the last sync saw.
+        """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureCheck:
+    """The signature of a package's own file. ``keys`` are key ids or fingerprints, ``detail`` a sentence.
+
+    ``status`` is ``trusted`` (good, by a key of the keyring), ``untrusted`` (by another key), ``unsigned`` or ``bad``
+    (it does not fit the file, or its key is expired, revoked or weak).
+    """
+
+    status: str
+    keys: tuple[str, ...] = ()
+    detail: str = ""
 
 
 class PackageReader(Protocol):
@@ -282,6 +305,10 @@ class PackageReader(Protocol):
 
     def disagreements(self, info: PackageInfo, upstream: bytes) -> Sequence[str]:
         """Where the package's own data and the index's contradict each other, one sentence each."""
+        ...
+
+    def signature(self, files: Sequence[Path], keyring: Path | None) -> SignatureCheck:
+        """What the signatures in a package's own files are worth to whoever trusts the keys of ``keyring``."""
         ...
 
     def companions(self, path: Path) -> Sequence[RemoteFile]:
@@ -339,6 +366,10 @@ class Closure:
 class Solver(Protocol):
     """Finds what a package needs."""
 
+    def scope(self, architecture: str) -> Sequence[str]:
+        """The architectures whose packages a machine of ``architecture`` installs, with that of packages for all."""
+        ...
+
     def closure(
         self, wanted: Sequence[Candidate], pool: CandidatePool, *, architecture: str, recommends: bool = False
     ) -> Closure:
@@ -394,6 +425,14 @@ class VersionView(Protocol):
 
     def entries(self, component: str, kind: str, architectures: Collection[str]) -> Iterator[EntryRef]:
         """Packages in index order: name, version, architecture, then digest of the main file."""
+        ...
+
+    def extras(self, kind: str) -> Iterator[Extra]:
+        """Advisories, groups and the like of one kind that belong to the version, by name, without their packages."""
+        ...
+
+    def extra_kinds(self) -> Sequence[str]:
+        """The kinds of extras of which there is at least one, sorted."""
         ...
 
 
@@ -468,7 +507,7 @@ class TreeBuilder(Protocol):
     payload_type: str
     """The media type under which package files are served."""
 
-    def location(self, package: PackageInfo, component: str) -> str:
+    def location(self, package: PackageInfo, distribution: Distribution, component: str) -> str:
         """The folder of a package's files, relative to the tree's root, by the format's custom."""
         ...
 
@@ -494,8 +533,11 @@ class ClientFiles(Protocol):
     """Name of the option of ``source add`` that takes such files: ``from-apt``."""
     help: str
 
-    def read(self, text: str, path: Path) -> Sequence[SourceDraft]:
-        """The sources that a client's file configures, disabled ones left out; ``UsageError`` naming file and line."""
+    def read(self, text: str, path: Path, options: Mapping[str, Scalar] | None = None) -> Sequence[SourceDraft]:
+        """The sources that a client's file configures, disabled ones left out; ``UsageError`` naming file and line.
+
+        ``options`` are those source options that were given with the file (values for its variables, say).
+        """
         ...
 
 
@@ -504,6 +546,8 @@ class Format(Protocol):
 
     name: str
     title: str
+    independent_architecture: str
+    """The architecture of packages that fit every machine: ``all``, ``noarch``."""
     source_options: tuple[Option, ...]
     distribution_options: tuple[Option, ...]
 
@@ -548,6 +592,8 @@ class ScanContext:
     available: Available | None
     source: Source | None
     upstream: bytes | None
+    keyring: Path | None
+    """Keys of the source, or of whoever may bring files in."""
     settings: Mapping[str, Any]
     folder: Path
     now: dt.datetime

@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import NewType
+from typing import Any, NewType
 
 Sha256 = NewType("Sha256", str)
 """64 lower-case hexadecimal digits."""
@@ -44,9 +44,11 @@ class Connection:
 class Secrets:
     """What must never be shown: kept in a file of the workspace that only its owner may read, never in a table."""
 
-    username: str | None = None
+    username: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    proxy: str | None = field(default=None, repr=False)
+    """The proxy's whole URL, where it has a user name and a password; ``Connection.proxy`` is the same without them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,32 @@ class Available:
     summary: str
     signed_by: str | None
     """Fingerprint of the key whose signature covers the index that names it; None where nothing was verified."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackageRef:
+    """A package that an extra is about; empty version or architecture: any."""
+
+    name: str
+    version: str = ""
+    architecture: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """What an index says besides packages: an advisory, a group, a module stream, a file that is kept as it is.
+
+    ``kind`` and ``name`` are the format's own (``advisory``, ``group``, ``module``, ...); ``data`` is what a page shows
+    of it (severity, date, CVEs ...), JSON-able. A published distribution has the extras of the sources it took packages
+    from that are about a package it holds, and those that are about none in particular.
+    """
+
+    kind: str
+    name: str
+    title: str
+    data: Mapping[str, Any]
+    raw: bytes
+    packages: tuple[PackageRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

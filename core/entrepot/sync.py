@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from entrepot.contracts import Format, IndexUpdate, ReadContext
 from entrepot.errors import BusyError
@@ -28,12 +28,23 @@ class SyncResult:
     packages: int
     warnings: Sequence[str] = ()
 
+    def as_json(self) -> dict[str, Any]:
+        """For ``--json`` and the HTTP API."""
+        counts = self.counts or SyncCounts(unchanged=self.packages)
+        return {
+            "source": self.source.name,
+            "changed_upstream": self.counts is not None,
+            "packages": self.packages,
+            **asdict(counts),
+            "warnings": list(self.warnings),
+        }
+
 
 def sync(catalog: Catalog, format_: Format, context: ReadContext) -> SyncResult:
     """Brings what changed at a source into the catalog.
 
-    Everything is fetched and checked before the first row changes. ``BusyError`` if another sync of the same source
-    ended in the meantime.
+    Everything is fetched and checked before the first row changes. ``BusyError`` if the source was synced or changed by
+    another command in the meantime.
     """
     source = context.source
     before = catalog.sources.state(source)
@@ -42,14 +53,12 @@ def sync(catalog: Catalog, format_: Format, context: ReadContext) -> SyncResult:
     update = format_.index.refresh(context, {} if context.force else before.state, known)
     if update is None:
         with catalog.transaction():
-            catalog.sources.save_state(source, _checked(before, context))
+            _require_unchanged(catalog, source, before)
+            catalog.sources.save_state(source, replace(before, checked_at=context.now))
         context.progress(ProgressEvent("sync.index", "Nothing changed", "completed", before.packages, before.packages))
         return SyncResult(source, None, before.packages)
     with catalog.transaction():
-        if catalog.sources.state(source).generation != before.generation:
-            raise BusyError(
-                f"another sync of {source.name!r} ended in the meantime", hint="there is nothing left to do; sync again"
-            )
+        _require_unchanged(catalog, source, before)
         counts = _write(catalog, format_, context, update)
         packages = catalog.available.count(source)
         catalog.sources.save_state(source, _changed(before, update, packages, context))
@@ -80,9 +89,15 @@ def _write(catalog: Catalog, format_: Format, context: ReadContext, update: Inde
         changes = catalog.available.replace(row_id, entries, describe, context.now)
         catalog.sources.save_index(source, part, changes.total, context.now)
         counts += changes
+    for part in update.extra_parts:
+        row_id, digest, _ = held.pop(part.key, (0, "", 0))
+        if digest != part.digest or context.force:
+            row_id = catalog.sources.save_index(source, part, 0, context.now)
+            catalog.extras.replace(row_id, format_.index.extras(context, part))
     for row_id, digest, _ in held.values():
         if digest:
             counts += SyncCounts(removed=catalog.available.vanish(row_id, context.now))
+            catalog.extras.clear(row_id)
             catalog.sources.drop_index(row_id)
     catalog.available.index_text(first_id)
     return counts
@@ -95,8 +110,14 @@ def _counted(entries: Iterator[RawEntry], context: ReadContext, before: int) -> 
         yield entry
 
 
-def _checked(before: SourceState, context: ReadContext) -> SourceState:
-    return replace(before, checked_at=context.now)
+def _require_unchanged(catalog: Catalog, source: Source, before: SourceState) -> None:
+    """What was read belongs to the source as it was; to write it to another would hide what has to be read again."""
+    catalog.sources.get(source.name)
+    if catalog.sources.state(source).generation != before.generation:
+        raise BusyError(
+            f"{source.name!r} was synced or changed by another command in the meantime",
+            hint="nothing was written; sync again",
+        )
 
 
 def _changed(before: SourceState, update: IndexUpdate, packages: int, context: ReadContext) -> SourceState:

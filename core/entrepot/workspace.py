@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -133,7 +134,9 @@ class Workspace:
         if urlsplit(source.url).scheme == "file" and not self.settings.allow_file_sources:
             raise SettingsError(f"source {source.name!r} is a file: URL, and the settings do not allow those")
         settings = TransferSettings(allow_file=self.settings.allow_file_sources)
-        return open_transfer(source.connection, self.secrets(source), settings=settings, source_url=source.url)
+        secrets = self.secrets(source)
+        connection = replace(source.connection, proxy=secrets.proxy or source.connection.proxy)
+        return open_transfer(connection, secrets, settings=settings, source_url=source.url)
 
     # ------------------------------------------------------------------------------------------- files of sources
 
@@ -150,12 +153,13 @@ class Workspace:
         return file_name
 
     def secrets(self, source: Source) -> Secrets:
-        """User name, password and headers of a source."""
+        """User names, passwords and headers of a source."""
         try:
             document = json.loads((self.home / "secrets" / f"source-{source.id}.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
             return Secrets()
-        return Secrets(document["username"], document["password"], tuple((k, v) for k, v in document["headers"]))
+        headers = tuple((name, value) for name, value in document["headers"])
+        return Secrets(document["username"], document["password"], headers, document.get("proxy"))
 
     def save_secrets(self, source: Source, secrets: Secrets) -> None:
         """Keeps or, where there are none, forgets a source's secrets; in a file that only its owner may read."""
@@ -163,8 +167,7 @@ class Workspace:
         if secrets == Secrets():
             path.unlink(missing_ok=True)
             return
-        document = {"username": secrets.username, "password": secrets.password, "headers": secrets.headers}
-        write_private(path, json.dumps(document).encode())
+        write_private(path, json.dumps(asdict(secrets)).encode())
 
     # ------------------------------------------------------------------------------------------------- scratch
 

@@ -39,6 +39,7 @@ def scan_of(
         available=None if uploaded else _available(path, sha256, signed_by),
         source=None if uploaded else _source(verify),
         upstream=upstream,
+        keyring=None,
         settings={},
         folder=path.parent,
         now=NOW,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -126,37 +127,40 @@ class AvailableTable:
         return [row[0] for row in self._db.conn.execute(sql, parameters)]
 
     def candidates(
-        self, source_ids: Sequence[int], names: Collection[str] | None, architectures: Collection[str]
+        self, source_ids: Sequence[int], names: Collection[str], architectures: Collection[str]
     ) -> Iterator[Candidate]:
-        """Binary packages of these names (None: every one that provides something) for the solver."""
-        where = f"s.id IN ({_marks(source_ids)}) AND a.architecture IN ({_marks(architectures)})"
-        where += " AND a.vanished_at IS NULL AND i.kind = 'binary'"
-        base: list[Any] = [*source_ids, *architectures]
-        if names is None:
-            yield from self._candidates(f"{where} AND a.provides <> ''", base)
-            return
+        """Binary packages of these names, for the solver."""
         remaining = iter(sorted(names))
         while chunk := list(islice(remaining, BATCH)):
-            yield from self._candidates(f"{where} AND a.name IN ({_marks(chunk)})", base + chunk)
+            yield from self._candidates(f"a.name IN ({_marks(chunk)})", chunk, source_ids, architectures)
 
-    def provided(self, source_ids: Sequence[int], architectures: Collection[str]) -> Iterator[tuple[int, str]]:
-        """Id and provided names (separated by spaces) of every binary package that provides something."""
-        sql = f"""
-            SELECT a.id, a.provides {FROM} WHERE s.id IN ({_marks(source_ids)}) AND a.provides <> ''
-            AND a.architecture IN ({_marks(architectures)}) AND a.vanished_at IS NULL AND i.kind = 'binary'
+    def providers(
+        self, source_ids: Sequence[int], names: Collection[str], architectures: Collection[str]
+    ) -> Iterator[Candidate]:
+        """Binary packages that provide one of these names besides their own, for the solver.
+
+        The full-text index finds those that have the words of the name; those of them that have the name itself count.
         """
-        yield from self._db.conn.execute(sql, [*source_ids, *architectures])
-
-    def by_ids(self, ids: Collection[int]) -> Iterator[Candidate]:
-        """Rows by id, for the solver."""
-        remaining = iter(sorted(ids))
+        found: set[int] = set()
+        for name in names:
+            words = re.findall(r"\w+", name)
+            query = f'provides : "{" ".join(words)}"' if words else ""
+            sql = "SELECT rowid, provides FROM available_fts WHERE available_fts MATCH ?"
+            hits = self._db.conn.execute(sql, [query]) if query else ()
+            found.update(row_id for row_id, provides in hits if name in provides.split())
+        remaining = iter(sorted(found))
         while chunk := list(islice(remaining, BATCH)):
-            yield from self._candidates(f"a.id IN ({_marks(chunk)})", chunk)
+            yield from self._candidates(f"a.id IN ({_marks(chunk)})", chunk, source_ids, architectures)
 
-    def _candidates(self, where: str, parameters: Sequence[Any]) -> Iterator[Candidate]:
-        columns = "a.id, a.name, a.version, a.architecture, r.raw"
-        sql = f"SELECT {columns} {FROM} JOIN available_raw r ON r.id = a.id WHERE {where}"
-        for row in self._db.conn.execute(sql, parameters):
+    def _candidates(
+        self, where: str, values: Sequence[Any], source_ids: Sequence[int], architectures: Collection[str]
+    ) -> Iterator[Candidate]:
+        sql = f"""
+            SELECT a.id, a.name, a.version, a.architecture, r.raw {FROM} JOIN available_raw r ON r.id = a.id
+            WHERE {where} AND s.id IN ({_marks(source_ids)}) AND a.architecture IN ({_marks(architectures)})
+            AND a.vanished_at IS NULL AND i.kind = 'binary'
+        """
+        for row in self._db.conn.execute(sql, [*values, *source_ids, *architectures]):
             yield Candidate(*row)
 
     def _select(self, where: str, parameters: Sequence[Any]) -> Iterator[Available]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from entrepot.catalog.audit import AuditLog
 from entrepot.catalog.available import AvailableTable
 from entrepot.catalog.database import open_database, transaction
+from entrepot.catalog.extras import ExtrasTable
 from entrepot.catalog.imports import ImportsTable
 from entrepot.catalog.packages import PackagesTable
 from entrepot.catalog.publications import PublicationsTable
@@ -57,6 +58,10 @@ class Catalog:
     @cached_property
     def versions(self) -> VersionsTable:
         return VersionsTable(self.database)
+
+    @cached_property
+    def extras(self) -> ExtrasTable:
+        return ExtrasTable(self.database)
 
     @cached_property
     def imports(self) -> ImportsTable:

@@ -136,6 +136,17 @@ def artifacts_and_packages(db: Database) -> None:
 
 
 @migrations()
+def names_that_packages_provide(db: Database) -> None:
+    db.execute(
+        """
+        CREATE TABLE package_provides (
+            name TEXT NOT NULL, package_id INTEGER NOT NULL REFERENCES packages(id), PRIMARY KEY (name, package_id)
+        ) WITHOUT ROWID
+        """
+    )
+
+
+@migrations()
 def repositories_and_versions(db: Database) -> None:
     _table(db, "repositories").create(
         {
@@ -352,3 +363,33 @@ def tasks_and_audit(db: Database) -> None:
         pk="id",
         not_null={"at", "action", "digest"},
     )
+
+
+@migrations()
+def extras(db: Database) -> None:
+    _table(db, "extras").create(
+        {"id": int, "kind": str, "name": str, "title": str, "data": str, "digest": bytes},
+        pk="id",
+        not_null={"kind", "name", "digest"},
+    )
+    _table(db, "extras").create_index(["digest"], unique=True)
+    _table(db, "extras").create_index(["kind", "name"])
+    db.execute("CREATE TABLE extra_raw (id INTEGER PRIMARY KEY REFERENCES extras(id), raw BLOB NOT NULL)")
+    _table(db, "extra_packages").create(
+        {"id": int, "extra_id": int, "name": str, "version": str, "architecture": str},
+        pk="id",
+        foreign_keys=[("extra_id", "extras", "id")],
+    )
+    _table(db, "extra_packages").create_index(["name"])
+    _table(db, "extra_packages").create_index(["extra_id"])
+    _table(db, "source_extras").create(
+        {"index_id": int, "extra_id": int},
+        pk=("index_id", "extra_id"),
+        foreign_keys=[("index_id", "source_indexes", "id"), ("extra_id", "extras", "id")],
+    )
+    _table(db, "extra_membership").create(
+        {"id": int, "distribution_id": int, "extra_id": int, "added_in": int, "removed_in": int},
+        pk="id",
+        foreign_keys=[("distribution_id", "distributions", "id"), ("extra_id", "extras", "id")],
+    )
+    _table(db, "extra_membership").create_index(["distribution_id"])

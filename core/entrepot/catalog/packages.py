@@ -57,6 +57,10 @@ class PackagesTable:
         )
         execute("INSERT INTO package_raw (id, raw) VALUES (?, ?)", [package_id, info.raw])
         self._db.conn.executemany(
+            "INSERT OR IGNORE INTO package_provides (name, package_id) VALUES (?, ?)",
+            [(name, package_id) for name in info.provides.split()],
+        )
+        self._db.conn.executemany(
             "INSERT INTO package_files (package_id, position, name, size, sha256) VALUES (?, ?, ?, ?, ?)",
             [(package_id, position, file.name, file.size, file.sha256) for position, file in enumerate(info.files)],
         )

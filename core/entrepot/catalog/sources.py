@@ -16,7 +16,7 @@ from entrepot.models import Connection, IndexPart, Source, SourceDraft
 
 @dataclass(frozen=True, slots=True)
 class SourceState:
-    """What the last sync of a source saw. ``generation`` counts the syncs that changed something."""
+    """What the last sync of a source saw. ``generation`` counts the syncs that changed something, and other changes."""
 
     generation: int
     state: Mapping[str, Any]

@@ -208,22 +208,20 @@ class VersionsTable:
 
         Their ids are negative, so that they are no available package's.
         """
-        wanted = set(provided)
         sql = f"""
-            SELECT -m.id, p.name, p.version, p.architecture, r.raw, p.provides FROM membership m
+            SELECT -m.id, p.name, p.version, p.architecture, r.raw FROM membership m
             JOIN packages p ON p.id = m.package_id JOIN package_raw r ON r.id = p.id
             WHERE {IN_VERSION} AND p.kind = 'binary' AND (p.name IN (SELECT value FROM json_each(:names))
-            OR (:provided AND p.provides <> ''))
+            OR p.id IN (SELECT package_id FROM package_provides WHERE name IN (SELECT value FROM json_each(:provided))))
         """
         parameters = {
             "distribution": distribution.id,
             "number": number,
             "names": to_json(sorted(names)),
-            "provided": bool(wanted),
+            "provided": to_json(sorted(provided)),
         }
-        for row_id, name, version, architecture, raw, provides in self._db.conn.execute(sql, parameters):
-            if name in names or not wanted.isdisjoint(provides.split()):
-                yield Candidate(row_id, name, version, architecture, raw, present=True)
+        for row_id, name, version, architecture, raw in self._db.conn.execute(sql, parameters):
+            yield Candidate(row_id, name, version, architecture, raw, present=True)
 
     def holders(self, name: str) -> Sequence[tuple[str, str, str, int]]:
         """Where a name is in the newest version: (repository/distribution, version, architecture, import id or 0)."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, runtime_checkable
 
 import click
 
@@ -21,6 +22,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 HELD_FOR_REVIEW = 4
 PARTLY_FAILED = 3
+UNUSUAL = re.compile(r"[^\n\x20-\x7e]+")
+
+
+@runtime_checkable
+class Result(Protocol):
+    """What a service answers and ``--json`` prints."""
+
+    def as_json(self) -> Mapping[str, Any]: ...
 
 
 class App:
@@ -51,18 +60,18 @@ class App:
     def result(self, document: Any, text: str = "") -> None:
         """The result of a command: the document with ``--json``, else the text."""
         if self.json:
-            click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+            print_json(document)
         elif text:
             click.echo(clean(text))
 
     def table(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[tuple[str, str]], nothing: str) -> None:
         """Rows as a table of ``columns`` (heading, key), or as JSON with all they have."""
         if self.json:
-            click.echo(json.dumps([dict(row) for row in rows], indent=2, ensure_ascii=False, default=str))
+            print_json([dict(row) for row in rows])
         elif rows:
             from tabulate import tabulate
 
-            cells = [[clean(_cell(row.get(key))) for _, key in columns] for row in rows]
+            cells = [[clean(_cell(row.get(key)), allowed="") for _, key in columns] for row in rows]
             click.echo(tabulate(cells, [heading for heading, _ in columns], tablefmt="plain", disable_numparse=True))
         else:
             self.say(nothing)
@@ -77,8 +86,10 @@ class App:
     def fail(self, error: EntrepotError) -> NoReturn:
         """Ends the program with an error's message, hint and exit code."""
         if self.json:
-            document = {"title": error.title, "detail": str(error), "hint": error.hint}
-            click.echo(json.dumps(document | _plain(error.data), indent=2, ensure_ascii=False, default=str))
+            document: dict[str, object] = {"title": error.title, "detail": str(error), "hint": error.hint}
+            if isinstance(error, BatchError):
+                document["results"] = [result.as_json() for result in error.results if isinstance(result, Result)]
+            print_json(document | _plain(error.data))
         click.echo(clean(f"Error: {error}"), err=True)
         if isinstance(error, BatchError):
             for item, failure in error.failures:
@@ -105,9 +116,19 @@ def json_option(function: F) -> F:
     )(function)
 
 
-def clean(text: str) -> str:
+def print_json(document: Any) -> None:
+    """Prints one JSON document, with escapes for all that a terminal would obey."""
+    text = json.dumps(document, indent=2, ensure_ascii=False, default=str)
+    click.echo(UNUSUAL.sub(_json_escapes, text))
+
+
+def _json_escapes(found: re.Match[str]) -> str:
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in found[0])
+
+
+def clean(text: str, *, allowed: str = "\n\t") -> str:
     """Text without anything that a terminal would obey: what comes from outside may hold escape sequences."""
-    return "".join(char if char.isprintable() or char in "\n\t" else f"\\x{ord(char):02x}" for char in text)
+    return "".join(char if char.isprintable() or char in allowed else f"\\x{ord(char):02x}" for char in text)
 
 
 def human_size(size: int) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from entrepot import __version__
-from entrepot.cli.app import App
-from entrepot.errors import EntrepotError
+from entrepot.cli.app import App, clean, print_json
+from entrepot.errors import EntrepotError, UsageError
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "init": ("entrepot.cli.workspace", "Make a workspace: catalog, private store, signing key on request."),
@@ -34,9 +34,18 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 }
 """Name of a command -> module that has it, as ``command_<name>``, and its help in one line."""
 
+WANTS_JSON = "entrepot.json"
+
 
 class LazyGroup(click.Group):
     """Knows its commands by name and imports them when they are called; plugins add theirs."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[WANTS_JSON] = "--json" in args
+        for argument in args:
+            if not argument.isascii() and argument != argument.encode("utf-8", "replace").decode():
+                raise click.UsageError(f"{argument!a} is not UTF-8")
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*COMMANDS, *(name for name in _plugin_commands(ctx) if name not in COMMANDS)]
@@ -52,7 +61,12 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of ``--help``, without importing a single command."""
         rows = [(name, text) for name, (_, text) in COMMANDS.items()]
-        plugins = _plugin_commands(ctx)
+        try:
+            plugins = _plugin_commands(ctx)
+        except EntrepotError as error:
+            # Who asks for help may do so because of just this error.
+            plugins = {}
+            click.echo(clean(f"Error: {error}"), err=True)
         rows += [(name, plugins[name].get_short_help_str(80)) for name in plugins if name not in COMMANDS]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
@@ -61,6 +75,10 @@ class LazyGroup(click.Group):
         """Turns errors into a message, a hint and an exit code: the one place that does."""
         try:
             return super().invoke(ctx)
+        except click.ClickException as error:
+            if ctx.meta[WANTS_JSON]:
+                print_json({"title": UsageError.title, "detail": error.format_message(), "hint": ""})
+            raise
         except EntrepotError as error:
             app = ctx.find_object(App)
             assert app is not None

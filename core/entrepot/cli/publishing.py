@@ -29,7 +29,8 @@ def command_publish(app: App, names: tuple[str, ...], number: int | None, dry_ru
             app.workspace, names, app.progress, version=number, dry_run=dry_run, force=force
         )
     except BatchError as error:
-        _print(app, [result for result in error.results if isinstance(result, publishing.PublishResult)])
+        if not app.json:
+            _print(app, error.results)
         raise
     if not results:
         app.say("no distributions; make one with `entrepot dist create`")

@@ -116,7 +116,7 @@ def change_from(options: dict[str, Any]) -> Change:
         if options.get(name) is not None
     }
     secrets = None
-    if options.get("username") or options.get("password_file") or options.get("headers"):
+    if options.get("username") is not None or options.get("password_file") or options.get("headers"):
         headers = tuple(_header(text) for text in options["headers"])
         secrets = Secrets(options["username"], _password(options["password_file"]), headers)
     keyring: Path | None = options.get("keyring")

@@ -13,7 +13,6 @@ from entrepot.cli.source_options import SourceCommand, change_from
 
 if TYPE_CHECKING:
     from entrepot.services.sources import SourceView
-    from entrepot.sync import SyncResult
 
 COLUMNS = [
     ("ID", "id"),
@@ -122,41 +121,26 @@ def command_sync(app: App, names: tuple[str, ...], everything: bool, force: bool
     try:
         results = sources.sync_sources(app.workspace, names, app.progress, force=force)
     except BatchError as error:
-        _print_syncs(app, [result for result in error.results if hasattr(result, "counts")], failures=error.data)
+        if not app.json:
+            _print_syncs(app, error.results)
         raise
-    _print_syncs(app, results)
+    if app.json:
+        app.result([result.as_json() for result in results])
+    else:
+        _print_syncs(app, results)
 
 
-def _print_syncs(app: App, results: Sequence[Any], failures: Mapping[str, object] | None = None) -> None:
-    documents = [_sync_json(result) for result in results]
+def _print_syncs(app: App, results: Sequence[object]) -> None:
+    from entrepot.sync import SyncResult
+
     for result in results:
+        assert isinstance(result, SyncResult)
         for warning in result.warnings:
             app.say(f"Warning: {warning}")
-    if app.json:
-        app.result(documents) if not failures else None
-        return
-    for document in documents:
-        if document["changed_upstream"]:
-            text = "{source}: {packages} packages; {added} added, {changed} changed, {removed} removed".format(
-                **document
-            )
-        else:
-            text = "{source}: {packages} packages; nothing changed".format(**document)
-        app.result(None, text)
-
-
-def _sync_json(result: SyncResult) -> dict[str, Any]:
-    counts = result.counts
-    return {
-        "source": result.source.name,
-        "changed_upstream": counts is not None,
-        "packages": result.packages,
-        "added": counts.added if counts else 0,
-        "changed": counts.changed if counts else 0,
-        "removed": counts.removed if counts else 0,
-        "unchanged": counts.unchanged if counts else result.packages,
-        "warnings": list(result.warnings),
-    }
+        what = "nothing changed"
+        if result.counts:
+            what = "{added} added, {changed} changed, {removed} removed".format(**result.as_json())
+        app.result(None, f"{result.source.name}: {result.packages} packages; {what}")
 
 
 def _lines(document: Mapping[str, Any]) -> Sequence[str]:

@@ -42,7 +42,6 @@ class Admission:
         ``ConflictError`` if the distribution has the same name, version and architecture in this component with other
         content: two files for one name are a mistake somewhere, and clients would get one or the other by chance.
         """
-        package_id = self._catalog.packages.add(info, now)
         for member in self._catalog.versions.members(self._distribution, self._number, info.name):
             if (member.version, member.architecture, member.component) == (info.version, info.architecture, component):
                 self._same_content(info, member.sha256)
@@ -50,17 +49,21 @@ class Admission:
         identity = (info.name, info.version, info.architecture, component)
         if identity in self._additions:
             self._same_content(info, self._additions[identity].info.files[0].sha256)
-            return Admitted(self._additions[identity], already=True)
+            return Admitted(self._additions[identity], already=False)
+        package_id = self._catalog.packages.add(info, now)
         addition = Addition(package_id, info, component, self._location(info, component))
         self._additions[identity] = addition
         return Admitted(addition, already=False)
 
     def commit(self, message: str, now: dt.datetime) -> Version | None:
-        """Makes the version; None if there is nothing to add."""
-        if not self._additions:
-            return None
+        """Makes the version, with what the sources now say of its packages; None if nothing is to be changed."""
+        versions, extras = self._catalog.versions, self._catalog.extras
         additions = list(self._additions.values())
-        return self._catalog.versions.create(self._distribution, additions, (), message, now)
+        if not additions and extras.changes(self._distribution, self._number) == ([], []):
+            return None
+        version = versions.create(self._distribution, additions, (), message, now)
+        extras.save(self._distribution, version.number, *extras.changes(self._distribution, version.number))
+        return version
 
     def _same_content(self, info: PackageInfo, sha256: str) -> None:
         if info.files[0].sha256 != sha256:
@@ -73,7 +76,7 @@ class Admission:
 
     def _location(self, info: PackageInfo, component: str) -> str:
         """The folder by the format's custom; one below it where another file of the repository has that path."""
-        location = self._format.tree.location(info, component)
+        location = self._format.tree.location(info, self._distribution, component)
         if all(self._free(location, file.name, file.sha256) for file in info.files):
             return self._take(info, location)
         return self._take(info, f"{location}/{info.files[0].sha256[:16]}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from entrepot.catalog.database import to_json
 from entrepot.catalog.imports import StoredVerdict
 from entrepot.contracts import Artifact, Format, ScanContext, Scanner
 from entrepot.errors import PackageError
@@ -26,6 +27,7 @@ class Subject:
     available: Available | None = None
     source: Source | None = None
     upstream: bytes | None = None
+    keyring: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,10 @@ def inspect(
         info = format_.packages.read(subject.paths, subject.upstream)
     except PackageError as error:
         problem = str(error)
+    except Exception as error:
+        # A file that its reader was not prepared for is one bad package, not the end of a batch.
+        logger.warning("format %s failed on %s", format_.name, subject.paths[0].name, exc_info=True)
+        problem = f"{subject.paths[0].name} cannot be read: {type(error).__name__}: {error}"
     artifact = Artifact(subject.paths, info.files[0].sha256 if info else file_sha256(subject.paths[0]))
     verdicts = []
     for name in sorted(scanners):
@@ -64,6 +70,7 @@ def inspect(
             available=subject.available,
             source=subject.source,
             upstream=subject.upstream,
+            keyring=subject.keyring,
             settings=settings.get(name, {}),
             folder=folder,
             now=now,
@@ -75,7 +82,11 @@ def inspect(
 
 def _ask(scanner: Scanner, artifact: Artifact, context: ScanContext) -> Verdict:
     try:
-        return scanner.scan(artifact, context)
+        verdict = scanner.scan(artifact, context)
+        if not isinstance(verdict, Verdict):
+            raise TypeError(f"it answered {type(verdict).__name__}, not a verdict")
+        to_json([dict(verdict.evidence), *(dict(finding.data) for finding in verdict.findings)])
+        return verdict
     except Exception as error:  # whatever a scanner does, its silence must not look like a pass
         logger.warning("scanner %s failed on %s", scanner.name, artifact.paths[0].name, exc_info=True)
         return Verdict(Status.ERROR, "scanner_failed", f"{type(error).__name__}: {error}", tool=scanner.name)

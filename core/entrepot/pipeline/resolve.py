@@ -14,8 +14,6 @@ from entrepot.models import SOURCE_ARCHITECTURE, Available, Distribution, Source
 if TYPE_CHECKING:
     from entrepot.catalog import Catalog
 
-ARCHITECTURE_INDEPENDENT = ("all", "noarch")
-
 
 @dataclass(frozen=True, slots=True)
 class PackageSpec:
@@ -28,6 +26,7 @@ class PackageSpec:
     @classmethod
     def parse(cls, text: str) -> PackageSpec:
         """``UsageError`` for an empty part. A version may have colons (an epoch), a name and an architecture not."""
+        text = text.encode("utf-8", "replace").decode()
         left, equals, version = text.strip().partition("=")
         name, colon, architecture = left.partition(":")
         if not name or (equals and not version) or (colon and not architecture):
@@ -42,17 +41,18 @@ class PackageSpec:
 
 
 def resolve(
-    catalog: Catalog, source: Source, spec: PackageSpec, distribution: Distribution | None = None
+    catalog: Catalog, format_: Format, source: Source, spec: PackageSpec, distribution: Distribution | None = None
 ) -> Sequence[Available]:
     """The packages that ``spec`` means: the newest version unless one is given, once for each architecture.
 
     Without an architecture, source packages are left out, and so is what the distribution does not have.
     ``NotFoundError`` says whether the name is unknown, the version is, or upstream dropped it.
     """
+    independent = format_.independent_architecture
     rows = catalog.available.versions(spec.name, [source])
     if not rows:
         raise _unknown(catalog, source, spec)
-    wanted = [row for row in rows if _fits_architecture(row, spec, distribution)]
+    wanted = [row for row in rows if _fits_architecture(row, spec, distribution, independent)]
     if not wanted:
         offered = ", ".join(sorted({row.architecture for row in rows}))
         raise NotFoundError(
@@ -74,32 +74,38 @@ def resolve(
     best_kind = wanted[0].kind
     newest: dict[str, Available] = {}
     for row in wanted:
-        if row.kind == best_kind:
-            newest.setdefault(row.architecture, row)
-    return _without_shadowed(newest)
+        if row.kind == best_kind and _better(row, newest.get(row.architecture), distribution):
+            newest[row.architecture] = row
+    return _without_shadowed(newest, independent)
 
 
-def _fits_architecture(row: Available, spec: PackageSpec, distribution: Distribution | None) -> bool:
+def _better(row: Available, found: Available | None, distribution: Distribution | None) -> bool:
+    """The first found, which is the newest, unless the same version is also in the suite that is named like ours.
+
+    Vendors build one version for several suites, with different content.
+    """
+    if found is None:
+        return True
+    ours = distribution.name if distribution else None
+    return row.version_key == found.version_key and row.distribution == ours != found.distribution
+
+
+def _fits_architecture(row: Available, spec: PackageSpec, distribution: Distribution | None, independent: str) -> bool:
     if spec.architecture:
-        independent = row.architecture in ARCHITECTURE_INDEPENDENT and spec.architecture != SOURCE_ARCHITECTURE
-        return row.architecture == spec.architecture or independent
+        fits_all = row.architecture == independent and spec.architecture != SOURCE_ARCHITECTURE
+        return row.architecture == spec.architecture or fits_all
     if row.architecture == SOURCE_ARCHITECTURE:
         return False
     allowed: Collection[str] = distribution.architectures if distribution else ()
-    return not allowed or row.architecture in allowed or row.architecture in ARCHITECTURE_INDEPENDENT
+    return not allowed or row.architecture in allowed or row.architecture == independent
 
 
-def _without_shadowed(newest: dict[str, Available]) -> Sequence[Available]:
+def _without_shadowed(newest: dict[str, Available], independent: str) -> Sequence[Available]:
     """A package that became architecture-independent, or ceased to be, is wanted in its newest form only."""
-    independent = max(
-        (row for row in newest.values() if row.architecture in ARCHITECTURE_INDEPENDENT),
-        key=lambda row: row.version_key,
-        default=None,
-    )
-    if independent is None:
+    for_all = newest.get(independent)
+    if for_all is None:
         return list(newest.values())
-    others = [row for row in newest.values() if row.version_key > independent.version_key]
-    return others or [independent]
+    return [row for row in newest.values() if row.version_key > for_all.version_key] or [for_all]
 
 
 def _unknown(catalog: Catalog, source: Source, spec: PackageSpec) -> NotFoundError:
@@ -107,7 +113,7 @@ def _unknown(catalog: Catalog, source: Source, spec: PackageSpec) -> NotFoundErr
         return NotFoundError(
             f"{source.name} no longer offers {spec.name}", hint="upstream dropped it; search for what replaces it"
         )
-    if not catalog.sources.state(source).generation:
+    if catalog.sources.state(source).checked_at is None:
         return NotFoundError(f"{source.name} was never synced", hint=f"run `entrepot sync {source.name}` first")
     similar = catalog.available.similar_names(spec.name, [source])
     hint = f"did you mean {', '.join(similar)}?" if similar else f"try `entrepot search {spec.name}`"
@@ -125,20 +131,13 @@ class CatalogPool:
         self._architectures = sorted(architectures)
         self._distribution = distribution
         self._number = catalog.versions.latest(distribution).number
-        self._provided: dict[str, list[int]] | None = None
 
     def named(self, names: Collection[str]) -> Iterable[Candidate]:
         yield from self._catalog.available.candidates(self._ids, names, self._architectures)
         yield from self._present(names, ())
 
     def providing(self, names: Collection[str]) -> Iterable[Candidate]:
-        if self._provided is None:
-            self._provided = {}
-            for row_id, provided in self._catalog.available.provided(self._ids, self._architectures):
-                for name in provided.split():
-                    self._provided.setdefault(name, []).append(row_id)
-        ids = {row_id for name in names for row_id in self._provided.get(name, ())}
-        yield from self._catalog.available.by_ids(ids)
+        yield from self._catalog.available.providers(self._ids, names, self._architectures)
         yield from self._present((), names)
 
     def _present(self, names: Collection[str], provided: Collection[str]) -> Iterable[Candidate]:
@@ -161,7 +160,7 @@ def with_dependencies(
     """
     sources_only = [row for row in wanted if row.architecture == SOURCE_ARCHITECTURE]
     binaries = [row for row in wanted if row.architecture != SOURCE_ARCHITECTURE]
-    own = {row.architecture for row in binaries} - set(ARCHITECTURE_INDEPENDENT)
+    own = {row.architecture for row in binaries} - {format_.independent_architecture}
     architectures = sorted(own) or list(distribution.architectures) or list(sources[0].architectures)
     if not architectures:
         raise UsageError(
@@ -171,7 +170,7 @@ def with_dependencies(
     found: dict[int, Available] = {row.id: row for row in wanted}
     closures = []
     for architecture in architectures:
-        scope = {architecture, *ARCHITECTURE_INDEPENDENT}
+        scope = format_.solver.scope(architecture)
         pool = CatalogPool(catalog, sources, distribution, scope)
         asked = [
             Candidate(row.id, row.name, row.version, row.architecture, catalog.available.raw(row.id))

@@ -46,11 +46,14 @@ class Batch:
         A job that fails does not hold up the others; its result says why.
         """
         settlement = Settlement(self.catalog, self.format, self.repository, self.distribution, self.ledger)
-        attempts = [Attempt(job, import_id) for job, import_id in zip(jobs, settlement.open(jobs), strict=True)]
-        self._work(attempts, executor)
+        attempts = settlement.open(jobs)
+        pending = [attempt for attempt in attempts if attempt.result is None]
+        if not pending:
+            return [attempt.result for attempt in attempts if attempt.result], None
+        self._work(pending, executor)
         with self.catalog.transaction():
-            version = settlement.settle(attempts)
-        for attempt in attempts:
+            version = settlement.settle(pending)
+        for attempt in pending:
             if attempt.job.fetching and attempt.inspection:
                 discard(attempt.job.fetching)
         return [attempt.result for attempt in attempts if attempt.result], version
@@ -81,8 +84,8 @@ class Batch:
         job = attempt.job
         if job.fetching and self.transfer:
             fetching = job.fetching
-            paths = tuple(fetch(fetching, self.format, self.transfer, self.max_size, count.bytes))
-            subject = Subject(paths, fetching.available, fetching.source, fetching.raw)
+            paths = tuple(fetch(fetching, self.format, self.transfer, self.store, self.max_size, count.bytes))
+            subject = Subject(paths, fetching.available, fetching.source, fetching.raw, fetching.keyring)
         else:
             subject = Subject(job.paths)
         folder = self.scratch / str(attempt.import_id)

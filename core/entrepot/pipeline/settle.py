@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from entrepot.catalog.versions import Member
 from entrepot.contracts import Format
 from entrepot.errors import EntrepotError
 from entrepot.events import ImportResult
@@ -38,10 +39,11 @@ class Job:
 
 @dataclass(slots=True)
 class Attempt:
-    """A job with what became of it so far."""
+    """A job with what became of it so far. ``member`` is set where the newest version had the file before it began."""
 
     job: Job
     import_id: int
+    member: Member | None = None
     inspection: Inspection | None = None
     decision: Decision | None = None
     error: EntrepotError | None = None
@@ -52,6 +54,11 @@ class Attempt:
     def info(self) -> PackageInfo | None:
         """What the package says of itself, once it was read."""
         return self.inspection.info if self.inspection else None
+
+    @property
+    def sha256(self) -> str:
+        """Of the main file, once it is known to be here; empty before."""
+        return self.inspection.sha256 if self.inspection else self.member.sha256 if self.member else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +84,31 @@ class Settlement:
         self._distribution = distribution
         self._ledger = ledger
 
-    def open(self, jobs: Sequence[Job]) -> Sequence[int]:
-        """Adds an import for every job and answers their ids."""
+    def open(self, jobs: Sequence[Job]) -> Sequence[Attempt]:
+        """Begins an import for every job. Those whose very file is in the newest version have their result at once."""
         with self._catalog.transaction():
             return [self._open(job) for job in jobs]
 
-    def _open(self, job: Job) -> int:
+    def _open(self, job: Job) -> Attempt:
+        attempt = Attempt(job, self._start(job))
+        available = job.available
+        if available and (member := self._member(available)):
+            attempt.member, attempt.component = member, member.component
+            self._link(attempt, member.package_id)
+            self._already(attempt)
+        return attempt
+
+    def _member(self, available: Available) -> Member | None:
+        """What the newest version has of this name, version and architecture, if the index means the same file."""
+        versions, distribution = self._catalog.versions, self._distribution
+        component = fitting_component(distribution, self._ledger.component, [available.component])
+        wanted = (available.version, available.architecture, component, available.sha256)
+        for member in versions.members(distribution, versions.latest(distribution).number, available.name):
+            if (member.version, member.architecture, member.component, member.sha256) == wanted:
+                return member
+        return None
+
+    def _start(self, job: Job) -> int:
         available = job.available
         state = ImportState.FETCHING if available else ImportState.INSPECTING
         values = {
@@ -134,9 +160,13 @@ class Settlement:
             return False
         self._link(attempt, admitted.addition.package_id)
         if admitted.already:
-            number = self._catalog.versions.latest(self._distribution).number
-            self._end(attempt, ImportState.ALREADY_PUBLISHED, f"{self._distribution.path} has it already", number)
+            self._already(attempt)
         return not admitted.already
+
+    def _already(self, attempt: Attempt) -> None:
+        number = self._catalog.versions.latest(self._distribution).number
+        message = f"{self._distribution.path} has it already"
+        self._end(attempt, ImportState.ALREADY_PUBLISHED, message, number)
 
     def _hold(self, attempt: Attempt, decision: Decision) -> None:
         reasons = "; ".join(decision.reasons)
@@ -172,7 +202,7 @@ def _result(
         architecture=known.architecture if known else "",
         distribution=distribution.name,
         component=attempt.component,
-        sha256=attempt.inspection.sha256 if attempt.inspection else "",
+        sha256=attempt.sha256,
         import_id=attempt.import_id,
         repository_version=number,
         pipeline=pipeline_words(verdicts),
@@ -184,6 +214,8 @@ def _result(
 
 def _message(admitted: Sequence[Attempt]) -> str:
     names = [f"{attempt.info.name} {attempt.info.version}" for attempt in admitted if attempt.info]
+    if not names:
+        return "what sources say of its packages"
     if len(names) > 3:
         return f"import {', '.join(names[:3])} and {len(names) - 3} more"
     return f"import {', '.join(names)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from entrepot.models import Distribution, EntryRef, PublishedEntry, Repository
+from entrepot.models import Distribution, EntryRef, Extra, PublishedEntry, Repository
 
 if TYPE_CHECKING:
     from entrepot.catalog import Catalog
@@ -19,12 +19,19 @@ class CatalogView:
         self.distribution = distribution
         self.number = number
         self._versions = catalog.versions
+        self._extras = catalog.extras
 
     def groups(self) -> Sequence[tuple[str, str, str]]:
         return self._versions.groups(self.distribution, self.number)
 
     def entries(self, component: str, kind: str, architectures: Collection[str]) -> Iterator[EntryRef]:
         return self._versions.refs(self.distribution, self.number, component, kind, architectures)
+
+    def extras(self, kind: str) -> Iterator[Extra]:
+        return self._extras.members(self.distribution, self.number, kind)
+
+    def extra_kinds(self) -> Sequence[str]:
+        return self._extras.kinds(self.distribution, self.number)
 
     def load(self, ids: Sequence[int]) -> Iterable[PublishedEntry]:
         """Text, place and files of entries, for those pieces of an index that have to be rendered."""

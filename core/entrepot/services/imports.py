@@ -11,6 +11,7 @@ from entrepot.contracts import Closure, Transfer
 from entrepot.errors import EntrepotError, UsageError
 from entrepot.events import ImportDecided, ImportResult, PackageImported, VersionCreated
 from entrepot.models import Available, Distribution, ImportState, Version
+from entrepot.pipeline.admit import fitting_component
 from entrepot.pipeline.fetch import Fetching
 from entrepot.pipeline.resolve import PackageSpec, resolve, with_dependencies
 from entrepot.pipeline.run import Batch
@@ -22,6 +23,9 @@ from entrepot.services.tasks import Task, running
 
 if TYPE_CHECKING:
     from entrepot.workspace import Workspace
+
+DECIDED = frozenset(state.value for state in (ImportState.PUBLISHED, ImportState.PENDING_REVIEW, ImportState.REJECTED))
+"""What a policy's decision leads to; the other ends of an import come about without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,18 +127,21 @@ def plan_import(workspace: Workspace, request: ImportRequest) -> ImportPlan:
         raise UsageError(
             f"{source.name} has {source.format} packages, {distribution.path} takes {distribution.format} ones"
         )
+    fitting_component(distribution, request.component, ())
+    format_ = workspace.format(source.format)
     found: dict[int, Available] = {}
     unresolved: list[tuple[str, EntrepotError]] = []
     for text in request.packages:
         try:
-            found.update((row.id, row) for row in resolve(catalog, source, PackageSpec.parse(text), distribution))
+            rows = resolve(catalog, format_, source, PackageSpec.parse(text), distribution)
+            found.update((row.id, row) for row in rows)
         except EntrepotError as error:
             unresolved.append((text, error))
     if not request.dependencies or not found:
         return ImportPlan(distribution, list(found.values()), unresolved)
     packages, closures = with_dependencies(
         catalog,
-        workspace.format(source.format),
+        format_,
         [source],
         list(found.values()),
         distribution,
@@ -156,16 +163,21 @@ def import_packages(
         )
     source = workspace.catalog.sources.get(request.source)
     format_ = workspace.format(source.format)
+    failures = list(plan.unresolved)
     with running(workspace, "import", plan.distribution.path, progress) as task:
+        seen, keyring = workspace.catalog.sources.state(source).state, workspace.keyring(source)
         jobs = []
         for row in plan.packages:
+            label = f"{row.name}:{row.architecture}={row.version}"
             raw = workspace.catalog.available.raw(row.id)
-            fetching = Fetching.of(format_, source, row, raw, workspace.fetch_folder)
-            jobs.append(Job(f"{row.name}={row.version}", fetching))
+            try:
+                jobs.append(Job(label, Fetching.of(format_, source, row, raw, workspace.fetch_folder, seen, keyring)))
+            except EntrepotError as error:
+                failures.append((label, error))
         with workspace.transfer(source) as transfer:
-            batch = _run(workspace, plan.distribution, jobs, request.component, task, transfer)
-        failures = [_unresolved(text, error, plan.distribution) for text, error in plan.unresolved]
-        return _finish(workspace, plan.distribution, [*failures, *batch[0]], batch[1], task, publish_after)
+            results, version = _run(workspace, plan.distribution, jobs, request.component, task, transfer)
+        results = [*(_unresolved(text, error, plan.distribution) for text, error in failures), *results]
+        return _finish(workspace, plan.distribution, results, version, task, publish_after)
 
 
 def upload(
@@ -179,6 +191,7 @@ def upload(
 ) -> BatchResult:
     """Brings files of this machine in, the same way; files that one of them names are taken from beside it."""
     distribution = workspace.catalog.repositories.distribution(distribution_name)
+    fitting_component(distribution, component, ())
     with running(workspace, "upload", distribution.path, progress) as task:
         jobs = [Job(group[0].name, paths=group) for group in _groups(workspace, distribution, paths)]
         results, version = _run(workspace, distribution, jobs, component, task, None)
@@ -259,7 +272,8 @@ def _finish(
 ) -> BatchResult:
     tell = workspace.plugins.tell
     for result in results:
-        tell("import_decided", ImportDecided(result))
+        if result.status in DECIDED:
+            tell("import_decided", ImportDecided(result))
         if result.status == ImportState.PUBLISHED.value:
             tell("package_imported", PackageImported(result, distribution))
     publication = None
@@ -276,12 +290,13 @@ def _finish(
 
 
 def _unresolved(text: str, error: EntrepotError, distribution: Distribution) -> ImportResult:
-    name = text.partition("=")[0]
+    label, _, version = text.partition("=")
+    name, _, architecture = label.partition(":")
     return ImportResult(
         status=ImportState.FAILED.value,
         package=name,
-        version=text.partition("=")[2],
-        architecture="",
+        version=version,
+        architecture=architecture,
         distribution=distribution.name,
         sha256="",
         import_id=None,

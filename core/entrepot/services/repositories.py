@@ -40,7 +40,7 @@ def create_repository(
         "name": name,
         "format": format_name,
         "publish_to": url,
-        "public_url": public_url or url,
+        "public_url": _without_user(public_url or url),
         "signer": DEFAULT_SIGNER if sign else None,
         "sign_with": sign_with,
         "origin": _line("origin", origin or name),
@@ -66,6 +66,8 @@ def set_repository(workspace: Workspace, name: str, values: Mapping[str, str | N
             _line(column, str(changes[column]))
     if "publish_to" in changes:
         changes["publish_to"] = absolute_url(str(changes["publish_to"]))
+    if "public_url" in changes:
+        _without_user(str(changes["public_url"]))
     with workspace.catalog.transaction():
         repository = workspace.catalog.repositories.update(repository, changes)
         if (signer := workspace.signer(repository)) is not None:
@@ -172,10 +174,20 @@ def repository_json(workspace: Workspace, repository: Repository) -> dict[str, A
 
 
 def absolute_url(target: str) -> str:
-    """A URL as it is; a path of this machine as a ``file:`` URL."""
+    """A URL as it is; a path of this machine as a ``file:`` URL. ``UsageError`` for one with a user name in it."""
     if urlsplit(target).scheme:
-        return target
+        return _without_user(target)
     return Path(target).expanduser().absolute().as_uri()
+
+
+def _without_user(url: str) -> str:
+    """These URLs are shown to everybody, and the public one is published."""
+    if urlsplit(url).username is not None:
+        raise UsageError(
+            "the URL of a tree must not hold a user name or a password",
+            hint="what a storage needs to be let in stands in the settings or in the environment",
+        )
+    return url
 
 
 def _distribution_values(workspace: Workspace, repository: Repository, values: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from entrepot.contracts import ReadContext
 from entrepot.errors import BatchError, EntrepotError, UsageError
@@ -17,6 +17,8 @@ from entrepot.services.names import check_name
 from entrepot.services.records import record
 from entrepot.services.tasks import running
 from entrepot.sync import SyncResult, sync
+from entrepot.transfer.credentials import secret_headers
+from entrepot.transfer.urls import redact, split_user
 
 if TYPE_CHECKING:
     from entrepot.catalog.sources import SourceState
@@ -75,7 +77,7 @@ def add_from_client_file(
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{path} cannot be read: {error}", path=str(path)) from error
-        drafts += [change.apply(draft) for draft in clients.read(text, path)]
+        drafts += [change.apply(draft) for draft in clients.read(text, path, change.options or {})]
     if not drafts:
         raise UsageError(f"{', '.join(map(str, paths))}: no source that is enabled")
     with workspace.catalog.transaction():
@@ -108,8 +110,20 @@ class Change:
             keyring=draft.keyring if self.keyring is None else self.keyring,
             options={**draft.options, **(self.options or {})},
             connection=replace(draft.connection, **(self.connection or {})),
-            secrets=draft.secrets if self.secrets is None else self.secrets,
+            secrets=draft.secrets if self.secrets is None else _merged(draft.secrets, self.secrets),
         )
+
+
+def _merged(held: Secrets, given: Secrets) -> Secrets:
+    """What is not given stays; an empty user name takes name and password away."""
+    if given.username == "":
+        held, given = replace(held, username=None, password=None), replace(given, username=None)
+    return replace(
+        held,
+        username=held.username if given.username is None else given.username,
+        password=held.password if given.password is None else given.password,
+        headers=given.headers or held.headers,
+    )
 
 
 def set_source(workspace: Workspace, name: str, change: Change) -> SourceView:
@@ -134,8 +148,8 @@ def set_source(workspace: Workspace, name: str, change: Change) -> SourceView:
     with workspace.catalog.transaction():
         source = workspace.catalog.sources.update(source, draft, keyring)
         state = workspace.catalog.sources.state(source)
-        if state.generation:
-            workspace.catalog.sources.save_state(source, replace(state, state={}))
+        # A sync that is under way has read the source as it was: with another generation it cannot end.
+        workspace.catalog.sources.save_state(source, replace(state, state={}, generation=state.generation + 1))
         workspace.save_secrets(source, draft.secrets)
         record(workspace, "source.set", source.name, {"url": source.url})
     return show_source(workspace, source.name)
@@ -147,6 +161,7 @@ def remove_source(workspace: Workspace, name: str) -> Source:
     keyring = workspace.keyring(source)
     with workspace.catalog.transaction():
         workspace.catalog.available.remove_source(source)
+        workspace.catalog.extras.remove_source(source)
         workspace.catalog.sources.remove(source)
         workspace.save_secrets(source, Secrets())
         record(workspace, "source.remove", source.name, {"url": source.url})
@@ -209,8 +224,9 @@ def sync_sources(
 def _checked(workspace: Workspace, draft: SourceDraft) -> SourceDraft:
     check_name("source", draft.name)
     draft = _without_user(draft)
+    secret_headers(draft.secrets)
     if urlsplit(draft.url).scheme not in ("http", "https", "file"):
-        raise UsageError(f"{draft.url!r} is no URL of a source", hint="http:, https: and file: are read")
+        raise UsageError(f"{redact(draft.url)!r} is no URL of a source", hint="http:, https: and file: are read")
     if draft.verify and not draft.keyring:
         raise UsageError(
             f"source {draft.name!r} has no keys to verify it with",
@@ -224,16 +240,15 @@ def _checked(workspace: Workspace, draft: SourceDraft) -> SourceDraft:
 
 
 def _without_user(draft: SourceDraft) -> SourceDraft:
-    """User information moves from the URL to where secrets are kept."""
-    from urllib.parse import unquote
-
-    parts = urlsplit(draft.url)
-    if "@" not in parts.netloc:
-        return draft
-    user, _, host = parts.netloc.rpartition("@")
-    name, _, password = user.partition(":")
-    secrets = replace(draft.secrets, username=unquote(name), password=unquote(password))
-    return replace(draft, url=urlunsplit(parts._replace(netloc=host)), secrets=secrets)
+    """User information moves from the URLs of source and proxy to where secrets are kept."""
+    url, user = split_user(draft.url)
+    secrets = replace(draft.secrets, username=user[0], password=user[1]) if user else draft.secrets
+    proxy, proxy_user = split_user(draft.connection.proxy or "")
+    if proxy_user:
+        secrets = replace(secrets, proxy=draft.connection.proxy)
+    elif proxy != split_user(secrets.proxy or "")[0]:
+        secrets = replace(secrets, proxy=None)
+    return replace(draft, url=url, secrets=secrets, connection=replace(draft.connection, proxy=proxy or None))
 
 
 def _view(workspace: Workspace, source: Source) -> SourceView:

@@ -74,7 +74,7 @@ class AptClientFiles:
         self._etc = etc
         self._architecture = architecture
 
-    def read(self, text: str, path: Path) -> Sequence[SourceDraft]:
+    def read(self, text: str, path: Path, options: Mapping[str, Scalar] | None = None) -> Sequence[SourceDraft]:
         """A source for each URL, with all that is configured for it.
 
         Without ``Architectures`` it is the machine's own; without ``Signed-By`` the keys are those that apt trusts for

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from entrepot.contracts import SignatureCheck
 from entrepot.errors import PackageError
 from entrepot.models import SOURCE_ARCHITECTURE, PackageInfo, RemoteFile
 from entrepot_plugins.apt import dsc
 from entrepot_plugins.apt.archive import ArMember, Unpacked, ar_members, member_bytes, shown
 from entrepot_plugins.apt.control import Field, Stanza, compose, file_name, parse_stanza
 from entrepot_plugins.apt.digests import Digests, measure, opened
+from entrepot_plugins.apt.entry import provided_names
 from entrepot_plugins.apt.pool import source_of
 from entrepot_plugins.apt.tarball import Kind, Tarball
 
@@ -119,7 +121,12 @@ class DebReader:
             raw=_raw(control, index, digests),
             files=(digests.file(file_name(name, version, f"_{architecture}{suffix}", where)),),
             source_version=source_version,
+            provides=provided_names((index or control).get("Provides")),
         )
+
+    def signature(self, files: Sequence[Path], keyring: Path | None) -> SignatureCheck:
+        """Always ``unsigned``: packages of APT are vouched for by the index that names them."""
+        return SignatureCheck("unsigned")
 
     def _control(self, file: BinaryIO, size: int, where: str) -> Stanza:
         """The control file, after all of the package was looked at."""

@@ -22,7 +22,7 @@ _ARCHITECTURE = re.compile(rb"[A-Za-z0-9][A-Za-z0-9-]*")
 _PLAIN_PATH = re.compile(f"{_PLAIN}(?:/{_PLAIN})*".encode())
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\\\u2028\u2029]")
 _SIZE = re.compile(rb"[0-9]{1,18}")
-_PROVIDED = re.compile(rb"(?:^|,)\s*([A-Za-z0-9][A-Za-z0-9+.\-_~]*)")
+_PROVIDED = re.compile(r"(?:^|,)\s*([A-Za-z0-9][A-Za-z0-9+.\-_~]*)")
 _DIGESTS = {
     algorithm: re.compile(rb"[0-9A-Fa-f]{%d}" % size)
     for algorithm, size in (("sha512", 128), ("sha256", 64), ("sha1", 40), ("md5", 32))
@@ -85,10 +85,15 @@ def _describe_binary(stanza: Stanza, columns: list[bytes]) -> Described:
         sha256,
         path,
         text(summary),
-        " ".join(dict.fromkeys(found.decode("ascii") for found in _PROVIDED.findall(provides))) if provides else "",
+        provided_names(provides.decode("utf-8", "replace")) if provides else "",
         # The summary has a column of its own, and would count twice in a search.
         description.decode("utf-8", "replace") if len(description) > len(summary) else "",
     )
+
+
+def provided_names(provides: str) -> str:
+    """The names in a Provides field, without versions and qualifiers, separated by one space."""
+    return " ".join(dict.fromkeys(_PROVIDED.findall(provides)))
 
 
 def _unusual(columns: list[bytes]) -> tuple[str, ...]:

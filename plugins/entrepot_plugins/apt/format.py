@@ -36,6 +36,7 @@ class AptFormat:
 
     name = "apt"
     title = "APT (Debian)"
+    independent_architecture = "all"
     source_options: tuple[Option, ...] = SOURCE_OPTIONS
     distribution_options: tuple[Option, ...] = DISTRIBUTION_OPTIONS
 

@@ -15,6 +15,7 @@ from entrepot.models import (
     SOURCE_ARCHITECTURE,
     Available,
     Described,
+    Extra,
     IndexPart,
     RawEntry,
     RemoteFile,
@@ -106,9 +107,13 @@ class AptIndexReader:
         """Every field of a stanza in order."""
         return stanzas.fields(raw)
 
-    def url(self, source: Source, path: str) -> str:
+    def extras(self, context: ReadContext, part: IndexPart) -> Iterator[Extra]:
+        """Nothing: an APT source has packages and no more."""
+        return iter(())
+
+    def urls(self, source: Source, seen: Mapping[str, Any], path: str) -> Sequence[str]:
         """The URL of a file of a source, quoted as apt quotes it."""
-        return layout.url(source.url, path)
+        return [layout.url(source.url, path)]
 
 
 def _recipe(context: ReadContext) -> str:

@@ -24,6 +24,10 @@ for each."""
 class AptSolver:
     """The solver of the APT format. It keeps nothing between two questions."""
 
+    def scope(self, architecture: str) -> Sequence[str]:
+        """The architecture itself, and ``all``."""
+        return (architecture, "all")
+
     def closure(
         self, wanted: Sequence[Candidate], pool: CandidatePool, *, architecture: str, recommends: bool = False
     ) -> Closure:

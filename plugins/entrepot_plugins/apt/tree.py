@@ -63,7 +63,7 @@ class AptTree:
     payload_type = "application/octet-stream"
     """Not that of .deb files, since the files of source packages are payload, too."""
 
-    def location(self, package: PackageInfo, component: str) -> str:
+    def location(self, package: PackageInfo, distribution: Distribution, component: str) -> str:
         """``pool/main/h/hello``: one folder for everything that is built from one source."""
         return pool_folder(package.source_name, component)
 

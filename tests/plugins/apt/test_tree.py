@@ -28,7 +28,7 @@ Member = tuple[str, PackageInfo]
 
 
 def view(distribution: Distribution, members: Iterable[Member] = (), **repository: Any) -> MemoryView:
-    placed = [(component, info, AptTree().location(info, component)) for component, info in members]
+    placed = [(component, info, AptTree().location(info, a_distribution(), component)) for component, info in members]
     return MemoryView(a_repository(**repository), distribution, placed)
 
 

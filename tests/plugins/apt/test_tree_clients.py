@@ -45,7 +45,7 @@ class Site:
         placed = []
         for component, files in members:
             info = DebReader().read(files, None)
-            location = tree.location(info, component)
+            location = tree.location(info, distribution, component)
             placed.append((component, info, location))
             for file in files:
                 path = self.folder / location / file.name

@@ -1,0 +1,140 @@
+"""What sources say besides packages (advisories, groups, modules ...), and which of it belongs to a version."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from sqlite_utils import Database
+
+from entrepot.catalog.database import from_json, rows, to_json
+from entrepot.models import Distribution, Extra, PackageRef, Source
+
+IN_VERSION = (
+    "m.distribution_id = :distribution AND m.added_in <= :number AND (m.removed_in IS NULL OR m.removed_in > :number)"
+)
+
+
+class ExtrasTable:
+    """Tables ``extras``, ``extra_raw``, ``extra_packages``, ``source_extras`` and ``extra_membership``.
+
+    An extra is known by its content: what two sources say alike is one row.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def replace(self, index_id: int, extras: Iterable[Extra]) -> int:
+        """Makes the extras of one index those that are given, and answers how many there are."""
+        self.clear(index_id)
+        count = 0
+        for count, extra in enumerate(extras, 1):  # noqa: B007
+            self._db.conn.execute(
+                "INSERT OR IGNORE INTO source_extras (index_id, extra_id) VALUES (?, ?)", [index_id, self._add(extra)]
+            )
+        return count
+
+    def clear(self, index_id: int) -> None:
+        """Forgets what one index said; what versions took of it stays."""
+        self._db.conn.execute("DELETE FROM source_extras WHERE index_id = ?", [index_id])
+
+    def remove_source(self, source: Source) -> None:
+        """Forgets what a source said."""
+        self._db.conn.execute(
+            "DELETE FROM source_extras WHERE index_id IN (SELECT id FROM source_indexes WHERE source_id = ?)",
+            [source.id],
+        )
+
+    def packages(self, extra_id: int) -> Sequence[PackageRef]:
+        """What an extra is about."""
+        sql = "SELECT name, version, architecture FROM extra_packages WHERE extra_id = ? ORDER BY id"
+        return [PackageRef(*row) for row in self._db.conn.execute(sql, [extra_id])]
+
+    def of_source(self, source: Source, kind: str | None = None) -> Iterator[dict[str, Any]]:
+        """The extras of a source as rows, ``data`` decoded."""
+        sql = """
+            SELECT DISTINCT e.id, e.kind, e.name, e.title, e.data FROM extras e
+            JOIN source_extras s ON s.extra_id = e.id JOIN source_indexes i ON i.id = s.index_id
+            WHERE i.source_id = :source AND (:kind IS NULL OR e.kind = :kind) ORDER BY e.kind, e.name, e.id
+        """
+        for row in rows(self._db, sql, {"source": source.id, "kind": kind}):
+            yield row | {"data": from_json(row["data"])}
+
+    # ------------------------------------------------------------------------------------------------ versions
+
+    def changes(self, distribution: Distribution, number: int) -> tuple[Sequence[int], Sequence[int]]:
+        """The extras that a version lacks and those that it has too many: (ids of extras, ids of memberships).
+
+        A version should have those of the sources it took packages from which are about a package that it holds, or
+        about none in particular.
+        """
+        parameters = {"distribution": distribution.id, "number": number}
+        offered = f"""
+            SELECT DISTINCT s.extra_id FROM source_extras s JOIN source_indexes i ON i.id = s.index_id
+            WHERE i.source_id IN (
+                SELECT p.source_id FROM imports p JOIN membership m ON m.package_id = p.package_id
+                WHERE p.distribution_id = :distribution AND {IN_VERSION}
+            )
+        """
+        if self._db.conn.execute(f"{offered} LIMIT 1", parameters).fetchone() is None:
+            wanted: set[int] = set()
+        else:
+            sql = f"""
+                WITH offered AS ({offered})
+                SELECT extra_id FROM offered WHERE extra_id NOT IN (SELECT extra_id FROM extra_packages)
+                UNION
+                SELECT e.extra_id FROM membership m JOIN packages p ON p.id = m.package_id
+                JOIN extra_packages e ON e.name = p.name AND e.version IN ('', p.version)
+                    AND e.architecture IN ('', p.architecture)
+                WHERE {IN_VERSION} AND e.extra_id IN (SELECT extra_id FROM offered)
+            """
+            wanted = {row[0] for row in self._db.conn.execute(sql, parameters)}
+        sql = f"SELECT m.extra_id, m.id FROM extra_membership m WHERE {IN_VERSION}"
+        held = dict(self._db.conn.execute(sql, parameters).fetchall())
+        return sorted(wanted - set(held)), [row for extra, row in held.items() if extra not in wanted]
+
+    def save(self, distribution: Distribution, number: int, added: Sequence[int], removed: Sequence[int]) -> None:
+        """Makes extras part of a version, or no longer part of it and those after it."""
+        self._db.conn.executemany(
+            "INSERT INTO extra_membership (distribution_id, extra_id, added_in) VALUES (?, ?, ?)",
+            [(distribution.id, extra_id, number) for extra_id in added],
+        )
+        self._db.conn.executemany(
+            "UPDATE extra_membership SET removed_in = ? WHERE id = ?", [(number, row_id) for row_id in removed]
+        )
+
+    def kinds(self, distribution: Distribution, number: int) -> Sequence[str]:
+        """The kinds of extras that a version has, sorted."""
+        sql = f"""
+            SELECT DISTINCT e.kind FROM extra_membership m JOIN extras e ON e.id = m.extra_id
+            WHERE {IN_VERSION} ORDER BY 1
+        """
+        parameters = {"distribution": distribution.id, "number": number}
+        return [row[0] for row in self._db.conn.execute(sql, parameters)]
+
+    def members(self, distribution: Distribution, number: int, kind: str) -> Iterator[Extra]:
+        """The extras of one kind that a version has, by name, without the packages they are about."""
+        sql = f"""
+            SELECT e.kind, e.name, e.title, e.data, r.raw FROM extra_membership m JOIN extras e ON e.id = m.extra_id
+            JOIN extra_raw r ON r.id = e.id WHERE {IN_VERSION} AND e.kind = :kind ORDER BY e.name, e.digest
+        """
+        parameters = {"distribution": distribution.id, "number": number, "kind": kind}
+        for kind_, name, title, data, raw in self._db.conn.execute(sql, parameters):
+            yield Extra(kind_, name, title, from_json(data), raw)
+
+    def _add(self, extra: Extra) -> int:
+        identity = to_json([extra.kind, extra.name, [[p.name, p.version, p.architecture] for p in extra.packages]])
+        digest = hashlib.blake2b(identity.encode() + b"\0" + extra.raw, digest_size=16).digest()
+        found = self._db.conn.execute("SELECT id FROM extras WHERE digest = ?", [digest]).fetchone()
+        if found:
+            return int(found[0])
+        row = [extra.kind, extra.name, extra.title, to_json(dict(extra.data)), digest]
+        sql = "INSERT INTO extras (kind, name, title, data, digest) VALUES (?, ?, ?, ?, ?) RETURNING id"
+        extra_id = int(self._db.conn.execute(sql, row).fetchone()[0])
+        self._db.conn.execute("INSERT INTO extra_raw (id, raw) VALUES (?, ?)", [extra_id, extra.raw])
+        self._db.conn.executemany(
+            "INSERT INTO extra_packages (extra_id, name, version, architecture) VALUES (?, ?, ?, ?)",
+            [(extra_id, ref.name, ref.version, ref.architecture) for ref in extra.packages],
+        )
+        return extra_id
