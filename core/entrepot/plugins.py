@@ -24,6 +24,7 @@ ENTRY_POINT_GROUP = "entrepot"
 
 BUILTIN_PLUGINS = (
     "entrepot_plugins.apt",
+    "entrepot_plugins.rpm",
     "entrepot_plugins.scanners",
     "entrepot_plugins.signers",
     "entrepot_plugins.executors",

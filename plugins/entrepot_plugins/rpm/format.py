@@ -1,0 +1,75 @@
+"""The format ``rpm``: its options, and its six members, each imported when it is first asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from entrepot.contracts import Option
+
+if TYPE_CHECKING:
+    from entrepot.contracts import ClientFiles, IndexReader, PackageReader, Solver, TreeBuilder, VersionScheme
+
+SOURCE_OPTIONS = (
+    Option("mirrorlist", "the URL is that of a list of mirrors, one a line"),
+    Option("metalink", "the URL is that of a metalink: mirrors with preferences, and digests of repomd.xml"),
+    Option("repo_gpgcheck", "require a signature of repomd.xml (repomd.xml.asc) by a key of the source"),
+    Option("releasever", "what $releasever in a URL or a .repo file stands for", str, ""),
+    Option("basearch", "what $basearch in a URL or a .repo file stands for", str, ""),
+    Option("allow_weak", "accept indexes and packages of which only MD5 or SHA-1 digests are known"),
+    Option("allow_stale", "accept a repomd.xml that is older than the last one, or than the metalink says"),
+)
+
+DISTRIBUTION_OPTIONS: tuple[Option, ...] = ()
+
+
+class RpmFormat:
+    """RPM repositories. The members are lazy, so that a command which needs one of them pays for that one only."""
+
+    name = "rpm"
+    title = "RPM (Fedora, RHEL, openSUSE)"
+    independent_architecture = "noarch"
+    source_options: tuple[Option, ...] = SOURCE_OPTIONS
+    distribution_options: tuple[Option, ...] = DISTRIBUTION_OPTIONS
+
+    @cached_property
+    def versions(self) -> VersionScheme:
+        """rpm's order of epochs, versions and releases."""
+        from .version import RpmVersions
+
+        return RpmVersions()
+
+    @cached_property
+    def index(self) -> IndexReader:
+        """Reads repomd.xml and what it lists."""
+        from .index import RpmIndexReader
+
+        return RpmIndexReader()
+
+    @cached_property
+    def packages(self) -> PackageReader:
+        """Reads .rpm files."""
+        from .header import RpmReader
+
+        return RpmReader()
+
+    @cached_property
+    def solver(self) -> Solver:
+        """Finds the dependencies of packages."""
+        from .solver import RpmSolver
+
+        return RpmSolver()
+
+    @cached_property
+    def tree(self) -> TreeBuilder:
+        """Renders distributions."""
+        from .tree import RpmTree
+
+        return RpmTree()
+
+    @cached_property
+    def clients(self) -> ClientFiles:
+        """Reads .repo files."""
+        from .client_files import RpmClientFiles
+
+        return RpmClientFiles()
