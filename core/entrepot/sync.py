@@ -50,7 +50,7 @@ def sync(catalog: Catalog, format_: Format, context: ReadContext) -> SyncResult:
     before = catalog.sources.state(source)
     known = {} if context.force else {key: digest for key, (_, digest, _) in catalog.sources.indexes(source).items()}
     context.progress(ProgressEvent("sync.release", "Fetching index..."))
-    update = format_.index.refresh(context, {} if context.force else before.state, known)
+    update = format_.index.refresh(context, before.state, known)
     if update is None:
         with catalog.transaction():
             _require_unchanged(catalog, source, before)

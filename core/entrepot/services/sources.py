@@ -146,10 +146,12 @@ def set_source(workspace: Workspace, name: str, change: Change) -> SourceView:
     draft = _checked(workspace, change.apply(draft))
     keyring = workspace.save_keyring(draft.name, draft.keyring) if draft.keyring else None
     with workspace.catalog.transaction():
-        source = workspace.catalog.sources.update(source, draft, keyring)
+        before, source = source, workspace.catalog.sources.update(source, draft, keyring)
         state = workspace.catalog.sources.state(source)
         # A sync that is under way has read the source as it was: with another generation it cannot end.
-        workspace.catalog.sources.save_state(source, replace(state, state={}, generation=state.generation + 1))
+        # What was seen stays, so that the source cannot go back in time; elsewhere it says nothing.
+        seen = state.state if draft.url == before.url else {}
+        workspace.catalog.sources.save_state(source, replace(state, state=seen, generation=state.generation + 1))
         workspace.save_secrets(source, draft.secrets)
         record(workspace, "source.set", source.name, {"url": source.url})
     return show_source(workspace, source.name)
