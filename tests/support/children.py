@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def start_python(code: str, *arguments: str) -> subprocess.Popen[str]:
@@ -16,6 +18,17 @@ def start_python(code: str, *arguments: str) -> subprocess.Popen[str]:
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
     )
+
+
+@contextmanager
+def killed_python(code: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A Python that is killed (SIGKILL) at the end of the context, if it has not ended by itself."""
+    child = start_python(code, *arguments)
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.communicate()
 
 
 def run_all(code: str, arguments: list[tuple[str, ...]]) -> list[str]:

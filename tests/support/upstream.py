@@ -101,6 +101,7 @@ class Upstream:
         self.connections = 0
         self._faults: dict[str, list[tuple[Fault, Iterator[object]]]] = {}
         self._lock = threading.Lock()
+        self._asked = threading.Condition(self._lock)
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -153,6 +154,12 @@ class Upstream:
         with self._lock:
             return next(request for request in reversed(self.requests) if path in (None, request.path))
 
+    def wait_for(self, path: str, timeout: float = 60.0) -> None:
+        """Waits until somebody has asked for a path; its answer may still be on the way."""
+        with self._asked:
+            asked = self._asked.wait_for(lambda: any(path == request.path for request in self.requests), timeout)
+        assert asked, f"nobody asked for {path}"
+
     def forget(self) -> None:
         """Empties the log."""
         with self._lock:
@@ -181,6 +188,7 @@ class Upstream:
         """Remembers a request."""
         with self._lock:
             self.requests.append(request)
+            self._asked.notify_all()
 
 
 class _Server(ThreadingHTTPServer):

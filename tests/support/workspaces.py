@@ -82,7 +82,7 @@ class Depot:
         through: bool = False,
         plugins: Sequence[tuple[str, object]] = (),
     ) -> None:
-        self._take(folder, plugins)
+        self._take(folder, plugins, key)
         self.home.mkdir(parents=True)
         if key is not None:
             (self.home / "entrepot.toml").write_text(f'[signers.gpg]\nhome = "{key.home}"\n')
@@ -98,7 +98,8 @@ class Depot:
         if stamp:
             self.workspace.catalog.repositories.update(repository, {"signer": StampSigner.name})
 
-    def _take(self, folder: Path, plugins: Sequence[tuple[str, object]]) -> None:
+    def _take(self, folder: Path, plugins: Sequence[tuple[str, object]], key: Key | None) -> None:
+        self.key = key
         self.folder, self.home, self.tree = folder, folder / "home", folder / "tree"
         self.storage: Storage = LocalStorage(self.tree)
         self.clock = Clock()
@@ -113,7 +114,7 @@ class Depot:
         """The same in another folder, with a tree of its own where it goes ``through``. Close this one first."""
         shutil.copytree(self.folder, folder)
         copied = Depot.__new__(Depot)
-        copied._take(folder, self._plugins[1:])
+        copied._take(folder, self._plugins[1:], self.key)
         copied.clock.time = self.clock.time
         return copied
 
