@@ -283,7 +283,7 @@ class PublishedEntry:
 class EntryRef:
     """A package of a version, without its text. ``digest`` (16 bytes) covers raw text, place and files."""
 
-    package_id: int
+    entry_id: int
     digest: bytes
 
 

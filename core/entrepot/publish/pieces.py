@@ -217,7 +217,7 @@ def _pieces(refs: Iterable[EntryRef]) -> Iterator[tuple[list[int], bytes]]:
     ids: list[int] = []
     digests = bytearray()
     for ref in refs:
-        ids.append(ref.package_id)
+        ids.append(ref.entry_id)
         digests += ref.digest
         if len(ids) >= PIECE_MIN and (ref.digest[-1] == 0 or len(ids) >= PIECE_MAX):
             yield ids, bytes(digests)
