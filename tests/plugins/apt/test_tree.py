@@ -38,7 +38,7 @@ def stored(version: MemoryView) -> Callable[..., Mapping[str, RenderedFile]]:
     def render(
         refs: Iterable[EntryRef], entry: Callable[[PublishedEntry], bytes], compressions: Iterable[str]
     ) -> Mapping[str, RenderedFile]:
-        plain = b"".join(map(entry, version.load([ref.package_id for ref in refs])))
+        plain = b"".join(map(entry, version.load([ref.entry_id for ref in refs])))
         texts = {"": plain, **{name: f"# in place of {name}\n".encode() + plain for name in compressions}}
         return {
             name: RenderedFile(name, len(text), hashlib.sha256(text).hexdigest(), BytesBody(text))
