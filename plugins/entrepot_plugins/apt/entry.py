@@ -1,13 +1,13 @@
 """One stanza of a Packages or Sources index: what the catalog says of it, and the files to fetch for it.
 
-Runs once for every new package of an index (63,000 in Debian's main), so the usual case is decided by few searches and
-one regular expression per value; everything unusual is looked at closely, and refused by name if it is hostile.
+Runs once for every new package of an index (63,000 in Debian's main), so the usual case is decided by one regular
+expression; everything unusual is looked at closely, and refused by name if it is hostile.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from entrepot.errors import IndexFormatError
 from entrepot.models import SOURCE_ARCHITECTURE, Available, Described, IndexPart, RemoteFile
@@ -39,11 +39,39 @@ _SOURCE_TABLES = (
 _COLUMNS = tuple(
     needle(name) for name in ("Package", "Version", "Architecture", "Size", "SHA256", "Filename", "Source", "Section")
 )
-_USUAL = re.compile(
-    rf"[A-Za-z0-9][A-Za-z0-9+.\-_~]*\n[0-9A-Za-z.+:~-]+\n[A-Za-z0-9-]+\n[0-9]{{1,18}}\n[0-9a-f]{{64}}\n{_PLAIN}(?:/{_PLAIN})*"
-    r"\n[A-Za-z0-9+.\-_~]*(?: \([^()\n]*\))?\n[a-z0-9/-]*".encode()
-)
-"""The columns of an entry in which nothing is remarkable, a line each: one match instead of one for each of them."""
+_USUAL_FIELDS = {
+    "Package": r"[A-Za-z0-9][A-Za-z0-9+.\-_~]*",
+    "Version": r"[0-9A-Za-z.+:~-]+",
+    "Architecture": r"[A-Za-z0-9][A-Za-z0-9-]*",
+    "Size": r"[0-9]{1,18}",
+    "SHA256": r"[0-9a-f]{64}",
+    "Filename": rf"{_PLAIN}(?:/{_PLAIN})*",
+    "Source": r"[A-Za-z0-9+.\-_~]*(?: \([^()\n]*\))?",
+    "Section": r"[a-z0-9/-]*",
+    "Description": r".*(?:\n[ \t].*)*",
+    "Provides": r".*(?:\n[ \t].*)*",
+}
+"""The fields of the columns, and what their values are where nothing is remarkable about them."""
+_REQUIRED = 6
+"""So many of them, the first ones, are in every usual stanza."""
+
+
+def _usual_stanza() -> re.Pattern[bytes]:
+    """Matches a whole stanza in which each of these fields is there once at most, written and filled as usual.
+
+    The fields come in any order; other lines are skipped if they cannot be one of them in other capitals. Nothing is
+    ever tried twice (``*+``), so that a stanza of a million lines costs no memory.
+    """
+    names = "|".join(_USUAL_FIELDS)
+    initials = "".join(sorted({name[0] for name in _USUAL_FIELDS}))
+    fields = "|".join(
+        rf"{name}: (?({group})(?!))({value})\n" for group, (name, value) in enumerate(_USUAL_FIELDS.items(), 1)
+    )
+    others = rf"(?:[^{initials}{initials.lower()}\n]|(?!(?:{names}):)[{initials}][a-z]+[:-]|SHA(?:1|512):).*\n"
+    return re.compile(f"(?:{fields}|{others})*+".encode())
+
+
+_USUAL = _usual_stanza()
 _DESCRIPTION, _PROVIDES, _DIRECTORY, _FILENAME, _SIZE_FIELD = map(
     needle, ("Description", "Provides", "Directory", "Filename", "Size")
 )
@@ -52,27 +80,27 @@ _STRONG = frozenset(("sha512", "sha256"))
 
 def describe(raw: bytes, part: IndexPart) -> Described:
     """The columns of one entry; ``IndexFormatError`` naming part and entry."""
-    stanza = Stanza(raw)
-    columns = stanza.lines(_COLUMNS)
     try:
-        if part.kind == SOURCE:
-            return _describe_source(stanza, columns)
-        return _describe_binary(stanza, columns)
+        return _describe_source(raw) if part.kind == SOURCE else _describe_binary(raw)
     except ValueError as error:
-        entry = " ".join(excerpt(value) for value in columns[:2] if value) or excerpt(raw)
+        identity = Stanza(raw).lines(_COLUMNS[:2])
+        entry = " ".join(excerpt(value) for value in identity if value) or excerpt(raw)
         raise IndexFormatError(
             f"{part.key} has an entry that cannot be used, {entry}: {error}", file=part.key
         ) from error
 
 
-def _describe_binary(stanza: Stanza, columns: list[bytes]) -> Described:
-    joined = b"\n".join(columns)
-    if _USUAL.fullmatch(joined):
-        name, version, architecture, size, sha256, path, source, section = joined.decode("ascii").split("\n")
-    else:
-        name, version, architecture, size, sha256, path, source, section = _unusual(columns)
-    description = stanza.value(_DESCRIPTION)
-    provides = stanza.value(_PROVIDES)
+def _describe_binary(raw: bytes) -> Described:
+    if usual := _USUAL.fullmatch(raw + b"\n"):
+        *columns, description, provides = usual.groups(b"")
+        if all(columns[:_REQUIRED]):
+            return _described(b"\n".join(columns).decode("ascii").split("\n"), description.strip(), provides)
+    stanza = Stanza(raw)
+    return _described(_unusual(stanza.lines(_COLUMNS)), stanza.value(_DESCRIPTION), stanza.value(_PROVIDES))
+
+
+def _described(columns: Sequence[str], description: bytes, provides: bytes) -> Described:
+    name, version, architecture, size, sha256, path, source, section = columns
     summary = description.partition(b"\n")[0]
     return Described(
         name,
@@ -124,7 +152,9 @@ def _identity(package: bytes, version: bytes) -> tuple[str, str]:
     return package.decode("ascii"), version.decode("utf-8", "replace")
 
 
-def _describe_source(stanza: Stanza, columns: list[bytes]) -> Described:
+def _describe_source(raw: bytes) -> Described:
+    stanza = Stanza(raw)
+    columns = stanza.lines(_COLUMNS)
     name, version = _identity(columns[0], columns[1])
     files = _source_files(stanza)
     main = files[0]
