@@ -90,20 +90,21 @@ class ToyIndexReader:
 
     def refresh(self, context: ReadContext, seen: Mapping[str, Any], known: Mapping[str, str]) -> IndexUpdate | None:
         """One conditional request for each distribution."""
-        state, parts, changed = {}, [], False
+        state, parts = {}, []
         for name in context.source.distributions:
-            before = seen.get(name, {})
-            url = self.urls(context.source, seen, f"{name}/INDEX")[0]
-            fetched = context.transfer.get(url, limit=LIMIT, validators=Validators(before.get("etag")))
+            key, before = f"{name}/INDEX", seen.get(name, {})
+            held = not context.force and known.get(key) and known[key] == before.get("digest")
+            url = self.urls(context.source, seen, key)[0]
+            validators = Validators(before["etag"]) if held else None
+            fetched = context.transfer.get(url, limit=LIMIT, validators=validators)
             if fetched is None:
                 state[name] = before
             else:
-                changed = True
                 digest = hashlib.sha256(fetched.content).hexdigest()
                 state[name] = {"etag": fetched.validators.etag, "digest": digest}
                 (context.folder / digest).write_bytes(fetched.content)
-            parts.append(IndexPart(f"{name}/INDEX", state[name]["digest"], name, "main", "", "binary", None))
-        return IndexUpdate(state, parts) if changed or len(known) != len(parts) else None
+            parts.append(IndexPart(key, state[name]["digest"], name, "main", "", "binary", None))
+        return None if state == seen and not context.force else IndexUpdate(state, parts)
 
     def entries(self, context: ReadContext, part: IndexPart) -> Iterator[RawEntry]:
         """The lines of a file that ``refresh`` fetched."""

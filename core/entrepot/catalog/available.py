@@ -259,16 +259,20 @@ class _Replacement:
         self._conn.executemany(
             "INSERT INTO vanishing VALUES (?)", [row for row in live if not self._seen[row[0] - self._low]]
         )
-        self._conn.executemany("UPDATE available SET vanished_at = NULL WHERE id = ?", self._returned)
+        execute("CREATE TEMP TABLE IF NOT EXISTS returned (id INTEGER PRIMARY KEY)")
+        execute("DELETE FROM returned")
+        self._conn.executemany("INSERT INTO returned VALUES (?)", self._returned)
+        execute("UPDATE available SET vanished_at = NULL WHERE id IN (SELECT id FROM returned)")
         changed = execute(
             """
             SELECT count(*) FROM (
                 SELECT name, architecture FROM available JOIN vanishing USING (id)
                 INTERSECT
-                SELECT name, architecture FROM available WHERE index_id = ? AND id >= ?
+                SELECT name, architecture FROM available
+                WHERE index_id = :index AND id >= :first OR id IN (SELECT id FROM returned)
             )
             """,
-            [self._index_id, self._first_new],
+            {"index": self._index_id, "first": self._first_new},
         ).fetchone()[0]
         removed = execute(
             "UPDATE available SET vanished_at = ? WHERE id IN (SELECT id FROM vanishing)", [self._now]
