@@ -28,7 +28,7 @@ FIELDS = {
     "Description-md5": ["0"],
     "Package-Type": ["deb"],
     "SHA1": ["1"],
-    "sha512": ["2"],
+    "SHA512": ["2"],
     "Tag": ["a::b,\n c::d", "x\n Version: 9"],
     "# Version": ["9"],
     "Multi-Arch": ["same"],
@@ -37,16 +37,23 @@ FIELDS = {
 
 @st.composite
 def stanzas(draw: st.DrawFn) -> bytes:
-    """Mostly what every package has; sometimes without a field, with one twice, in other capitals or crowded."""
-    names = draw(st.permutations(sorted(FIELDS)))
-    names = [name for name in names if draw(st.integers(0, 30))]
-    names += draw(st.lists(st.sampled_from(sorted(FIELDS)), max_size=1))
-    lines = []
-    for name in names:
-        value = draw(st.sampled_from(FIELDS[name])) if not draw(st.integers(0, 5)) else FIELDS[name][0]
-        spelled = draw(st.sampled_from((name.lower(), name.upper()))) if not draw(st.integers(0, 30)) else name
-        lines.append(f"{spelled}:{'' if not draw(st.integers(0, 30)) else ' '}{value}")
-    return "\n".join(lines).encode()
+    """What every package has, in any order, with up to three things that are not as usual."""
+    fields = [(name, " ", FIELDS[name][0]) for name in draw(st.permutations(sorted(FIELDS)))]
+    for _ in range(draw(st.integers(0, 3))):
+        at = draw(st.integers(0, len(fields) - 1))
+        name, blank, value = fields[at]
+        match draw(st.sampled_from(("value", "value", "value", "missing", "twice", "capitals", "crowded"))):
+            case "value":
+                fields[at] = name, blank, draw(st.sampled_from(FIELDS.get(name, [value])))
+            case "missing":
+                del fields[at]
+            case "twice":
+                fields.append((name, blank, draw(st.sampled_from(FIELDS.get(name, [value])))))
+            case "capitals":
+                fields[at] = draw(st.sampled_from((name.lower(), name.upper()))), blank, value
+            case "crowded":
+                fields[at] = name, "", value
+    return "\n".join(f"{name}:{blank}{value}" for name, blank, value in fields).encode()
 
 
 def described(raw: bytes) -> Described | str:
