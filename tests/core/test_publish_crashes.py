@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 
 import pytest
 
-from entrepot.errors import StorageError
 from entrepot.publish.lease import LEASE_SECONDS
-from entrepot_storage.wrappers import FaultyStorage
 from support.debs import make_deb, make_source
 from support.tree_checker import StampSignatures, contents, packages_in
-from support.workspaces import Depot
+from support.workspaces import Depot, crashes
 
 SIGNATURES = StampSignatures()
 OLD = frozenset({"main:hello:amd64=1.0-1", "main:data:all=1.0-1"})
 NEW = OLD | {"main:hello:amd64=1:2.0-1", "contrib:extra:amd64=1.0-1", "contrib:extra:source=1.0-1"}
-FEWEST_CALLS = 12
-"""Fewer mutating calls than this are no publication, so the test would test nothing."""
 
 
 @dataclass(frozen=True)
@@ -61,27 +56,6 @@ def begin(versions: Depot, folder: Path, published: Sequence[int]) -> Depot:
         depot.clock.advance(minutes=1)
     depot.close()
     return depot
-
-
-def crashes(begun: Depot, folder: Path, wanted: int, *, after: bool) -> Iterator[Depot]:
-    """The workspace and its tree after a publisher died at its first write, at its second, ... until none is left.
-
-    It died as far as the tree can tell: nothing reaches it any more. Its lease has run out when it is handed over.
-    """
-    for call in count(1):
-        depot = begun.copy(folder / str(call))
-        depot.storage = storage = FaultyStorage(depot.storage, fail_at=call, after=after, dead=True)
-        try:
-            depot.publish(version=wanted)
-        except StorageError:
-            assert storage.failed
-        if not storage.failed:
-            assert call > FEWEST_CALLS
-            return
-        depot.storage = storage.inner
-        depot.clock.advance(seconds=LEASE_SECONDS)
-        yield depot
-        depot.close()
 
 
 def undisturbed(begun: Depot, folder: Path, wanted: int) -> dict[str, dict[str, bytes]]:

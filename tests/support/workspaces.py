@@ -18,18 +18,22 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from entrepot.contracts import Signer, SignerFactory, SigningKey, Storage, StorageFactory
+from entrepot.errors import StorageError
 from entrepot.hookspecs import hookimpl
 from entrepot.models import Distribution, Scalar, SourceDraft
+from entrepot.publish.lease import LEASE_SECONDS
 from entrepot.services import imports, publishing, repositories, sources, workspaces
 from entrepot.sync import SyncResult
 from entrepot.workspace import Workspace
 from entrepot_storage.local import LocalStorage
+from entrepot_storage.wrappers import FaultyStorage
 from support.apt_repository import Key
 from support.gnupg import gnupg_home, make_key
 from support.signers import StampSigner
@@ -82,7 +86,7 @@ class Depot:
         through: bool = False,
         plugins: Sequence[tuple[str, object]] = (),
     ) -> None:
-        self._take(folder, plugins, key)
+        self._take(folder, plugins, key, url or "https://packages.example.org/")
         self.home.mkdir(parents=True)
         if key is not None:
             (self.home / "entrepot.toml").write_text(f'[signers.gpg]\nhome = "{key.home}"\n')
@@ -92,14 +96,14 @@ class Depot:
             REPOSITORY,
             format_name="apt",
             publish_to="tree:" if through else str(self.tree),
-            public_url=url or "https://packages.example.org/",
+            public_url=self.url,
             sign=key is not None,
         )
         if stamp:
             self.workspace.catalog.repositories.update(repository, {"signer": StampSigner.name})
 
-    def _take(self, folder: Path, plugins: Sequence[tuple[str, object]], key: Key | None) -> None:
-        self.key = key
+    def _take(self, folder: Path, plugins: Sequence[tuple[str, object]], key: Key | None, url: str) -> None:
+        self.key, self.url = key, url
         self.folder, self.home, self.tree = folder, folder / "home", folder / "tree"
         self.storage: Storage = LocalStorage(self.tree)
         self.clock = Clock()
@@ -114,7 +118,7 @@ class Depot:
         """The same in another folder, with a tree of its own where it goes ``through``. Close this one first."""
         shutil.copytree(self.folder, folder)
         copied = Depot.__new__(Depot)
-        copied._take(folder, self._plugins[1:], self.key)
+        copied._take(folder, self._plugins[1:], self.key, self.url)
         copied.clock.time = self.clock.time
         return copied
 
@@ -174,6 +178,27 @@ class Depot:
         assert not batch.waiting, [result.message for result in batch.waiting]
         assert batch.version
         return batch.version.number
+
+
+def crashes(begun: Depot, folder: Path, wanted: int, *, after: bool) -> Iterator[Depot]:
+    """The workspace and its tree after a publisher died at its first write, at its second, ... until none is left.
+
+    It died as far as the tree can tell: nothing reaches it any more. Its lease has run out when it is handed over.
+    """
+    for call in count(1):
+        depot = begun.copy(folder / str(call))
+        depot.storage = storage = FaultyStorage(depot.storage, fail_at=call, after=after, dead=True)
+        try:
+            depot.publish(version=wanted)
+        except StorageError:
+            assert storage.failed
+        if not storage.failed:
+            assert call > 8, "fewer writes than this are no publication"
+            return
+        depot.storage = storage.inner
+        depot.clock.advance(seconds=LEASE_SECONDS)
+        yield depot
+        depot.close()
 
 
 class _DepotPlugin:
