@@ -1,4 +1,4 @@
-"""RPM repositories (Fedora, RHEL and its kin, openSUSE and everything that dnf reads) as a plugin: one package format."""
+"""RPM repositories (Fedora, RHEL and their kin, openSUSE, all that dnf reads) as a plugin: one package format."""
 
 from __future__ import annotations
 
