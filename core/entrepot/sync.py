@@ -60,7 +60,7 @@ def sync(catalog: Catalog, format_: Format, context: ReadContext) -> SyncResult:
     with catalog.transaction():
         _require_unchanged(catalog, source, before)
         counts = _write(catalog, format_, context, update)
-        packages = catalog.available.count(source)
+        packages = counts.total
         catalog.sources.save_state(source, _changed(before, update, packages, context))
     context.progress(ProgressEvent("sync.index", "Index updated", "completed", packages, packages, "packages"))
     warnings = list(update.warnings)

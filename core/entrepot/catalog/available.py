@@ -77,11 +77,6 @@ class AvailableTable:
         )
         execute(f"DELETE FROM available WHERE index_id IN ({of_source})", [source.id])
 
-    def count(self, source: Source) -> int:
-        """How many packages a source offers now."""
-        sql = f"SELECT count(*) {FROM} WHERE s.id = ? AND a.vanished_at IS NULL"
-        return int(self._db.conn.execute(sql, [source.id]).fetchone()[0])
-
     def get(self, available_id: int) -> Available:
         """One row, vanished or not."""
         for row in self._select("a.id = ?", [available_id]):
@@ -189,14 +184,14 @@ class _Replacement:
         self._seen = bytearray(high - low + 1)
         self._first_new = int(self._conn.execute("SELECT coalesce(max(id), 0) + 1 FROM available").fetchone()[0])
         self._next = self._first_new
-        self._unchanged = 0
+        self._added = self._unchanged = 0
         self._returned: list[tuple[int]] = []
 
     def run(self, entries: Iterable[RawEntry]) -> SyncCounts:
         stream = iter(entries)
         while batch := list(islice(stream, BATCH)):
             self._write(batch)
-        added = self._next - self._first_new + len(self._returned)
+        added = self._added + len(self._returned)
         if not self._seen:
             return SyncCounts(added=added)
         removed, changed = self._sweep()
@@ -204,16 +199,8 @@ class _Replacement:
 
     def _write(self, batch: Sequence[RawEntry]) -> None:
         fresh = {entry.digest: entry.raw for entry in batch}
-        sql = f"SELECT digest, id, vanished_at FROM available WHERE index_id = ? AND digest IN ({_marks(fresh)})"
-        for digest, row_id, vanished in self._conn.execute(sql, [self._index_id, *fresh]):
-            del fresh[digest]
-            if row_id >= self._first_new or self._seen[row_id - self._low]:
-                continue  # a stanza that stands twice in the index
-            self._seen[row_id - self._low] = 1
-            if vanished is None:
-                self._unchanged += 1
-            else:
-                self._returned.append((row_id,))
+        if self._seen:
+            self._leave_out_known(fresh)
         if not fresh:
             return
         values, raws = [], []
@@ -240,12 +227,31 @@ class _Replacement:
             )
             raws.append((self._next, raw))
             self._next += 1
-        self._conn.executemany(
+        written = self._conn.executemany(
             "INSERT INTO available (id, index_id, name, version, architecture, size, summary, section, source_name,"
-            " provides, sha256, location, version_key, digest, description) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            " provides, sha256, location, version_key, digest, description) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+            " ON CONFLICT (index_id, digest) DO NOTHING",
             values,
-        )
+        ).rowcount
+        self._added += written
+        if written < len(values):  # a stanza stands twice in the index
+            held = self._conn.execute("SELECT id FROM available WHERE id >= ?", [values[0][0]])
+            ids = {row[0] for row in held}
+            raws = [row for row in raws if row[0] in ids]
         self._conn.executemany("INSERT INTO available_raw (id, raw) VALUES (?, ?)", raws)
+
+    def _leave_out_known(self, fresh: dict[bytes, bytes]) -> None:
+        """Takes out of ``fresh`` what the catalog holds already, and notes that it was seen."""
+        sql = f"SELECT digest, id, vanished_at FROM available WHERE index_id = ? AND digest IN ({_marks(fresh)})"
+        for digest, row_id, vanished in self._conn.execute(sql, [self._index_id, *fresh]):
+            del fresh[digest]
+            if row_id >= self._first_new or self._seen[row_id - self._low]:
+                continue  # a stanza that stands twice in the index
+            self._seen[row_id - self._low] = 1
+            if vanished is None:
+                self._unchanged += 1
+            else:
+                self._returned.append((row_id,))
 
     def _sweep(self) -> tuple[int, int]:
         """Marks what was not seen as vanished; answers how many, and for how many of them another entry came."""

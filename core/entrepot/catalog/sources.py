@@ -86,16 +86,22 @@ class SourcesTable:
 
     def save_state(self, source: Source, state: SourceState) -> None:
         """Replaces what the last sync saw."""
-        self._db.table("source_state").upsert(
-            {
-                "source_id": source.id,
-                "generation": state.generation,
-                "state": to_json(state.state),
-                "packages": state.packages,
-                "checked_at": to_text(state.checked_at) if state.checked_at else None,
-                "changed_at": to_text(state.changed_at) if state.changed_at else None,
-            },
-            pk="source_id",
+        # Not sqlite-utils' upsert: that makes and drops a table to find out what SQLite can do, in every process.
+        self._db.conn.execute(
+            """
+            INSERT INTO source_state (source_id, generation, state, packages, checked_at, changed_at)
+            VALUES (?, ?, ?, ?, ?, ?)
+            ON CONFLICT (source_id) DO UPDATE SET generation = excluded.generation, state = excluded.state,
+                packages = excluded.packages, checked_at = excluded.checked_at, changed_at = excluded.changed_at
+            """,
+            [
+                source.id,
+                state.generation,
+                to_json(state.state),
+                state.packages,
+                to_text(state.checked_at) if state.checked_at else None,
+                to_text(state.changed_at) if state.changed_at else None,
+            ],
         )
 
     def indexes(self, source: Source) -> Mapping[str, tuple[int, str, int]]:
