@@ -16,6 +16,9 @@ from entrepot.models import Available
 FULL_TEXT_DEPTH = 2000
 """Hits of the full text that are ranked; more are not looked at, which bounds the time of a search for ``lib``."""
 
+MOST_WORDS = 32
+"""Words of the full text that are looked for; further ones are not looked at."""
+
 
 @dataclass(frozen=True, slots=True)
 class Filters:
@@ -85,7 +88,7 @@ class Search:
             f"SELECT DISTINCT a.name {FROM} WHERE a.name >= ? AND a.name < ?{where} ORDER BY a.name LIMIT ?",
             [text, text + "\U0010ffff", *parameters, count],
         )
-        if words := re.findall(r"\w+", text):
+        if words := re.findall(r"\w+", text)[:MOST_WORDS]:
             query = " ".join(f'"{word}"' for word in words) + "*"
             collect(
                 f"""
