@@ -11,9 +11,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from entrepot.errors import PackageError
-from entrepot_plugins.apt.archive import shown
 from entrepot_plugins.apt.pool import source_of
 from entrepot_plugins.apt.version import DebianVersions
+from entrepot_plugins.shared.unpacked import shown
 
 _FORBIDDEN = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
 _FIELD_NAME = re.compile(rb"[!\"$-,.-9;-~][!-9;-~]*")  # policy 5.1: printable ASCII, no colon, no # or - in front

@@ -13,12 +13,13 @@ from entrepot.contracts import SignatureCheck
 from entrepot.errors import PackageError
 from entrepot.models import SOURCE_ARCHITECTURE, PackageInfo, RemoteFile
 from entrepot_plugins.apt import dsc
-from entrepot_plugins.apt.archive import ArMember, Unpacked, ar_members, member_bytes, shown
+from entrepot_plugins.apt.archive import ArMember, ar_members, member_bytes
 from entrepot_plugins.apt.control import Field, Stanza, compose, file_name, parse_stanza
-from entrepot_plugins.apt.digests import Digests, measure, opened
 from entrepot_plugins.apt.entry import provided_names
 from entrepot_plugins.apt.pool import source_of
 from entrepot_plugins.apt.tarball import Kind, Tarball
+from entrepot_plugins.shared.digests import Digests, measure, opened
+from entrepot_plugins.shared.unpacked import Unpacked, shown
 
 _BINARY_SUFFIXES = (".deb", ".udeb", ".ddeb")
 _SOURCE_SUFFIX = ".dsc"

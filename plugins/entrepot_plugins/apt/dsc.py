@@ -13,9 +13,9 @@ from pathlib import Path
 
 from entrepot.errors import PackageError
 from entrepot.models import SOURCE_ARCHITECTURE, PackageInfo, RemoteFile
-from entrepot_plugins.apt.archive import shown
 from entrepot_plugins.apt.control import LONGEST_FILE_NAME, Stanza, compose, file_name, parse_stanza
-from entrepot_plugins.apt.digests import Digests, measure, opened
+from entrepot_plugins.shared.digests import Digests, measure, opened
+from entrepot_plugins.shared.unpacked import shown
 
 LONGEST_DSC = 4 << 20
 MOST_FILES = 100

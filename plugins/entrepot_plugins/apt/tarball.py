@@ -15,7 +15,7 @@ from enum import Enum
 from typing import NoReturn
 
 from entrepot.errors import PackageError
-from entrepot_plugins.apt.archive import CHUNK, Unpacked, shown
+from entrepot_plugins.shared.unpacked import CHUNK, Unpacked, shown
 
 BLOCK = 512
 LONGEST_NAME = 4096

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from entrepot.errors import PackageError
 from entrepot.models import PackageFile, Sha256
-from entrepot_plugins.apt.archive import CHUNK, shown
+from entrepot_plugins.shared.unpacked import CHUNK, shown
 
 
 @dataclass(frozen=True, slots=True)
