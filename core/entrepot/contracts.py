@@ -483,6 +483,10 @@ class SignerFactory(Protocol):
         ...
 
 
+def _no_text(*_: object, **__: object) -> Mapping[str, RenderedFile]:
+    raise AssertionError("these tools render no text")
+
+
 @dataclass(frozen=True, slots=True)
 class TreeTools:
     """What the core does for a tree builder: compress by pieces, sign, tell the time."""
@@ -493,6 +497,9 @@ class TreeTools:
     A change of what ``entry`` writes has to change ``entry.__qualname__`` or the format's ``render_generation``."""
     signer: Signer | None
     now: dt.datetime
+    render_text: Callable[..., Mapping[str, RenderedFile]] = _no_text
+    """``render_text(chunks, compressions=("gz",))``: a text that is no index of packages (advisories, groups), where
+    ``chunks()`` gives it from its start. What did not change is not compressed again."""
 
 
 class TreeBuilder(Protocol):

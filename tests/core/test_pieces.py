@@ -274,6 +274,22 @@ def test_a_body_can_be_read_twice(tmp_path: Path) -> None:
     assert content(file) == content(file)
 
 
+@pytest.mark.parametrize("chunks", [[], [b"all of it"], [b"a", b"", b"text " * 100_000, b"z"]])
+def test_a_text_that_is_no_index_has_every_compression(tmp_path: Path, chunks: list[bytes]) -> None:
+    rendered = contents(numbered(0).renderer(tmp_path).text(lambda: chunks, COMPRESSIONS))
+    for name in COMPRESSIONS:
+        assert unpack(name, rendered[name]) == rendered[""] == b"".join(chunks)
+
+
+def test_a_text_that_did_not_change_is_not_compressed_again(tmp_path: Path) -> None:
+    renderer = numbered(0).renderer(tmp_path)
+    first = contents(renderer.text(lambda: [b"the ", b"same"]))
+    before = sorted(tmp_path.rglob("*.*"))
+    assert contents(renderer.text(lambda: [b"the same"])) == first
+    assert sorted(tmp_path.rglob("*.*")) == before
+    assert contents(renderer.text(lambda: [b"another"])) != first
+
+
 def test_an_entry_that_cannot_be_rendered_leaves_nothing_behind(tmp_path: Path) -> None:
     def broken(published: PublishedEntry) -> bytes:
         if published.raw.startswith(b"Package: p99\n"):

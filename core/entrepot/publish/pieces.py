@@ -17,6 +17,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -30,6 +31,9 @@ Load = Callable[[Sequence[int]], Iterable[PublishedEntry]]
 """The packages of these ids, one for each and in the order of the ids."""
 
 EntryText = Callable[[PublishedEntry], bytes]
+
+Chunks = Callable[[], Iterable[bytes]]
+"""A text, from its start each time it is asked for."""
 
 PIECE_MIN = 256
 PIECE_MAX = 2048
@@ -165,44 +169,63 @@ class IndexRenderer:
         ``UsageError`` for a compression that is not offered, ``NotFoundError`` if a package cannot be loaded,
         ``StorageError`` if the cache cannot be written. Memory is bounded: texts pass through, one at a time.
         """
-        names = dict.fromkeys(("", *compressions))
-        files = [_Assembly(make_codec(name, self._levels)) for name in names]
-        for file in files:
-            file.add_text(head)
         salt = f"{self._salt}\n{entry.__module__}.{entry.__qualname__}\n".encode()
+        files = self._assemblies(compressions)
+        for file in files.values():
+            file.add_text(head)
         for ids, digests in _pieces(refs):
-            self._add_piece(files, hashlib.blake2b(salt + digests, digest_size=20).hexdigest(), ids, entry)
-        for file in files:
+            key = hashlib.blake2b(salt + digests, digest_size=20).hexdigest()
+            self._add_piece(files.values(), key, partial(self._texts, ids, entry))
+        for file in files.values():
             file.add_text(tail)
-        return {name: file.rendered(name) for name, file in zip(names, files, strict=True)}
+        return {name: file.rendered(name) for name, file in files.items()}
 
-    def _add_piece(self, files: Sequence[_Assembly], key: str, ids: Sequence[int], entry: EntryText) -> None:
+    def text(self, chunks: Chunks, compressions: Sequence[str] = ("gz",)) -> Mapping[str, RenderedFile]:
+        """A text that is no index of packages, by compression, plain (``""``) always among them.
+
+        It is read once more where it is not in the cache as it is. Errors are those of ``__call__``.
+        """
+        state = hashlib.blake2b(b"text\n", digest_size=20)
+        for chunk in chunks():
+            state.update(chunk)
+        files = self._assemblies(compressions)
+        self._add_piece(files.values(), state.hexdigest(), chunks)
+        return {name: file.rendered(name) for name, file in files.items()}
+
+    def _assemblies(self, compressions: Sequence[str]) -> Mapping[str, _Assembly]:
+        return {name: _Assembly(make_codec(name, self._levels)) for name in dict.fromkeys(("", *compressions))}
+
+    def _add_piece(self, files: Iterable[_Assembly], key: str, texts: Chunks) -> None:
         missing = [file for file in files if not file.add_piece(self._cache.path(key, file.codec))]
         if not missing:
             return
-        self._render(key, [file.codec for file in missing], ids, entry)
+        self._render(key, [file.codec for file in missing], texts)
         for file in missing:
             path = self._cache.path(key, file.codec)
             if not file.add_piece(path):
                 raise StorageError(f"{path} was written and is damaged already", hint="check the disk", path=str(path))
 
-    def _render(self, key: str, codecs: Sequence[Codec], ids: Sequence[int], entry: EntryText) -> None:
+    def _render(self, key: str, codecs: Sequence[Codec], texts: Chunks) -> None:
         with ExitStack() as stack:
             writers = [stack.enter_context(self._cache.writer(key, codec)) for codec in codecs]
-            count = 0
-            texts: list[bytes] = []
+            gathered: list[bytes] = []
             size = 0
-            for count, published in enumerate(self._load(ids), 1):  # noqa: B007
-                texts.append(entry(published))
-                size += len(texts[-1])
+            for text in texts():
+                gathered.append(text)
+                size += len(text)
                 if size >= CHUNK:
-                    _feed(writers, texts)
+                    _feed(writers, gathered)
                     size = 0
-            if count != len(ids):
-                raise NotFoundError(f"{len(ids) - count} packages of a version are not in the catalog any more")
-            _feed(writers, texts)
+            _feed(writers, gathered)
             for writer in writers:
                 writer.commit()
+
+    def _texts(self, ids: Sequence[int], entry: EntryText) -> Iterator[bytes]:
+        count = 0
+        for count, published in enumerate(self._load(ids), 1):  # noqa: B007
+            yield entry(published)
+        if count != len(ids):
+            raise NotFoundError(f"{len(ids) - count} packages of a version are not in the catalog any more")
 
 
 def _feed(writers: Sequence[PieceWriter], texts: list[bytes]) -> None:

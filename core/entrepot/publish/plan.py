@@ -134,7 +134,8 @@ class Planner:
     def _build(self, distribution: Distribution, version: Version) -> Iterator[TreeFile]:
         view = CatalogView(self._catalog, self._repository, distribution, version.number)
         salt = f"{self._format.name} {self._format.tree.render_generation}"
-        tools = TreeTools(IndexRenderer(self._cache, view.load, salt=salt), self._signer, self._now)
+        renderer = IndexRenderer(self._cache, view.load, salt=salt)
+        tools = TreeTools(renderer, self._signer, self._now, renderer.text)
         return self._format.tree.build(view, tools)
 
     def _front(self) -> Iterator[TreeFile]:
