@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from entrepot.publish.lease import LEASE_SECONDS
+from entrepot.publish.lease import LEASE_KEY, LEASE_SECONDS
+from entrepot_storage.wrappers import DryRunStorage
 from support.debs import make_deb, make_source
 from support.tree_checker import StampSignatures, contents, packages_in
 from support.workspaces import Depot, crashes
@@ -72,6 +73,24 @@ def undisturbed(begun: Depot, folder: Path, wanted: int) -> dict[str, dict[str, 
         found[status] = contents(depot.tree)
         depot.close()
     return found
+
+
+def test_what_a_client_reads_first_is_written_last(versions: Depot, tmp_path: Path) -> None:
+    depot = begin(versions, tmp_path, [1])
+    depot.storage = dry = DryRunStorage(depot.storage)
+    depot.publish(version=3)
+    ranks = [_rank(operation.key) for operation in dry.operations if operation.key != LEASE_KEY]
+    assert ranks == sorted(ranks)
+    assert set(ranks) == {0, 1, 2, 3, 4}
+
+
+def _rank(path: str) -> int:
+    """When a file may be written: packages, what no name in use leads to, plain indexes, Release, InRelease."""
+    if path.startswith("pool/"):
+        return 0
+    if "/by-hash/" in path:
+        return 1
+    return {"Release": 3, "Release.gpg": 3, "InRelease": 4}.get(path.rpartition("/")[2], 2)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
