@@ -18,8 +18,7 @@ from urllib.parse import urlsplit
 from entrepot.errors import UsageError
 from entrepot.models import SOURCE_ARCHITECTURE, Scalar, Secrets, SourceDraft
 from entrepot.transfer.urls import redact, split_user
-
-from .trust import dearmor
+from entrepot_plugins.shared.openpgp import dearmor
 
 SCHEMES = ("http", "https", "file")
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "armhf", "i686": "i386", "ppc64le": "ppc64el"}

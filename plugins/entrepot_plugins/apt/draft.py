@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from entrepot.errors import UsageError
 from entrepot.models import SOURCE_ARCHITECTURE, SourceDraft
+from entrepot_plugins.shared.openpgp import dearmor
 
 from .layout import Place
-from .trust import dearmor
 
 _TOKEN = re.compile(r"[!-~]+")
 _COMPONENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._~-]*(?:/[A-Za-z0-9][A-Za-z0-9+._~-]*)*")

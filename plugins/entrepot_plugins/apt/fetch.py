@@ -17,9 +17,9 @@ from entrepot.contracts import ReadContext
 from entrepot.errors import DigestError, IndexFormatError, MissingError, NotFoundError
 from entrepot.models import IndexPart, RawEntry
 from entrepot.progress import ProgressEvent
+from entrepot_plugins.shared.compression import SUFFIXES, decompress, default_limit
 
 from . import stanzas
-from .compression import SUFFIXES, decompress, default_limit
 from .layout import ALL, Place, WantedIndex, url
 from .release import BY_HASH, ListedFile
 

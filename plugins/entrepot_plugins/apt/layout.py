@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 from entrepot.errors import IndexFormatError, NotFoundError, TrustError, UsageError
 from entrepot.models import SOURCE_ARCHITECTURE, Source
+from entrepot_plugins.shared.compression import SUFFIXES
 
-from .compression import SUFFIXES
 from .release import ListedFile, Release
 
 ALL = "all"

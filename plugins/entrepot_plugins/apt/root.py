@@ -14,8 +14,8 @@ from typing import Any
 
 from entrepot.contracts import Fetched, ReadContext, Validators
 from entrepot.errors import MissingError, TransferError, TrustError, UsageError
+from entrepot_plugins.shared import openpgp
 
-from . import trust
 from .layout import Place, url
 from .release import LIMIT, Release, parse
 
@@ -95,7 +95,7 @@ def _believe(context: ReadContext, place: Place, name: str, content: bytes) -> t
     """The text that may be used, and who signed it."""
     title = f"{name} of {_title(context, place)}"
     if not context.source.verify:
-        return (trust.unwrap(content) if name == IN_RELEASE else content), None
+        return (openpgp.unwrap(content) if name == IN_RELEASE else content), None
     if context.keyring is None:
         raise TrustError(f"{context.source.name} has no keyring to verify it with", hint="set one with --keyring FILE")
     signature = None
@@ -109,7 +109,7 @@ def _believe(context: ReadContext, place: Place, name: str, content: bytes) -> t
                 hint="use --no-verify only for a repository that never signs",
             ) from error
         signature = signed.content if signed else b""
-    verified = trust.verify(content, context.keyring, name=title, signature=signature)
+    verified = openpgp.verify(content, context.keyring, name=title, signature=signature)
     return verified.payload, verified.fingerprint
 
 

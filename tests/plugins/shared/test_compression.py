@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from entrepot.errors import IndexFormatError
-from entrepot_plugins.apt.compression import CHUNK, SUFFIXES, decompress, default_limit
+from entrepot_plugins.shared.compression import CHUNK, SUFFIXES, decompress, default_limit
 from support.apt_repository import COMPRESS
 
 COMPRESSED = [suffix for suffix in SUFFIXES if suffix]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from entrepot.errors import TrustError
-from entrepot_plugins.apt import trust
+from entrepot_plugins.shared import openpgp
 from support.apt_repository import Key, key_maker
 from support.corpus import corpus
 from support.gnupg import gpg
@@ -69,37 +69,37 @@ Keyring = Callable[..., Path]
 
 
 def test_a_clear_signed_text_comes_back_with_its_signer(key: Key, keyring: Keyring) -> None:
-    found = trust.verify(key.clearsign(TEXT), keyring(key), name="InRelease")
+    found = openpgp.verify(key.clearsign(TEXT), keyring(key), name="InRelease")
     assert found.payload.splitlines() == TEXT.splitlines()
     assert found.fingerprint == key.fingerprint
 
 
 def test_a_detached_signature_is_of_exactly_that_text(key: Key, keyring: Keyring) -> None:
     signature = key.detach(TEXT)
-    assert trust.verify(TEXT, keyring(key), name="Release", signature=signature).payload == TEXT
+    assert openpgp.verify(TEXT, keyring(key), name="Release", signature=signature).payload == TEXT
     with pytest.raises(TrustError, match="bad signature"):
-        trust.verify(TEXT + b"Evil: yes\n", keyring(key), name="Release", signature=signature)
+        openpgp.verify(TEXT + b"Evil: yes\n", keyring(key), name="Release", signature=signature)
 
 
 def test_text_around_the_signed_part_is_not_in_the_payload(key: Key, keyring: Keyring) -> None:
-    found = trust.verify(b"Evil: yes\n" + key.clearsign(TEXT) + b"Evil: more\n", keyring(key), name="InRelease")
+    found = openpgp.verify(b"Evil: yes\n" + key.clearsign(TEXT) + b"Evil: more\n", keyring(key), name="InRelease")
     assert b"Evil" not in found.payload
 
 
 def test_two_signed_texts_in_one_file_are_refused(key: Key, other: Key, keyring: Keyring) -> None:
     for both in (key.clearsign(TEXT) * 2, other.clearsign(b"Evil: yes\n") + key.clearsign(TEXT)):
         with pytest.raises(TrustError):
-            trust.verify(both, keyring(key), name="InRelease")
+            openpgp.verify(both, keyring(key), name="InRelease")
 
 
 def test_a_changed_text_is_refused(key: Key, keyring: Keyring) -> None:
     with pytest.raises(TrustError, match="bad signature"):
-        trust.verify(key.clearsign(TEXT).replace(b"stable", b"stabel"), keyring(key), name="InRelease")
+        openpgp.verify(key.clearsign(TEXT).replace(b"stable", b"stabel"), keyring(key), name="InRelease")
 
 
 def test_a_key_that_is_not_in_the_keyring_is_named(key: Key, other: Key, keyring: Keyring) -> None:
     with pytest.raises(TrustError, match=f"not in the source's keyring: {other.fingerprint}"):
-        trust.verify(other.clearsign(TEXT), keyring(key), name="InRelease")
+        openpgp.verify(other.clearsign(TEXT), keyring(key), name="InRelease")
 
 
 def test_the_keys_of_the_user_are_never_used(
@@ -108,36 +108,36 @@ def test_the_keys_of_the_user_are_never_used(
     monkeypatch.setenv("GNUPGHOME", str(other.home))
     monkeypatch.setenv("HOME", str(other.home))
     with pytest.raises(TrustError, match="not in the source's keyring"):
-        trust.verify(other.clearsign(TEXT), keyring(key), name="InRelease")
+        openpgp.verify(other.clearsign(TEXT), keyring(key), name="InRelease")
 
 
 def test_sha_1_is_refused(rsa: Key, keyring: Keyring) -> None:
     with pytest.raises(TrustError, match="uses SHA-1"):
-        trust.verify(rsa.clearsign(TEXT, "--digest-algo", "SHA1"), keyring(rsa), name="InRelease")
+        openpgp.verify(rsa.clearsign(TEXT, "--digest-algo", "SHA1"), keyring(rsa), name="InRelease")
 
 
 def test_md5_is_refused(rsa: Key, keyring: Keyring) -> None:
     signed = rsa.clearsign(TEXT, "--digest-algo", "MD5", "--allow-weak-digest-algos")
     with pytest.raises(TrustError, match="uses MD5"):
-        trust.verify(signed, keyring(rsa), name="InRelease")
+        openpgp.verify(signed, keyring(rsa), name="InRelease")
 
 
 def test_an_expired_key_is_refused_even_for_what_it_signed_before(expired: Key, keyring: Keyring) -> None:
     with pytest.raises(TrustError, match="has expired"):
-        trust.verify(expired.clearsign(TEXT, *PAST), keyring(expired), name="InRelease")
+        openpgp.verify(expired.clearsign(TEXT, *PAST), keyring(expired), name="InRelease")
 
 
 def test_a_revoked_key_is_refused(revoked: Key, keyring: Keyring) -> None:
     signed = (revoked.home / "signed-before").read_bytes()
     with pytest.raises(TrustError, match="is revoked"):
-        trust.verify(signed, keyring(revoked), name="InRelease")
+        openpgp.verify(signed, keyring(revoked), name="InRelease")
 
 
 def test_one_good_signature_among_useless_ones_is_enough(key: Key, other: Key, expired: Key, keyring: Keyring) -> None:
     signed = key.clearsign(TEXT, "--local-user", other.fingerprint)
-    assert trust.verify(signed, keyring(key), name="InRelease").fingerprint == key.fingerprint
+    assert openpgp.verify(signed, keyring(key), name="InRelease").fingerprint == key.fingerprint
     detached = expired.detach(TEXT, *PAST) + b"\n" + key.detach(TEXT)
-    found = trust.verify(TEXT, keyring(key, expired), name="Release", signature=_joined(detached))
+    found = openpgp.verify(TEXT, keyring(key, expired), name="Release", signature=_joined(detached))
     assert found.fingerprint == key.fingerprint
 
 
@@ -147,25 +147,25 @@ def test_a_subkey_is_reported_by_its_primary_key(make: Callable[..., Key], keyri
     listing = gpg(key.home, "--with-colons", "--list-keys", key.fingerprint).decode().splitlines()
     subkey = [line.split(":")[9] for line in listing if line.startswith("fpr:")][1]
     signed = gpg(key.home, "--local-user", f"{subkey}!", "--clearsign", text=TEXT)
-    assert trust.verify(signed, keyring(key), name="InRelease").fingerprint == key.fingerprint
+    assert openpgp.verify(signed, keyring(key), name="InRelease").fingerprint == key.fingerprint
 
 
 @pytest.mark.parametrize("text", [b"", TEXT, b"<html>", b"-----BEGIN PGP SIGNED MESSAGE-----\n\nx\n"])
 def test_what_is_not_signed_is_refused(key: Key, keyring: Keyring, text: bytes) -> None:
     with pytest.raises(TrustError, match="InRelease is not"):
-        trust.verify(text, keyring(key), name="InRelease")
+        openpgp.verify(text, keyring(key), name="InRelease")
 
 
 def test_armored_keys_work_one_or_several(key: Key, other: Key, tmp_path: Path) -> None:
     path = tmp_path / "keys.asc"
     path.write_bytes(b"Some words\n" + other.armored + b"\n" + key.armored.replace(b"\n", b"\r\n"))
-    assert trust.verify(key.clearsign(TEXT), path, name="InRelease").fingerprint == key.fingerprint
-    assert trust.verify(other.clearsign(TEXT), path, name="InRelease").fingerprint == other.fingerprint
+    assert openpgp.verify(key.clearsign(TEXT), path, name="InRelease").fingerprint == key.fingerprint
+    assert openpgp.verify(other.clearsign(TEXT), path, name="InRelease").fingerprint == other.fingerprint
 
 
 def test_armor_without_the_empty_line_works(key: Key) -> None:
     lines = key.armored.splitlines()
-    assert trust.dearmor(b"\n".join(line for line in lines if line)) == key.public
+    assert openpgp.dearmor(b"\n".join(line for line in lines if line)) == key.public
 
 
 @pytest.mark.parametrize(
@@ -175,14 +175,14 @@ def test_a_keyring_without_keys_is_refused(key: Key, tmp_path: Path, bad: bytes)
     path = tmp_path / "keys.gpg"
     path.write_bytes(bad)
     with pytest.raises(TrustError, match="keyring of InRelease cannot be used"):
-        trust.verify(key.clearsign(TEXT), path, name="InRelease")
+        openpgp.verify(key.clearsign(TEXT), path, name="InRelease")
 
 
 @pytest.mark.parametrize("options", [(), ("--armor",)])
 def test_a_secret_key_is_refused(key: Key, options: tuple[str, ...]) -> None:
     secret = gpg(key.home, *options, "--export-secret-keys", key.fingerprint)
     with pytest.raises(ValueError, match="secret key"):
-        trust.dearmor(secret)
+        openpgp.dearmor(secret)
 
 
 def test_a_missing_gpgv_is_explained(
@@ -191,12 +191,12 @@ def test_a_missing_gpgv_is_explained(
     signed, path = key.clearsign(TEXT), keyring(key)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(TrustError, match="gpgv is not installed"):
-        trust.verify(signed, path, name="InRelease")
+        openpgp.verify(signed, path, name="InRelease")
 
 
 def test_the_text_can_be_taken_out_without_a_key(key: Key) -> None:
-    assert trust.unwrap(key.clearsign(TEXT)) == TEXT
-    assert trust.unwrap(TEXT) == TEXT
+    assert openpgp.unwrap(key.clearsign(TEXT)) == TEXT
+    assert openpgp.unwrap(TEXT) == TEXT
 
 
 @pytest.mark.corpus
@@ -204,8 +204,8 @@ def test_the_text_can_be_taken_out_without_a_key(key: Key) -> None:
 def test_real_releases_verify(suite: str) -> None:
     folder = corpus("apt", "debian-updates")
     signed = (folder / "dists" / suite / "InRelease").read_bytes()
-    found = trust.verify(signed, folder / "debian-archive-keyring.gpg", name=suite)
-    assert found.payload.strip() == trust.unwrap(signed).strip()
+    found = openpgp.verify(signed, folder / "debian-archive-keyring.gpg", name=suite)
+    assert found.payload.strip() == openpgp.unwrap(signed).strip()
     assert len(found.fingerprint) == 40
 
 

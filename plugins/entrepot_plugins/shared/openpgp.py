@@ -1,4 +1,4 @@
-"""Verifies what a repository signs, against the keys of one source and nothing else.
+"""Verifies texts that a repository signs, against the keys of one source and nothing else.
 
 ``gpgv`` does the cryptography: it reads no configuration, starts no agent, touches no key ring of the user, and trusts
 exactly the keys it is handed. What it answers on its status channel decides, not its exit code: that is an error as
@@ -75,7 +75,7 @@ def _decode_armor(block: bytes) -> bytes:
 
 
 def unwrap(content: bytes) -> bytes:
-    """The text of an InRelease whose signature nobody asks for; text without a signature around it as it is."""
+    """The text of a clear-signed file whose signature nobody asks for; text without a signature around it as it is."""
     match = _CLEARSIGNED.search(content)
     if not match:
         return content
@@ -83,7 +83,7 @@ def unwrap(content: bytes) -> bytes:
 
 
 def verify(signed: bytes, keyring: Path, *, name: str, signature: bytes | None = None) -> Verified:
-    """What a clear-signed text (InRelease), or a text with its detached ``signature``, really says.
+    """What a clear-signed text (APT's InRelease), or a text with its detached ``signature``, really says.
 
     At least one signature has to be good, by a key of ``keyring`` that is neither expired nor revoked, with a hash
     better than SHA-1; signatures by unknown keys do not matter beside it; a bad one makes everything bad. The payload
