@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import fcntl
 import getpass
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
@@ -62,7 +63,7 @@ class Workspace:
     def create(self) -> None:
         """Makes the folders and the catalog; what is there already stays."""
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for folder in ("keyrings", "secrets", "fetch"):
+        for folder in ("keyrings", "secrets", "fetch", "store"):
             (self.home / folder).mkdir(exist_ok=True, mode=0o700)
         self._open_catalog()
 
@@ -187,14 +188,35 @@ class Workspace:
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """An empty private folder on the workspace's file system, removed at the end."""
+        """An empty private folder on the workspace's file system, removed at the end.
+
+        Who uses one has it locked, and a lock ends with its process: so those that killed processes left go, too.
+        """
         parent = self.home / "scratch"
         parent.mkdir(exist_ok=True, mode=0o700)
-        folder = Path(tempfile.mkdtemp(dir=parent))
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        with ExitStack() as in_use:
+            # One at a time: a new folder must not look like a left one before it is locked.
+            with _folder_lock(parent):
+                for left in parent.iterdir():
+                    with suppress(OSError), _folder_lock(left, wait=False):
+                        shutil.rmtree(left, ignore_errors=True)
+                folder = Path(tempfile.mkdtemp(dir=parent))
+                in_use.enter_context(_folder_lock(folder))
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _folder_lock(folder: Path, *, wait: bool = True) -> Iterator[None]:
+    """Has a folder to itself among those that ask; without ``wait``, ``BlockingIOError`` if somebody else has it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_private(path: Path, data: bytes) -> None:

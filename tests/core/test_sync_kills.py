@@ -75,6 +75,7 @@ def check_failed_and_complete(depot: Depot) -> None:
     assert counts
     assert (counts.added, counts.changed, counts.removed, counts.unchanged) == (2100, 1, 1, 0)
     assert verify_audit(depot.workspace)
+    assert not list((depot.home / "scratch").iterdir())
 
 
 @pytest.mark.parametrize(
