@@ -128,7 +128,7 @@ def test_a_source_that_is_not_there_is_an_error(box: ToyBox) -> None:
         ("()", []),
         ("%", []),
         ("_", []),
-        ("robot " * 5000, ["robot", "robot-arm", "robotics", "tin-robot", "clockwork"]),
+        ("robot " * 5000, ["robot", "robot-arm", "tin-robot", "clockwork"]),
         ("x" * 100_000, []),
         ("\udcff", []),
         ("\U0010ffff", []),

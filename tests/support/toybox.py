@@ -12,19 +12,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import support.toy
 from entrepot.events import ImportResult
-from entrepot.models import Distribution, SourceDraft
+from entrepot.models import Connection, Distribution, SourceDraft
 from entrepot.progress import Progress, silent
 from entrepot.services import imports, repositories, sources, workspaces
 from entrepot.sync import SyncResult
 from entrepot.workspace import Workspace
 from support.toy import ToyUpstream
+from support.upstream import Upstream
 from support.workspaces import Clock
 
 UNSTEADY = {"checked_at", "created_at"}
@@ -127,3 +129,22 @@ class ToyBox:
         """Raises where the full-text index is not that of the rows."""
         connection = self.workspace.catalog.database.conn
         connection.execute("INSERT INTO available_fts(available_fts, rank) VALUES('integrity-check', 1)")
+
+    def states(self) -> list[tuple[str, str]]:
+        """Name and state of every import, oldest first."""
+        rows = self.workspace.catalog.database.query("SELECT name, state FROM imports ORDER BY id")
+        return [(row["name"], row["state"]) for row in rows]
+
+
+@contextmanager
+def served_box(folder: Path) -> Iterator[tuple[ToyBox, Upstream]]:
+    """A toy box that is synced with ``robot`` and ``ball`` of a server, and the server, which knows of no request."""
+    box = ToyBox(folder)
+    with Upstream(root=box.upstream.root) as server:
+        box.upstream.add("robot", 1)
+        box.upstream.add("ball", 1)
+        box.follow(box.upstream.draft(server.url), connection=Connection(retries=0))
+        box.sync()
+        server.forget()
+        yield box, server
+    box.workspace.close()
