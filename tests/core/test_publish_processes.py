@@ -130,9 +130,6 @@ def test_two_publishers_at_once_end_well_or_one_is_told_that_the_other_is_busy(
     assert len(outcomes) == 12
     assert set(outcomes) <= {"published", "busy"}
     assert "published" in outcomes
-    latest = depot.workspace.catalog.publications.latest(
-        depot.workspace.catalog.repositories.distribution("example/stable")
-    )
-    assert latest
-    assert packages_in(depot.tree, "stable", signatures) == PACKAGES[latest.version]
-    assert depot.publish(version=latest.version) == "unchanged"
+    latest = depot.published_version()
+    assert packages_in(depot.tree, "stable", signatures) == PACKAGES[latest]
+    assert depot.publish(version=latest) == "unchanged"

@@ -93,9 +93,9 @@ class AptUpstream:
         """Writes the indexes of every distribution, and signs them."""
         for distribution, suite in self._suites.items():
             listed = [package for package in self._packages if package.distribution == distribution]
-            paths = dict.fromkeys([*suite.indexes, *(path for package in listed for path in package.indexes)])
             suite.indexes = {
-                path: index(*(package.stanza for package in listed if path in package.indexes)) for path in paths
+                path: index(*(package.stanza for package in listed if path in package.indexes))
+                for path in self._all_indexes(suite, listed)
             }
             date = format_datetime(FIRST_DATE + dt.timedelta(minutes=self.writes), usegmt=True).replace("GMT", "UTC")
             for path, content in replace(suite, header={"Date": date} | suite.header).files(self.key).items():
@@ -117,6 +117,16 @@ class AptUpstream:
             options={"sources": True, "udebs": True},
         )
         return replace(whole, **changes)
+
+    def _all_indexes(self, suite: Suite, listed: Sequence[_Listed]) -> list[str]:
+        """Those that list something, those that once did, and the empty ones that a client would miss."""
+        paths = dict.fromkeys([*suite.indexes, *(path for package in listed for path in package.indexes)])
+        if not suite.name.endswith("/"):
+            components = dict.fromkeys(path.partition("/")[0] for path in paths)
+            kinds = [f"binary-{name}/Packages" for name in self.architectures]
+            kinds += ["source/Sources"] if any(path.endswith("/Sources") for path in paths) else []
+            paths |= dict.fromkeys(f"{component}/{kind}" for component in components for kind in kinds)
+        return list(paths)
 
     def _indexes(self, file: Path, distribution: str, component: str) -> tuple[str, ...]:
         kind = {".deb": "Packages", ".udeb": "Packages", ".dsc": "Sources"}[file.suffix]

@@ -173,6 +173,16 @@ class Depot:
         """Publishes; answers the status."""
         return publishing.publish(self.workspace, f"{REPOSITORY}/{name}", version=version, force=force).status
 
+    def published_version(self) -> int:
+        """The version that the newest publication put in place."""
+        sql = "SELECT version FROM publications WHERE state = 'completed' ORDER BY id DESC LIMIT 1"
+        return int(self.workspace.catalog.database.execute(sql).fetchone()[0])
+
+    def needed_files(self) -> set[str]:
+        """The paths of the tree that the catalog does not count as superseded."""
+        sql = "SELECT path FROM published_files WHERE superseded_at IS NULL"
+        return {path for (path,) in self.workspace.catalog.database.execute(sql)}
+
     def _arrived(self, batch: imports.BatchResult) -> int:
         assert not batch.failed, [result.message for result in batch.failed]
         assert not batch.waiting, [result.message for result in batch.waiting]
