@@ -99,7 +99,8 @@ def load_settings(path: Path) -> Settings:
         default_policy=reader.value("default_policy", str, "soft"),
     )
     reader.refuse_unknown()
-    settings.policy(settings.default_policy)
+    if settings.default_policy not in settings.policies:
+        raise reader.error("default_policy", f"must be one of {', '.join(sorted(settings.policies))}")
     return settings
 
 
