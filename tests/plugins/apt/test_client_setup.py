@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
 from entrepot.contracts import Signer, TreeFile, TreeTools
-from entrepot.models import Distribution, Phase
+from entrepot.models import Distribution, Phase, Target
 from entrepot_plugins.apt.tree import AptTree
+from support.pages import Page
 from support.signers import StampSigner
 from support.views import NOW, a_distribution, a_repository, content
 
@@ -30,38 +30,6 @@ def front(
 
 def sources(distributions: Sequence[Distribution], signer: Signer | None = None, **repository: Any) -> str:
     return content(front(distributions, signer, **repository)["example.sources"]).decode()
-
-
-class Page(HTMLParser):
-    """A parsed page: its text, its elements with their attributes, and that every element is closed."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: dict[str, list[str]] = {}
-        self.open: list[str] = []
-        self.feed(text)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag != "meta":
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open:
-            self.texts.setdefault(self.open[-1], []).append(data)
-
-    def having(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.elements if name == tag]
-
-    @property
-    def commands(self) -> list[str]:
-        return [line for text in self.texts.get("code", []) for line in text.splitlines()]
 
 
 def page(distributions: Sequence[Distribution], signer: Signer | None = None, **repository: Any) -> Page:
@@ -114,12 +82,12 @@ def test_sources_of_an_unsigned_repository_say_so() -> None:
     ],
 )
 def test_uris_are_how_clients_reach_the_tree(public_url: str, publish_to: str, uri: str) -> None:
-    text = sources([a_distribution()], public_url=public_url, publish_to=publish_to)
+    text = sources([a_distribution()], public_url=public_url, targets=(Target(1, publish_to),))
     assert f"\nURIs: {uri}\n" in text
 
 
 def test_where_no_url_is_known_there_is_no_sources_file_and_the_page_says_what_to_put_in() -> None:
-    files = front([a_distribution()], StampSigner(), public_url="", publish_to="s3://bucket/tree")
+    files = front([a_distribution()], StampSigner(), public_url="", targets=(Target(1, "s3://bucket/tree"),))
     assert sorted(files) == ["example.asc", "index.html"]
     text = content(files["index.html"]).decode()
     assert "in place of" in text
