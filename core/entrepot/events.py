@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from entrepot.models import Distribution, Finding, Repository, Scalar, Source, SyncCounts, Version
+from entrepot.models import Distribution, Finding, Repository, Scalar, Source, SyncCounts, Target, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +90,13 @@ class VersionCreated:
 
 @dataclass(frozen=True, slots=True)
 class TreePublished:
-    """A version is in place. ``changed`` are the paths whose content is another than before, for caches to forget."""
+    """A version is in place at one target.
+
+    ``changed`` are the paths whose content is another than before, for caches to forget.
+    """
 
     repository: Repository
+    target: Target
     distribution: Distribution
     version: int
     written: int

@@ -152,11 +152,11 @@ def version_created(event: VersionCreated) -> None:
 
 @hookspec
 def tree_published(event: TreePublished) -> None:
-    """A tree is in place. Return and exceptions as in ``source_synced``.
+    """A tree is in place at one target. Return and exceptions as in ``source_synced``.
 
     Example::
 
         @hookimpl
         def tree_published(event):
-            print(event.repository.publish_to, event.written)
+            print(event.target.url, event.written)
     """

@@ -362,13 +362,21 @@ class ImportState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """One place that a repository is published to."""
+
+    id: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Repository:
-    """One published tree: format, where it goes, who signs (None: not signed)."""
+    """One published tree: format, where it goes, where clients find it, who signs (None: not signed)."""
 
     id: int
     name: str
     format: str
-    publish_to: str
+    targets: tuple[Target, ...]
     public_url: str
     signer: str | None
     sign_with: str | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,6 +55,25 @@ STRICT = PolicySettings(
 
 
 @dataclass(frozen=True, slots=True)
+class PublishSettings:
+    """How trees are published and looked after."""
+
+    wait: int = 60
+    """Seconds to wait for another publisher of the same tree."""
+    parallel: int = 16
+    """Writes at once to a storage that is not this machine's."""
+    grace_days: int = 7
+    """Days that a file stays after no version in place names it any more ..."""
+    grace_publications: int = 3
+    """... and publications of its distribution that have to follow. Both have to be over."""
+    gc_share: int = 50
+    """Percent of the files of a tree that ``gc`` removes without being asked twice."""
+    gz: int = 6
+    xz: int = 1
+    zst: int = 9
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of a workspace. Tables of plugins are handed to them as they are."""
 
@@ -68,6 +87,7 @@ class Settings:
     """Bytes of one file that is fetched or uploaded."""
     allow_file_sources: bool = True
     default_policy: str = "soft"
+    publish: PublishSettings = field(default_factory=PublishSettings)
 
     def policy(self, name: str) -> PolicySettings:
         """The policy of this name; ``SettingsError`` that lists those there are."""
@@ -97,6 +117,9 @@ def load_settings(path: Path) -> Settings:
         max_package_size=reader.size("max_package_size", 8 << 30),
         allow_file_sources=reader.value("allow_file_sources", bool, True),  # noqa: FBT003
         default_policy=reader.value("default_policy", str, "soft"),
+        publish=PublishSettings(
+            **{name: reader.size(f"publish.{name}", default, 0) for name, default in asdict(PublishSettings()).items()}
+        ),
     )
     reader.refuse_unknown()
     if settings.default_policy not in settings.policies:
@@ -125,10 +148,10 @@ class _Reader:
             raise self.error(key, f"must be {kind.__name__}, not {type(found).__name__}")
         return found
 
-    def size(self, key: str, default: int) -> int:
+    def size(self, key: str, default: int, least: int = 1) -> int:
         found = self.value(key, int, default)
-        if found < 1:
-            raise self.error(key, "must be at least 1")
+        if found < least:
+            raise self.error(key, f"must be at least {least}")
         return found
 
     def tables(self, key: str) -> Mapping[str, Mapping[str, Any]]:

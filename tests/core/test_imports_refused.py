@@ -159,7 +159,7 @@ def test_what_is_held_or_rejected_is_in_no_version_and_nowhere_in_the_tree(box: 
     box.sync()
     result = box.one("robot")
     assert result.repository_version is None
-    publishing.publish(box.workspace, "window", force=True)
+    publishing.publish(box.workspace, "window", request=publishing.PublishRequest(force=True))
     assert box.members() == ["ball=1"]
     rows = box.workspace.catalog.database.query(
         "SELECT p.name FROM membership m JOIN packages p ON p.id = m.package_id"

@@ -10,7 +10,7 @@ import pytest
 
 from entrepot.contracts import Body, ObjectInfo, ObjectMeta, Storage
 from entrepot.errors import BusyError
-from entrepot.services.publishing import publish
+from entrepot.services.publishing import PublishRequest, publish
 from entrepot_storage.wrappers import CountingStorage
 from support.debs import make_deb
 from support.tree_checker import StampSignatures, indexes_in, packages_in
@@ -82,7 +82,7 @@ def interruptions(depot: Depot, folder: Path, wanted: int, other: int) -> Iterat
             copied.storage = tree
             workspace = copied.opened()
             try:
-                publish(workspace, DISTRIBUTION, version=other)
+                publish(workspace, DISTRIBUTION, request=PublishRequest(other))
             except BusyError as error:
                 failures.append(error)
             finally:

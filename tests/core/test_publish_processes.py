@@ -74,14 +74,14 @@ def test_a_publish_that_is_killed_at_any_moment_leaves_a_whole_tree_and_the_next
 WRITE_BY_WRITE = """
 import sys
 from pathlib import Path
-from entrepot.services.publishing import publish
+from entrepot.services.publishing import PublishRequest, publish
 from entrepot.workspace import Workspace
 
 def tell(event):
     print(event.done, flush=True)
     sys.stdin.readline()
 
-publish(Workspace(Path(sys.argv[1])), "example/stable", tell, version=2)
+publish(Workspace(Path(sys.argv[1])), "example/stable", tell, PublishRequest(2))
 """
 
 
@@ -108,7 +108,7 @@ PUBLISHER = """
 import sys
 from pathlib import Path
 from entrepot.errors import BusyError
-from entrepot.services.publishing import publish
+from entrepot.services.publishing import PublishRequest, publish
 from entrepot.workspace import Workspace
 
 workspace = Workspace(Path(sys.argv[1]))
@@ -116,7 +116,8 @@ print("ready", flush=True)
 sys.stdin.readline()
 for turn in range(6):
     try:
-        print(publish(workspace, "example/stable", version=(turn + int(sys.argv[2])) % 2 + 1, force=True).status)
+        request = PublishRequest((turn + int(sys.argv[2])) % 2 + 1, force=True)
+        print(publish(workspace, "example/stable", request=request).status)
     except BusyError:
         print("busy")
 """

@@ -17,6 +17,7 @@ from entrepot.models import (
     PackageInfo,
     PublishedEntry,
     Repository,
+    Target,
     Sha256,
 )
 
@@ -29,7 +30,7 @@ def a_repository(**changes: Any) -> Repository:
         id=1,
         name="example",
         format="apt",
-        publish_to="file:///srv/example",
+        targets=(Target(1, "file:///srv/example"),),
         public_url="https://packages.example.org/",
         signer="gpg",
         sign_with=None,

@@ -88,8 +88,9 @@ class Depot:
     ) -> None:
         self._take(folder, plugins, key, url or "https://packages.example.org/")
         self.home.mkdir(parents=True)
-        if key is not None:
-            (self.home / "entrepot.toml").write_text(f'[signers.gpg]\nhome = "{key.home}"\n')
+        # Nobody waits for a publisher that is further up in the same test.
+        settings = "[publish]\nwait = 0\n" + (f'[signers.gpg]\nhome = "{key.home}"\n' if key else "")
+        (self.home / "entrepot.toml").write_text(settings)
         workspaces.initialise(self.workspace)
         repository = repositories.create_repository(
             self.workspace,
@@ -171,7 +172,7 @@ class Depot:
 
     def publish(self, name: str = "stable", version: int | None = None, *, force: bool = False) -> str:
         """Publishes; answers the status."""
-        return publishing.publish(self.workspace, f"{REPOSITORY}/{name}", version=version, force=force).status
+        return publishing.publish(self.workspace, f"{REPOSITORY}/{name}", request=publishing.PublishRequest(version, force=force)).status
 
     def published_version(self) -> int:
         """The version that the newest publication put in place."""

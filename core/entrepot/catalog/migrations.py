@@ -153,7 +153,6 @@ def repositories_and_versions(db: Database) -> None:
             "id": int,
             "name": str,
             "format": str,
-            "publish_to": str,
             "public_url": str,
             "signer": str,
             "sign_with": str,
@@ -163,9 +162,17 @@ def repositories_and_versions(db: Database) -> None:
             "created_at": str,
         },
         pk="id",
-        not_null={"name", "format", "publish_to"},
+        not_null={"name", "format"},
     )
     _table(db, "repositories").create_index(["name"], unique=True)
+    _table(db, "targets").create(
+        {"id": int, "repository_id": int, "url": str, "collections": int},
+        pk="id",
+        foreign_keys=[("repository_id", "repositories", "id")],
+        not_null={"repository_id", "url"},
+        defaults={"collections": 0},
+    )
+    _table(db, "targets").create_index(["repository_id", "url"], unique=True)
     _table(db, "distributions").create(
         {
             "id": int,
@@ -295,7 +302,7 @@ def publications_and_files(db: Database) -> None:
     _table(db, "publications").create(
         {
             "id": int,
-            "repository_id": int,
+            "target_id": int,
             "distribution_id": int,
             "version": int,
             "settings_digest": str,
@@ -303,16 +310,17 @@ def publications_and_files(db: Database) -> None:
             "signed_by": str,
             "written": int,
             "bytes": int,
+            "requests": str,
             "created_at": str,
         },
         pk="id",
-        foreign_keys=[("repository_id", "repositories", "id"), ("distribution_id", "distributions", "id")],
+        foreign_keys=[("target_id", "targets", "id"), ("distribution_id", "distributions", "id")],
     )
-    _table(db, "publications").create_index(["distribution_id"])
+    _table(db, "publications").create_index(["distribution_id", "target_id"])
     _table(db, "published_files").create(
         {
             "id": int,
-            "repository_id": int,
+            "target_id": int,
             "distribution_id": int,
             "path": str,
             "phase": int,
@@ -320,12 +328,15 @@ def publications_and_files(db: Database) -> None:
             "sha256": str,
             "published_at": str,
             "superseded_at": str,
+            "superseded_in": int,
         },
         pk="id",
-        foreign_keys=[("repository_id", "repositories", "id"), ("distribution_id", "distributions", "id")],
-        not_null={"repository_id", "path", "sha256"},
+        foreign_keys=[("target_id", "targets", "id"), ("distribution_id", "distributions", "id")],
+        not_null={"target_id", "path", "sha256"},
     )
-    _table(db, "published_files").create_index(["repository_id", "path"], unique=True)
+    _table(db, "published_files").create_index(["target_id", "path"], unique=True)
+    # Payload is looked up by path; what is read in one go, for every publication, is the rest.
+    db.execute("CREATE INDEX published_indexes ON published_files (target_id, distribution_id) WHERE phase > 0")
 
 
 @migrations()

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlite_utils import Database
 
-from entrepot.catalog.database import rows, to_text, to_time
-from entrepot.models import Distribution, Repository
+from entrepot.catalog.database import from_json, rows, to_json, to_text, to_time
+from entrepot.models import Distribution, Target
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """One version put in place. ``settings_digest`` covers all else that its files depend on."""
+    """One version put in place at one target. ``settings_digest`` covers all else that its files depend on."""
 
     id: int
+    target_id: int
     distribution_id: int
     version: int
     settings_digest: str
     signed_by: str | None
     written: int
     bytes: int
+    requests: Mapping[str, int]
     created_at: dt.datetime
 
 
@@ -36,65 +39,92 @@ class ManifestEntry:
     sha256: str
 
 
+class Basis(NamedTuple):
+    """The newest publication that was begun, and how often superseded files were collected."""
+
+    publication: int
+    collections: int
+
+
 class PublicationsTable:
     """Tables ``publications`` and ``published_files``."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def latest(self, distribution: Distribution) -> Publication | None:
-        """The publication whose files are in place now."""
-        columns = "id, distribution_id, version, settings_digest, signed_by, written, bytes, created_at"
-        where = "distribution_id = ? AND state = 'completed'"
+    # -------------------------------------------------------------------------------------------- publications
+
+    def latest(self, target: Target, distribution: Distribution) -> Publication | None:
+        """The publication whose files are in place at a target now."""
+        where = "target_id = ? AND distribution_id = ? AND state = 'completed'"
+        columns = (
+            "id, target_id, distribution_id, version, settings_digest, signed_by, written, bytes, requests, created_at"
+        )
         sql = f"SELECT {columns} FROM publications WHERE {where} ORDER BY id DESC LIMIT 1"
-        for row in rows(self._db, sql, [distribution.id]):
-            return Publication(**(row | {"created_at": to_time(row["created_at"])}))
+        for row in rows(self._db, sql, [target.id, distribution.id]):
+            decoded = {"created_at": to_time(row["created_at"]), "requests": from_json(row["requests"])}
+            return Publication(**(row | decoded))
         return None
 
-    def interrupted(self, distribution: Distribution) -> bool:
-        """Whether the newest publication of a distribution was begun and not ended."""
-        sql = "SELECT state FROM publications WHERE repository_id = ? AND distribution_id = ? ORDER BY id DESC LIMIT 1"
-        found = self._db.conn.execute(sql, [distribution.repository_id, distribution.id]).fetchone()
+    def interrupted(self, target: Target, distribution: Distribution) -> bool:
+        """Whether the newest publication of a distribution at a target was begun and not ended."""
+        sql = "SELECT state FROM publications WHERE target_id = ? AND distribution_id = ? ORDER BY id DESC LIMIT 1"
+        found = self._db.conn.execute(sql, [target.id, distribution.id]).fetchone()
         return bool(found and found[0] == "started")
 
-    def newest(self, distribution: Distribution) -> int:
-        """The id of the publication of a distribution that was begun last, 0 if there is none: it changes with each."""
-        sql = "SELECT coalesce(max(id), 0) FROM publications WHERE repository_id = ? AND distribution_id = ?"
-        return int(self._db.conn.execute(sql, [distribution.repository_id, distribution.id]).fetchone()[0])
+    def basis(self, target: Target, distribution: Distribution) -> Basis:
+        """What changes with every publication that begins and every collection at a target: a plan stands on it."""
+        sql = """
+            SELECT coalesce((SELECT max(id) FROM publications WHERE target_id = t.id AND distribution_id = ?), 0),
+                t.collections FROM targets t WHERE t.id = ?
+        """
+        return Basis(*self._db.conn.execute(sql, [distribution.id, target.id]).fetchone())
 
-    def start(self, distribution: Distribution, version: int, settings_digest: str, now: dt.datetime) -> int:
+    def start(
+        self, target: Target, distribution: Distribution, version: int, settings_digest: str, now: dt.datetime
+    ) -> int:
         """Notes that files which clients read are about to change, and answers the publication's id."""
         sql = """
-            INSERT INTO publications (repository_id, distribution_id, version, settings_digest, state, written, bytes,
-                created_at) VALUES (?, ?, ?, ?, 'started', 0, 0, ?) RETURNING id
+            INSERT INTO publications (target_id, distribution_id, version, settings_digest, state, written, bytes,
+                requests, created_at) VALUES (?, ?, ?, ?, 'started', 0, 0, '{}', ?) RETURNING id
         """
-        values = [distribution.repository_id, distribution.id, version, settings_digest, to_text(now)]
+        values = [target.id, distribution.id, version, settings_digest, to_text(now)]
         return int(self._db.conn.execute(sql, values).fetchone()[0])
 
-    def complete(self, publication_id: int, signed_by: str | None, written: int, size: int) -> None:
+    def complete(
+        self, publication_id: int, signed_by: str | None, written: int, size: int, requests: Mapping[str, int]
+    ) -> None:
         """Notes that a version is in place."""
         self._db.conn.execute(
-            "UPDATE publications SET state = 'completed', signed_by = ?, written = ?, bytes = ? WHERE id = ?",
-            [signed_by, written, size, publication_id],
+            "UPDATE publications SET state = 'completed', signed_by = ?, written = ?, bytes = ?, requests = ?"
+            " WHERE id = ?",
+            [signed_by, written, size, to_json(dict(requests)), publication_id],
         )
 
-    def files(self, repository: Repository, distribution: Distribution | None) -> Mapping[str, ManifestEntry]:
+    # ------------------------------------------------------------------------------------------------- manifest
+
+    def files(self, target: Target, distribution: Distribution | None) -> Mapping[str, ManifestEntry]:
         """The current files of a distribution besides packages, or (None) of the repository as a whole, by path."""
-        where = "repository_id = ? AND phase > 0 AND superseded_at IS NULL AND distribution_id IS ?"
+        where = "target_id = ? AND phase > 0 AND superseded_at IS NULL AND distribution_id IS ?"
         sql = f"SELECT path, phase, size, sha256 FROM published_files WHERE {where}"
-        parameters = [repository.id, distribution.id if distribution else None]
+        parameters = [target.id, distribution.id if distribution else None]
         return {row["path"]: ManifestEntry(**row) for row in rows(self._db, sql, parameters)}
 
-    def payload(self, repository: Repository, path: str) -> ManifestEntry | None:
+    def everything(self, target: Target) -> Iterator[ManifestEntry]:
+        """Every file that a target is known to have, superseded ones included, by path."""
+        sql = "SELECT path, phase, size, sha256 FROM published_files WHERE target_id = ? ORDER BY path"
+        return (ManifestEntry(**row) for row in rows(self._db, sql, [target.id]))
+
+    def payload(self, target: Target, path: str) -> ManifestEntry | None:
         """The package file at a path."""
-        sql = "SELECT path, phase, size, sha256 FROM published_files WHERE repository_id = ? AND path = ?"
-        for row in rows(self._db, sql, [repository.id, path]):
+        sql = "SELECT path, phase, size, sha256 FROM published_files WHERE target_id = ? AND path = ?"
+        for row in rows(self._db, sql, [target.id, path]):
             return ManifestEntry(**row)
         return None
 
     def save(
         self,
-        repository: Repository,
+        target: Target,
         distribution: Distribution | None,
         files: Iterable[ManifestEntry],
         now: dt.datetime,
@@ -103,35 +133,70 @@ class PublicationsTable:
         owner = distribution.id if distribution else None
         self._db.conn.executemany(
             """
-            INSERT INTO published_files (repository_id, distribution_id, path, phase, size, sha256, published_at)
+            INSERT INTO published_files (target_id, distribution_id, path, phase, size, sha256, published_at)
             VALUES (?, ?, ?, ?, ?, ?, ?)
-            ON CONFLICT (repository_id, path) DO UPDATE SET distribution_id = excluded.distribution_id,
+            ON CONFLICT (target_id, path) DO UPDATE SET distribution_id = excluded.distribution_id,
                 phase = excluded.phase, size = excluded.size, sha256 = excluded.sha256,
-                published_at = excluded.published_at, superseded_at = NULL
+                published_at = excluded.published_at, superseded_at = NULL, superseded_in = NULL
             """,
             [
-                (
-                    repository.id,
-                    owner if file.phase else None,
-                    file.path,
-                    file.phase,
-                    file.size,
-                    file.sha256,
-                    to_text(now),
-                )
+                (target.id, owner if file.phase else None, file.path, file.phase, file.size, file.sha256, to_text(now))
                 for file in files
             ],
         )
 
-    def forget(self, repository: Repository) -> None:
-        """Forgets what is in place, for a repository that is published elsewhere from now on."""
-        self._db.conn.execute("DELETE FROM publications WHERE repository_id = ?", [repository.id])
-        self._db.conn.execute("DELETE FROM published_files WHERE repository_id = ?", [repository.id])
-
-    def supersede(self, repository: Repository, paths: Iterable[str], now: dt.datetime) -> None:
+    def supersede(self, target: Target, paths: Iterable[str], publication_id: int, now: dt.datetime) -> None:
         """Notes that files are no longer part of the newest publication: they stay until they are collected."""
         self._db.conn.executemany(
-            "UPDATE published_files SET superseded_at = ?"
-            " WHERE repository_id = ? AND path = ? AND superseded_at IS NULL",
-            [(to_text(now), repository.id, path) for path in paths],
+            "UPDATE published_files SET superseded_at = ?, superseded_in = ?"
+            " WHERE target_id = ? AND path = ? AND superseded_at IS NULL",
+            [(to_text(now), publication_id, target.id, path) for path in paths],
         )
+
+    def forget_files(self, target: Target, paths: Iterable[str]) -> None:
+        """Forgets files that are no longer in a tree."""
+        self._db.conn.executemany(
+            "DELETE FROM published_files WHERE target_id = ? AND path = ?", [(target.id, path) for path in paths]
+        )
+
+    def forget(self, target: Target) -> None:
+        """Forgets all that is in place at a target, for one that is written anew or no longer at all."""
+        self._db.conn.execute("DELETE FROM publications WHERE target_id = ?", [target.id])
+        self._db.conn.execute("DELETE FROM published_files WHERE target_id = ?", [target.id])
+
+    # ----------------------------------------------------------------------------------------------- collection
+
+    def mark_unused_payload(self, target: Target, repository_id: int, now: dt.datetime) -> int:
+        """Supersedes the package files that no version which is, or may become, current names; answers how many.
+
+        A version that is older than the one in place may still be read by a client, so what left the distribution
+        before the version in place was made is what counts as unused.
+        """
+        sql = """
+            UPDATE published_files SET superseded_at = :now, superseded_in = (SELECT max(id) FROM publications)
+            WHERE target_id = :target AND phase = 0 AND superseded_at IS NULL AND path NOT IN (
+                SELECT m.location || '/' || f.name FROM membership m
+                JOIN distributions d ON d.id = m.distribution_id JOIN package_files f ON f.package_id = m.package_id
+                WHERE d.repository_id = :repository AND (m.removed_in IS NULL OR m.removed_in > coalesce((
+                    SELECT p.version FROM publications p WHERE p.target_id = :target AND p.distribution_id = d.id
+                    AND p.state = 'completed' ORDER BY p.id DESC LIMIT 1), 0))
+            )
+        """
+        values = {"now": to_text(now), "target": target.id, "repository": repository_id}
+        return self._db.conn.execute(sql, values).rowcount
+
+    def collecting(self, target: Target) -> None:
+        """Notes that files are about to be removed from a target, or were: plans made before stand on nothing."""
+        self._db.conn.execute("UPDATE targets SET collections = collections + 1 WHERE id = ?", [target.id])
+
+    def expired(self, target: Target, before: dt.datetime, generations: int) -> Sequence[ManifestEntry]:
+        """The files that were superseded before a time and by more than ``generations`` publications since."""
+        sql = """
+            SELECT f.path, f.phase, f.size, f.sha256 FROM published_files f
+            WHERE f.target_id = :target AND f.superseded_at <= :before AND (
+                SELECT count(*) FROM publications p WHERE p.target_id = f.target_id AND p.state = 'completed'
+                AND p.id >= f.superseded_in AND (f.distribution_id IS NULL OR p.distribution_id = f.distribution_id)
+            ) >= :generations ORDER BY f.path
+        """
+        values = {"target": target.id, "before": to_text(before), "generations": generations}
+        return [ManifestEntry(**row) for row in rows(self._db, sql, values)]

@@ -9,8 +9,9 @@ from typing import Any
 from sqlite_utils import Database
 
 from entrepot.catalog.database import from_json, rows, to_json, to_text, to_time
+from entrepot.catalog.publications import PublicationsTable
 from entrepot.errors import AmbiguousError, ConflictError, NotFoundError
-from entrepot.models import Distribution, Repository, Scalar
+from entrepot.models import Distribution, Repository, Scalar, Target
 
 
 class RepositoriesTable:
@@ -20,16 +21,28 @@ class RepositoriesTable:
         self._db = database
 
     def add(self, values: Mapping[str, Any], now: dt.datetime) -> Repository:
-        """Adds a repository; ``values`` are the columns. ``ConflictError`` if the name is taken."""
+        """Adds a repository; ``values`` are columns, and ``targets``, URLs. ``ConflictError`` if the name is taken."""
         name = str(values["name"])
         if self._repositories("name = ?", name):
             raise ConflictError(f"there is a repository called {name!r} already", name=name)
-        self._db.table("repositories").insert(_row(values) | {"created_at": to_text(now)})
-        return self.get(name)
+        columns = {column: value for column, value in values.items() if column != "targets"}
+        self._db.table("repositories").insert(_row(columns) | {"created_at": to_text(now)})
+        return self.set_targets(self.get(name), values["targets"])
 
     def update(self, repository: Repository, values: Mapping[str, Any]) -> Repository:
         """Changes columns of a repository."""
         self._db.table("repositories").update(repository.id, _row(values))
+        return self.get(repository.name)
+
+    def set_targets(self, repository: Repository, urls: Sequence[str]) -> Repository:
+        """Makes ``urls`` the places that a repository is published to; what is known of others is forgotten."""
+        held = {target.url: target for target in repository.targets}
+        for url, target in held.items():
+            if url not in urls:
+                PublicationsTable(self._db).forget(target)
+                self._db.conn.execute("DELETE FROM targets WHERE id = ?", [target.id])
+        new = [(repository.id, url) for url in dict.fromkeys(urls) if url not in held]
+        self._db.conn.executemany("INSERT INTO targets (repository_id, url) VALUES (?, ?)", new)
         return self.get(repository.name)
 
     def get(self, name_or_id: str) -> Repository:
@@ -50,8 +63,7 @@ class RepositoriesTable:
 
     def remove(self, repository: Repository) -> None:
         """Removes a repository that has no distributions; what it published stays where it is."""
-        self._db.conn.execute("DELETE FROM publications WHERE repository_id = ?", [repository.id])
-        self._db.conn.execute("DELETE FROM published_files WHERE repository_id = ?", [repository.id])
+        self.set_targets(repository, [])
         self._db.conn.execute("DELETE FROM repositories WHERE id = ?", [repository.id])
 
     def add_distribution(self, repository: Repository, values: Mapping[str, Any], now: dt.datetime) -> Distribution:
@@ -123,10 +135,24 @@ class RepositoriesTable:
         return self._distributions("r.id = ?", repository.id)
 
     def _repositories(self, where: str, *parameters: Any) -> Sequence[Repository]:
+        found = list(rows(self._db, f"SELECT * FROM repositories WHERE {where} ORDER BY name", parameters))
         return [
-            Repository(**(row | {"options": from_json(row["options"]), "created_at": to_time(row["created_at"])}))
-            for row in rows(self._db, f"SELECT * FROM repositories WHERE {where} ORDER BY name", parameters)
+            Repository(
+                **(
+                    row
+                    | {
+                        "targets": self._targets(row["id"]),
+                        "options": from_json(row["options"]),
+                        "created_at": to_time(row["created_at"]),
+                    }
+                )
+            )
+            for row in found
         ]
+
+    def _targets(self, repository_id: int) -> tuple[Target, ...]:
+        sql = "SELECT id, url FROM targets WHERE repository_id = ? ORDER BY id"
+        return tuple(Target(*row) for row in self._db.conn.execute(sql, [repository_id]))
 
     def _distributions(self, where: str, *parameters: Any) -> Sequence[Distribution]:
         sql = f"""

@@ -127,7 +127,8 @@ def _print_batch(app: App, batch: BatchResult) -> None:
         ]
         app.table(rows, COLUMNS, "nothing to do")
         if batch.publication and batch.publication.status == "published":
-            app.say(f"published version {batch.publication.version} to {batch.publication.repository.publish_to}")
+            places = ", ".join(target.url for target in batch.publication.targets)
+            app.say(f"published version {batch.publication.version} to {places}")
         elif batch.version and not batch.publication:
             app.say(f"version {batch.version.number} is made; publish it with `entrepot publish`")
     if batch.failed:

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from entrepot.cli.app import App, human_size, json_option, pass_app
 from entrepot.errors import BatchError
 
+if TYPE_CHECKING:
+    from entrepot.services.publishing import TargetResult
+
 
 @click.command("publish")
 @click.argument("names", nargs=-1, metavar="[REPO|DIST]...")
 @click.option("--version", "number", type=click.IntRange(0), help="This version of one distribution, not the newest.")
 @click.option("--dry-run", is_flag=True, help="Show what would be written; write nothing.")
-@click.option("--force", is_flag=True, help="Sign and write again, even if nothing changed.")
+@click.option("--force", is_flag=True, help="Sign again, even if nothing changed.")
+@click.option("--full", is_flag=True, help="Write everything, as if nothing were there.")
 @json_option
 @pass_app
-def command_publish(app: App, names: tuple[str, ...], number: int | None, dry_run: bool, force: bool) -> None:
+def command_publish(
+    app: App, names: tuple[str, ...], number: int | None, dry_run: bool, force: bool, full: bool
+) -> None:
     """Put the newest version of distributions in place; of all of them if none is named.
 
     Where nothing changed, nothing is written.
     """
     from entrepot.services import publishing
 
+    request = publishing.PublishRequest(number, dry_run=dry_run, force=force, full=full)
     try:
-        results = publishing.publish_many(
-            app.workspace, names, app.progress, version=number, dry_run=dry_run, force=force
-        )
+        results = publishing.publish_many(app.workspace, names, app.progress, request)
     except BatchError as error:
         if not app.json:
             _print(app, error.results)
@@ -45,13 +51,24 @@ def _print(app: App, results: Sequence[object]) -> None:
 
     for result in results:
         assert isinstance(result, PublishResult)
-        where = f"{result.distribution.path} version {result.version}"
-        if result.status == "unchanged":
-            app.result(None, f"{where}: nothing changed since it was published")
-        elif result.report:
-            written = f"{result.report.written} files written, {human_size(result.report.bytes)}"
-            app.result(None, f"{where}: {written}, {result.report.kept} kept, in {result.repository.publish_to}")
-        elif result.plan:
-            for step, path, size in result.plan.steps():
-                app.result(None, f"{step:9} {human_size(size):>9}  {path}")
-            app.result(None, f"{where}: would write {result.plan.files} files, {human_size(result.plan.size)}")
+        for target in result.targets:
+            _print_target(app, f"{result.distribution.path} version {result.version}", target)
+
+
+def _print_target(app: App, what: str, target: TargetResult) -> None:
+    if target.status == "unchanged":
+        app.result(None, f"{what}: nothing changed at {target.url}")
+    elif target.report:
+        done = target.report
+        written = f"{done.written} files written, {human_size(done.bytes)}, {done.kept} kept"
+        app.result(None, f"{what}: {written}, {_requests(done.requests)}, at {target.url}")
+    elif target.plan:
+        plan = target.plan
+        for step, path, size in plan.steps():
+            app.result(None, f"{step:9} {human_size(size):>9}  {path}")
+        written = f"{plan.files} files, {human_size(plan.size)}, keep {plan.kept}"
+        app.result(None, f"{what}: would write {written}, {_requests(plan.requests())}, at {target.url}")
+
+
+def _requests(requests: Mapping[str, int]) -> str:
+    return "requests: " + ", ".join(f"{count} {name}" for name, count in requests.items() if count)

@@ -10,7 +10,7 @@ COLUMNS = [
     ("ID", "id"),
     ("NAME", "name"),
     ("FORMAT", "format"),
-    ("PUBLISHED TO", "publish_to"),
+    ("PUBLISHED TO", "targets"),
     ("SIGNED WITH", "sign_with"),
     ("DISTRIBUTIONS", "distributions"),
 ]
@@ -24,7 +24,9 @@ def command_repo() -> None:
 @command_repo.command("create")
 @click.argument("name")
 @click.option("--format", "format_name", required=True, help="Format: apt, rpm ...")
-@click.option("--publish-to", required=True, metavar="URL", help="Where the tree goes: a folder or a storage URL.")
+@click.option(
+    "--publish-to", required=True, multiple=True, metavar="URL", help="Where the tree goes: a folder or a storage URL."
+)
 @click.option("--public-url", default="", metavar="URL", help="Where clients find it; --publish-to unless given.")
 @click.option("--sign-with", metavar="KEYID", help="The key; not needed where there is only one.")
 @click.option("--no-sign", is_flag=True, help="Do not sign. Clients will have to be told to trust it.")
@@ -36,7 +38,7 @@ def create(
     app: App,
     name: str,
     format_name: str,
-    publish_to: str,
+    publish_to: tuple[str, ...],
     public_url: str,
     sign_with: str | None,
     no_sign: bool,
@@ -87,20 +89,20 @@ def show(app: App, name: str) -> None:
 
 @command_repo.command("set")
 @click.argument("name")
-@click.option("--publish-to", metavar="URL", help="Publish there from now on; everything is written anew.")
+@click.option("--publish-to", multiple=True, metavar="URL", help="Publish there, and nowhere else, from now on.")
 @click.option("--public-url", metavar="URL", help="Where clients find it.")
 @click.option("--sign-with", metavar="KEYID", help="Another key.")
 @click.option("--origin", help="Origin; clients stop and ask when it changes.")
 @click.option("--label", help="Label; clients stop and ask when it changes.")
 @json_option
 @pass_app
-def set_(app: App, /, name: str, **values: str | None) -> None:
+def set_(app: App, /, name: str, publish_to: tuple[str, ...], **values: str | None) -> None:
     """Change a repository; takes effect when it is published next."""
     from entrepot.services import repositories
 
     if values["origin"] or values["label"]:
         app.say("Warning: clients may stop and ask their user when Origin or Label of a repository change")
-    repository = repositories.set_repository(app.workspace, name, values)
+    repository = repositories.set_repository(app.workspace, name, values, publish_to)
     app.table([repositories.repository_json(app.workspace, repository)], COLUMNS[:5], "")
 
 
@@ -113,4 +115,5 @@ def remove(app: App, name: str) -> None:
     from entrepot.services import repositories
 
     repository = repositories.remove_repository(app.workspace, name)
-    app.result({"removed": repository.name}, f"removed {repository.name}; its tree stays in {repository.publish_to}")
+    places = ", ".join(target.url for target in repository.targets)
+    app.result({"removed": repository.name}, f"removed {repository.name}; its tree stays in {places}")

@@ -1,18 +1,20 @@
 """Putting a plan in place, in an order that leaves clients a whole repository at every moment.
 
-Packages and indexes under names of their own come first: nobody reads them yet. Then, under the lease, the plain names
-and at last the signed entry. Who is killed in between has changed nothing that a client would see as broken, since
-clients follow the entry to by-hash names; the next publication writes the rest.
+Packages and indexes under names of their own come first, in parallel: nobody reads them yet. Then, under the lease, the
+plain names and at last the signed entry. Who is killed in between has changed nothing that a client would see as
+broken, since clients follow the entry to by-hash names; the next publication writes the rest.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from entrepot.catalog.publications import ManifestEntry
 from entrepot.contracts import ObjectMeta, Storage, TreeFile
@@ -20,7 +22,8 @@ from entrepot.errors import BusyError
 from entrepot.models import Phase
 from entrepot.progress import Progress, ProgressEvent
 from entrepot.publish.lease import Lease
-from entrepot.publish.plan import TreePlan
+from entrepot.publish.plan import PayloadFile, TreePlan, in_phases
+from entrepot.settings import PublishSettings
 from entrepot.store import ArtifactStore
 
 if TYPE_CHECKING:
@@ -29,6 +32,11 @@ if TYPE_CHECKING:
 IMMUTABLE = "public, max-age=31536000, immutable, no-transform"
 CHANGING = "public, max-age=60, must-revalidate, no-transform"
 """One same short life for everything that changes in place, so that a cache never mixes two publications for long."""
+
+F = TypeVar("F", PayloadFile, TreeFile)
+
+CHUNK = 500
+"""Package files between two notes in the manifest: what a killed publisher has to copy again at the most."""
 
 
 class StalePlanError(BusyError):
@@ -43,25 +51,30 @@ class PublishReport:
     bytes: int
     kept: int
     superseded: int
+    requests: Mapping[str, int]
     changed: Sequence[str]
 
 
 class Committer:
-    """Writes plans to one tree."""
+    """Writes plans to one target."""
 
     def __init__(
         self,
         catalog: Catalog,
         store: ArtifactStore,
-        target: Storage,
+        storage: Storage,
+        settings: PublishSettings,
         clock: Callable[[], dt.datetime],
         progress: Progress,
     ) -> None:
         self._catalog = catalog
         self._store = store
-        self._target = target
+        self._storage = storage
+        self._settings = settings
         self._clock = clock
         self._progress = progress
+        self._requests = {"write": 0, "copy": 0, "read": 0, "delete": 0}
+        self._lock = threading.Lock()
         self._done = 0
 
     def commit(self, plan: TreePlan) -> PublishReport:
@@ -70,65 +83,96 @@ class Committer:
         ``BusyError`` if another publisher is at it, ``StalePlanError`` if another one was since the plan was made.
         """
         self._payload(plan)
-        immutable = [file for file in plan.writes if file.phase <= Phase.IMMUTABLE]
-        for file in immutable:
-            self._write(file, plan)
-        publications, repository, distribution = self._catalog.publications, plan.repository, plan.distribution
-        with Lease(self._target, self._clock) as lease:
-            with self._catalog.transaction():
-                if publications.newest(distribution) != plan.since:
-                    raise StalePlanError(
-                        f"another command has published {distribution.path} in the meantime", hint="publish again"
-                    )
-                publications.save(repository, distribution, [_entry(file) for file in immutable], plan.now)
-                publication = publications.start(distribution, plan.version.number, plan.settings_digest, plan.now)
-            changing = sorted([*plan.shared, *(f for f in plan.writes if f.phase > Phase.IMMUTABLE)], key=_phase)
-            for _, files in groupby(changing, key=_phase):
+        self._each([file for file in plan.writes if file.phase <= Phase.IMMUTABLE], plan)
+        with Lease(self._storage, self._clock, self._settings.wait) as lease:
+            if lease.inherited:
+                raise StalePlanError("another command died while it changed this tree", hint="publish again")
+            publication = self._begin(plan)
+            changing = in_phases([*plan.shared, *(file for file in plan.writes if file.phase > Phase.IMMUTABLE)])
+            for _, files in groupby(changing, key=attrgetter("phase")):
                 lease.confirm()
-                for file in files:
-                    self._write(file, plan)
+                self._each(list(files), plan)
             for path in plan.removals:
-                self._target.delete(path)
-            with self._catalog.transaction():
-                changed = [_entry(file) for file in plan.writes if file.phase > Phase.IMMUTABLE]
-                publications.save(repository, distribution, changed, plan.now)
-                publications.save(repository, None, [_entry(file) for file in plan.shared], plan.now)
-                publications.supersede(repository, [*plan.superseded, *plan.removals], plan.now)
-                publications.complete(publication, plan.signed_by, plan.files, plan.size)
+                self._storage.delete(path)
+                self._count("delete")
+            # Giving the lease back is one write more.
+            requests = self._requests | {"write": self._requests["write"] + lease.writes + 1}
+            self._end(plan, publication, requests | {"read": lease.reads})
         self._progress(ProgressEvent("publish.write", "Published", "completed", plan.files, plan.files, "files"))
-        return PublishReport(
-            plan.files,
-            plan.size,
-            plan.kept,
-            len(plan.superseded),
-            [file.path for file in changing if file.copy_of is None],
-        )
+        changed = [file.path for file in changing]
+        return PublishReport(plan.files, plan.size, plan.kept, len(plan.superseded), requests, changed)
+
+    def _begin(self, plan: TreePlan) -> int:
+        """Notes that files which clients read are about to change, unless somebody else did the same before."""
+        publications = self._catalog.publications
+        with self._catalog.transaction():
+            if publications.basis(plan.target, plan.distribution) != plan.basis:
+                raise StalePlanError(
+                    f"another command has published {plan.distribution.path} in the meantime", hint="publish again"
+                )
+            immutable = [_entry(file) for file in plan.writes if file.phase <= Phase.IMMUTABLE]
+            publications.save(plan.target, plan.distribution, immutable, plan.now)
+            return publications.start(
+                plan.target, plan.distribution, plan.version.number, plan.settings_digest, plan.now
+            )
+
+    def _end(self, plan: TreePlan, publication: int, requests: Mapping[str, int]) -> None:
+        publications = self._catalog.publications
+        with self._catalog.transaction():
+            changed = [_entry(file) for file in plan.writes if file.phase > Phase.IMMUTABLE]
+            publications.save(plan.target, plan.distribution, changed, plan.now)
+            publications.save(plan.target, None, [_entry(file) for file in plan.shared], plan.now)
+            publications.supersede(plan.target, plan.superseded, publication, plan.now)
+            publications.forget_files(plan.target, plan.removals)
+            publications.complete(publication, plan.signed_by, plan.files, plan.size, requests)
 
     def _payload(self, plan: TreePlan) -> None:
-        for file in plan.payload:
-            meta = ObjectMeta(plan.payload_type, IMMUTABLE, file.sha256)
-            self._target.copy(self._store.storage, self._store.key(file.sha256), file.path, meta=meta)
-            self._tell(plan)
-        if plan.payload:
-            entries = [ManifestEntry(file.path, Phase.PAYLOAD, file.size, file.sha256) for file in plan.payload]
+        for start in range(0, len(plan.payload), CHUNK):
+            files = plan.payload[start : start + CHUNK]
+            self._parallel(lambda file: self._copy_in(file, plan), files)
+            entries = [ManifestEntry(file.path, Phase.PAYLOAD, file.size, file.sha256) for file in files]
             with self._catalog.transaction():
-                self._catalog.publications.save(plan.repository, None, entries, plan.now)
+                self._catalog.publications.save(plan.target, None, entries, plan.now)
+
+    def _each(self, files: Sequence[TreeFile], plan: TreePlan) -> None:
+        """Writes files of which none is a copy of another one, in any order."""
+        self._parallel(lambda file: self._write(file, plan), files)
+
+    def _parallel(self, work: Callable[[F], None], files: Sequence[F]) -> None:
+        """Where writing is waiting for another machine, several files at once."""
+        if not self._storage.properties.shared or len(files) < 2:
+            for file in files:
+                work(file)
+            return
+        with ThreadPoolExecutor(min(self._settings.parallel or 1, len(files))) as pool:
+            for future in [pool.submit(work, file) for file in files]:
+                future.result()
+
+    def _copy_in(self, file: PayloadFile, plan: TreePlan) -> None:
+        meta = ObjectMeta(plan.payload_type, IMMUTABLE, file.sha256)
+        self._storage.copy(self._store.storage, self._store.key(file.sha256), file.path, meta=meta)
+        self._count("copy")
+        self._tell(plan)
 
     def _write(self, file: TreeFile, plan: TreePlan) -> None:
         cache_control = IMMUTABLE if file.phase <= Phase.IMMUTABLE else CHANGING
         meta = ObjectMeta(file.content_type, cache_control, file.sha256)
         if file.copy_of is not None:
-            self._target.copy(self._target, file.copy_of, file.path, meta=meta)
+            self._storage.copy(self._storage, file.copy_of, file.path, meta=meta)
         else:
-            self._target.write(file.path, file.body.chunks(), meta=meta)
+            self._storage.write(file.path, file.body.chunks(), meta=meta)
+        self._count("copy" if file.copy_of else "write")
         self._tell(plan)
 
+    def _count(self, request: str) -> None:
+        with self._lock:
+            self._requests[request] += 1
+
     def _tell(self, plan: TreePlan) -> None:
-        self._done += 1
-        self._progress(ProgressEvent("publish.write", "Publishing", "running", self._done, plan.files, "files"))
-
-
-_phase = attrgetter("phase")
+        with self._lock:
+            self._done += 1
+            done = self._done
+        self._progress(ProgressEvent("publish.write", "Publishing", "running", done, plan.files, "files"))
 
 
 def _entry(file: TreeFile) -> ManifestEntry:

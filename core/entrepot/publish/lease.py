@@ -10,6 +10,7 @@ import datetime as dt
 import json
 import os
 import socket
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
@@ -19,28 +20,49 @@ from entrepot.errors import BusyError, NotFoundError, PreconditionError, Storage
 
 LEASE_KEY = ".entrepot/lease.json"
 LEASE_SECONDS = 120
+WAIT_STEP = 0.5
+"""Seconds between two tries to take a lease that another one has."""
 META = ObjectMeta(content_type="application/json", cache_control="no-store")
 
 
 class Lease:
-    """Use it as a context. ``BusyError`` names who holds it.
+    """Use it as a context. ``BusyError`` names who holds it, if it is still held after ``wait`` seconds.
 
-    A lease that has run out is taken over; so is, at once, one of a process of this machine that is gone.
+    A lease that has run out is taken over; so is, at once, one of a process of this machine that is gone. ``inherited``
+    then says that whoever had it did not give it back. ``reads`` and ``writes`` count requests.
     """
 
-    def __init__(self, storage: Storage, clock: Callable[[], dt.datetime]) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        clock: Callable[[], dt.datetime],
+        wait: float = 0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._storage = storage
         self._clock = clock
+        self._wait = wait
+        self._sleep = sleep
         self._held: ObjectInfo | None = None
+        self._expires = clock()
         self.generation = 0
+        self.inherited = False
+        self.reads = self.writes = 0
 
     def __enter__(self) -> Lease:
-        if not self._storage.properties.conditional_writes:
-            raise StorageError(
-                "this storage has no conditional writes, so two publishers could overwrite each other",
-                hint="choose a storage that has them",
-            )
+        waited = 0.0
+        while True:
+            try:
+                return self._take()
+            except BusyError:
+                if waited >= self._wait:
+                    raise
+            self._sleep(WAIT_STEP)
+            waited += WAIT_STEP
+
+    def _take(self) -> Lease:
         info = self._storage.stat(LEASE_KEY)
+        self.reads += 1
         document: dict[str, Any] = {"generation": 0}
         if info is not None:
             document = self._read()
@@ -49,9 +71,10 @@ class Lease:
                     f"the tree is being published by process {document.get('pid')} on {document.get('host')}",
                     hint="try again when it has ended",
                 )
+        self.inherited = bool(document.get("expires"))
         self.generation = int(document["generation"]) + 1
         try:
-            self._held = self._put(self._document(held=True), info)
+            self._held = self._put(held=True, over=info)
         except PreconditionError as error:
             raise BusyError("another publisher took the tree at this moment", hint="try again") from error
         return self
@@ -62,7 +85,7 @@ class Lease:
         if self._held is None:
             return
         try:
-            self._put(self._document(held=False), self._held)
+            self._put(held=False, over=self._held)
         except StorageError:
             # It ran out and somebody else has it, or the storage is gone: there is nothing of ours to give back.
             if error is None:
@@ -71,14 +94,20 @@ class Lease:
             self._held = None
 
     def confirm(self) -> None:
-        """Makes sure that the lease is still ours, and prolongs it; ``BusyError`` if it is not."""
+        """Makes sure that the lease is still ours; ``BusyError`` if it is not.
+
+        Nobody takes a lease over before it has run out, so there is nothing to ask while more than half of it is left.
+        """
+        if self._expires - self._clock() > dt.timedelta(seconds=LEASE_SECONDS / 2):
+            return
         assert self._held is not None
         try:
-            self._held = self._put(self._document(held=True), self._held)
+            self._held = self._put(held=True, over=self._held)
         except PreconditionError as error:
             raise BusyError("another publisher took the tree over; nothing more is written") from error
 
     def _read(self) -> dict[str, Any]:
+        self.reads += 1
         try:
             with self._storage.read(LEASE_KEY) as stream:
                 document = json.loads(stream.read(65536))
@@ -96,20 +125,20 @@ class Lease:
             return False
         return not (document.get("host") == socket.gethostname() and _gone(int(document.get("pid", 0))))
 
-    def _document(self, *, held: bool) -> dict[str, Any]:
-        expires = self._clock() + dt.timedelta(seconds=LEASE_SECONDS) if held else None
-        return {
+    def _put(self, *, held: bool, over: ObjectInfo | None) -> ObjectInfo:
+        expires = self._clock() + dt.timedelta(seconds=LEASE_SECONDS)
+        document = {
             "generation": self.generation,
             "host": socket.gethostname(),
             "pid": os.getpid(),
-            "expires": expires.isoformat() if expires else None,
+            "expires": expires.isoformat() if held else None,
         }
-
-    def _put(self, document: dict[str, Any], over: ObjectInfo | None) -> ObjectInfo:
         data = json.dumps(document).encode()
-        if over is None:
-            return self._storage.write(LEASE_KEY, data, meta=META, if_absent=True)
-        return self._storage.write(LEASE_KEY, data, meta=META, if_match=over.etag)
+        self.writes += 1
+        condition: dict[str, Any] = {"if_match": over.etag} if over else {"if_absent": True}
+        info = self._storage.write(LEASE_KEY, data, meta=META, **condition)
+        self._expires = expires
+        return info
 
 
 def _gone(pid: int) -> bool:

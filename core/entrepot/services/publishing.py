@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from entrepot.errors import BatchError, EntrepotError, UsageError
 from entrepot.events import TreePublished
-from entrepot.models import Distribution, Repository
+from entrepot.models import Distribution, Repository, Target
 from entrepot.progress import Progress, silent
 from entrepot.publish.commit import Committer, PublishReport, StalePlanError
+from entrepot.publish.encoders import Levels
 from entrepot.publish.plan import Planner, TreePlan
+from entrepot.publish.tree import TreeMaker
 from entrepot.services.records import record
 from entrepot.services.tasks import running
 
@@ -25,120 +26,199 @@ TRIES = 4
 
 
 @dataclass(frozen=True, slots=True)
+class TargetResult:
+    """What a publication did, or would do, at one target. ``report`` is None where nothing was written."""
+
+    url: str
+    status: str
+    """``published``, ``unchanged`` or ``dry_run``."""
+    plan: TreePlan | None = None
+    report: PublishReport | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``--json`` and the HTTP API."""
+        done = self.report
+        document: dict[str, Any] = {
+            "url": self.url,
+            "status": self.status,
+            "written": done.written if done else 0,
+            "bytes": done.bytes if done else 0,
+            "kept": done.kept if done else 0,
+            "superseded": done.superseded if done else 0,
+            "requests": dict(done.requests) if done else {},
+        }
+        if self.status == "dry_run" and self.plan:
+            document["plan"] = [{"step": step, "path": path, "size": size} for step, path, size in self.plan.steps()]
+            document["requests"] = dict(self.plan.requests())
+        return document
+
+
+@dataclass(frozen=True, slots=True)
 class PublishResult:
-    """What a publication did, or would do. ``report`` is None where nothing had changed, or in a dry run."""
+    """What a publication did, or would do, at every target of a repository."""
 
     distribution: Distribution
     repository: Repository
     version: int
-    status: str
-    """``published``, ``unchanged`` or ``dry_run``."""
-    plan: TreePlan | None
-    report: PublishReport | None
+    targets: Sequence[TargetResult]
+
+    @property
+    def status(self) -> str:
+        """``published`` or ``dry_run`` if anything changes anywhere, else ``unchanged``."""
+        return next((target.status for target in self.targets if target.status != "unchanged"), "unchanged")
 
     def as_json(self) -> dict[str, Any]:
         """For ``--json`` and the HTTP API."""
-        document: dict[str, Any] = {
+        return {
             "status": self.status,
             "distribution": self.distribution.path,
             "version": self.version,
-            "publish_to": self.repository.publish_to,
             "public_url": self.repository.public_url,
-            "written": self.report.written if self.report else 0,
-            "bytes": self.report.bytes if self.report else 0,
-            "kept": self.report.kept if self.report else 0,
-            "superseded": self.report.superseded if self.report else 0,
+            "targets": [target.as_json() for target in self.targets],
         }
-        if self.status == "dry_run" and self.plan:
-            document["plan"] = [{"step": step, "path": path, "size": size} for step, path, size in self.plan.steps()]
-        return document
+
+
+@dataclass(frozen=True, slots=True)
+class PublishRequest:
+    """How to publish: which version (None: the newest), whether only to plan, whether to write what is there already.
+
+    ``force`` signs and writes again what depends on the clock; ``full`` writes everything, packages included.
+    """
+
+    version: int | None = None
+    dry_run: bool = False
+    force: bool = False
+    full: bool = False
+
+
+DEFAULT = PublishRequest()
 
 
 def publish(
-    workspace: Workspace,
-    path: str,
-    progress: Progress = silent,
-    *,
-    version: int | None = None,
-    dry_run: bool = False,
-    force: bool = False,
+    workspace: Workspace, path: str, progress: Progress = silent, request: PublishRequest = DEFAULT
 ) -> PublishResult:
-    """Puts the newest version of a distribution in place, or the one that is asked for.
+    """Puts the newest version of a distribution in place, or the one that is asked for, at every target.
 
     Nothing is written, and no task is made, where that version is in place as it would be written now. Who is
-    overtaken by another publisher starts over, some times.
+    overtaken by another publisher starts over, some times. ``BatchError`` names the targets that failed.
     """
-    for _ in range(TRIES - 1):
-        with suppress(StalePlanError):
-            return _publish(workspace, path, progress, version, dry_run=dry_run, force=force)
-    return _publish(workspace, path, progress, version, dry_run=dry_run, force=force)
-
-
-def _publish(
-    workspace: Workspace, path: str, progress: Progress, version: int | None, *, dry_run: bool, force: bool
-) -> PublishResult:
     catalog = workspace.catalog
     distribution = catalog.repositories.distribution(path)
     repository = catalog.repositories.get(distribution.repository)
-    number = catalog.versions.latest(distribution).number if version is None else version
-    chosen = catalog.versions.get(distribution, number)
-    planner = Planner(
+    if request.version is not None:
+        catalog.versions.get(distribution, request.version)
+    results, failures = [], []
+    number = 0
+    for target in repository.targets:
+        try:
+            number, result = _publish_to(workspace, repository, target, distribution, progress, request)
+            results.append(result)
+        except EntrepotError as error:
+            if len(repository.targets) == 1:
+                raise
+            failures.append((target.url, error))
+    if failures:
+        raise BatchError(
+            f"{path}: {len(failures)} of {len(repository.targets)} targets failed", failures, results=results
+        )
+    return PublishResult(distribution, repository, number, results)
+
+
+def _publish_to(
+    workspace: Workspace,
+    repository: Repository,
+    target: Target,
+    distribution: Distribution,
+    progress: Progress,
+    request: PublishRequest,
+) -> tuple[int, TargetResult]:
+    for attempt in range(1, TRIES + 1):
+        newest = workspace.catalog.versions.latest(distribution).number
+        number = newest if request.version is None else request.version
+        plan = _plan(workspace, repository, target, distribution, number, request)
+        if plan is None or request.dry_run:
+            return number, TargetResult(target.url, "dry_run" if plan else "unchanged", plan)
+        try:
+            return number, TargetResult(target.url, "published", plan, _commit(workspace, plan, progress))
+        except StalePlanError:
+            if attempt == TRIES:
+                raise
+    raise AssertionError("a publication ends or fails")
+
+
+def _plan(
+    workspace: Workspace,
+    repository: Repository,
+    target: Target,
+    distribution: Distribution,
+    number: int,
+    request: PublishRequest,
+) -> TreePlan | None:
+    catalog, settings = workspace.catalog, workspace.settings.publish
+    maker = TreeMaker(
         catalog,
         workspace.format(repository.format),
         repository,
         workspace.signer(repository),
         workspace.cache_folder / "pieces",
+        Levels(settings.gz, settings.xz, settings.zst),
         workspace.now(),
     )
-    plan = planner.plan(distribution, chosen, force=force)
-    if plan is None or dry_run:
-        status = "unchanged" if plan is None else "dry_run"
-        return PublishResult(distribution, repository, number, status, plan, None)
-    target = workspace.storage(repository.publish_to)
+    planner = Planner(catalog, maker, repository, target)
+    version = catalog.versions.get(distribution, number)
+    if not request.force and not request.full and planner.in_place(distribution, version):
+        return None
+    basis = planner.basis(distribution)
+    return planner.plan(maker.make(distribution, version), basis, full=request.full)
+
+
+def _commit(workspace: Workspace, plan: TreePlan, progress: Progress) -> PublishReport:
+    storage = workspace.storage(plan.target.url)
     try:
-        with running(workspace, "publish", distribution.path, progress) as task:
-            committer = Committer(catalog, workspace.store, target, workspace.clock, task.progress)
+        with running(workspace, "publish", plan.distribution.path, progress) as task:
+            committer = Committer(
+                workspace.catalog,
+                workspace.store,
+                storage,
+                workspace.settings.publish,
+                workspace.clock,
+                task.progress,
+            )
             report = committer.commit(plan)
-            task.created.append(f"{distribution.path} version {number}")
-            with catalog.transaction():
-                detail = {"version": number, "written": report.written, "bytes": report.bytes}
-                record(workspace, "publish", distribution.path, detail)
+            task.created.append(f"{plan.distribution.path} version {plan.version.number}")
+            with workspace.catalog.transaction():
+                detail = {"version": plan.version.number, "target": plan.target.url, "requests": dict(report.requests)}
+                record(workspace, "publish", plan.distribution.path, detail)
     finally:
-        target.close()
-    workspace.plugins.tell(
-        "tree_published", TreePublished(repository, distribution, number, report.written, report.changed)
+        storage.close()
+    event = TreePublished(
+        plan.repository, plan.target, plan.distribution, plan.version.number, report.written, report.changed
     )
-    return PublishResult(distribution, repository, number, "published", plan, report)
+    workspace.plugins.tell("tree_published", event)
+    return report
 
 
 def publish_many(
-    workspace: Workspace,
-    names: Sequence[str],
-    progress: Progress = silent,
-    *,
-    version: int | None = None,
-    dry_run: bool = False,
-    force: bool = False,
+    workspace: Workspace, names: Sequence[str], progress: Progress = silent, request: PublishRequest = DEFAULT
 ) -> Sequence[PublishResult]:
     """Publishes distributions, and all of the repositories that are named; everything if nothing is.
 
     ``BatchError`` names those that failed; the others are in place.
     """
     paths = _paths(workspace, names)
-    if version is not None and len(paths) != 1:
+    if request.version is not None and len(paths) != 1:
         raise UsageError("--version goes with one distribution")
     results, failures = [], []
     for path in paths:
         try:
-            results.append(publish(workspace, path, progress, version=version, dry_run=dry_run, force=force))
+            results.append(publish(workspace, path, progress, request))
         except EntrepotError as error:
             if len(paths) == 1:
                 raise
             failures.append((path, error))
     if failures:
-        raise BatchError(
-            f"{len(failures)} of {len(paths)} distributions could not be published", failures, results=results
-        )
+        message = f"{len(failures)} of {len(paths)} distributions could not be published"
+        raise BatchError(message, failures, results=results)
     return results
 
 

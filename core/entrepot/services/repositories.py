@@ -24,23 +24,25 @@ def create_repository(
     name: str,
     *,
     format_name: str,
-    publish_to: str,
+    publish_to: str | Sequence[str],
     public_url: str = "",
     sign: bool = True,
     sign_with: str | None = None,
     origin: str = "",
     label: str = "",
 ) -> Repository:
-    """Makes a repository. Where it is to be signed, the key has to be there and fit to sign already."""
+    """Makes a repository that is published to one place or several.
+
+    Where it is to be signed, the key has to be there and fit to sign already.
+    """
     check_name("repository", name)
     workspace.format(format_name)
-    url = absolute_url(publish_to)
-    workspace.storage(url).close()
+    urls = _targets(workspace, [publish_to] if isinstance(publish_to, str) else publish_to)
     values: dict[str, Any] = {
         "name": name,
         "format": format_name,
-        "publish_to": url,
-        "public_url": _without_user(public_url or url),
+        "targets": urls,
+        "public_url": _without_user(public_url or urls[0]),
         "signer": DEFAULT_SIGNER if sign else None,
         "sign_with": sign_with,
         "origin": _line("origin", origin or name),
@@ -53,28 +55,33 @@ def create_repository(
         if signer is not None:
             # The full fingerprint is kept, so that a second key in the ring never changes who signs.
             repository = workspace.catalog.repositories.update(repository, {"sign_with": signer.fingerprint})
-        record(workspace, "repository.create", name, {"publish_to": url, "sign_with": repository.sign_with})
+        record(workspace, "repository.create", name, {"publish_to": urls, "sign_with": repository.sign_with})
     return repository
 
 
-def set_repository(workspace: Workspace, name: str, values: Mapping[str, str | None]) -> Repository:
-    """Changes a repository; takes effect with its next publication. ``values`` are columns, None is left as it is."""
+def set_repository(
+    workspace: Workspace, name: str, values: Mapping[str, str | None], publish_to: Sequence[str] = ()
+) -> Repository:
+    """Changes a repository; takes effect with its next publication. ``values`` are columns, None is left as it is.
+
+    ``publish_to`` replaces the places it is published to, unless it is empty. What is at a place that is no longer
+    named stays there; a new one gets everything.
+    """
     repository = workspace.catalog.repositories.get(name)
     changes = {column: value for column, value in values.items() if value is not None}
     for column in ("origin", "label"):
         if column in changes:
             _line(column, str(changes[column]))
-    if "publish_to" in changes:
-        changes["publish_to"] = absolute_url(str(changes["publish_to"]))
+    urls = _targets(workspace, publish_to)
     if "public_url" in changes:
         _without_user(str(changes["public_url"]))
     with workspace.catalog.transaction():
         repository = workspace.catalog.repositories.update(repository, changes)
         if (signer := workspace.signer(repository)) is not None:
             repository = workspace.catalog.repositories.update(repository, {"sign_with": signer.fingerprint})
-        if "publish_to" in changes:
-            workspace.catalog.publications.forget(repository)
-        record(workspace, "repository.set", repository.name, changes)
+        if urls:
+            repository = workspace.catalog.repositories.set_targets(repository, urls)
+        record(workspace, "repository.set", repository.name, {**changes, "publish_to": urls})
     return repository
 
 
@@ -86,7 +93,7 @@ def remove_repository(workspace: Workspace, name: str) -> Repository:
         raise ConflictError(f"{repository.name} still has {names}", hint="remove its distributions first")
     with workspace.catalog.transaction():
         workspace.catalog.repositories.remove(repository)
-        record(workspace, "repository.remove", repository.name, {"publish_to": repository.publish_to})
+        record(workspace, "repository.remove", repository.name, {"publish_to": _urls(repository)})
     return repository
 
 
@@ -157,7 +164,12 @@ def remove_distribution(workspace: Workspace, path: str) -> Distribution:
 def distribution_json(workspace: Workspace, distribution: Distribution) -> dict[str, Any]:
     """A distribution with its newest version and what is published, for ``--json`` and the HTTP API."""
     version = workspace.catalog.versions.latest(distribution)
-    published = workspace.catalog.publications.latest(distribution)
+    repository = workspace.catalog.repositories.get(distribution.repository)
+    latest = [workspace.catalog.publications.latest(target, distribution) for target in repository.targets]
+    # What every target has: a version that is at one place only is not published.
+    published = (
+        min((item for item in latest if item), key=lambda item: item.version, default=None) if all(latest) else None
+    )
     document = asdict(distribution) | {"path": distribution.path, "created_at": distribution.created_at.isoformat()}
     return document | {
         "version": version.number,
@@ -170,7 +182,23 @@ def distribution_json(workspace: Workspace, distribution: Distribution) -> dict[
 def repository_json(workspace: Workspace, repository: Repository) -> dict[str, Any]:
     """A repository with the names of its distributions, for ``--json`` and the HTTP API."""
     names = [distribution.name for distribution in workspace.catalog.repositories.distributions(repository)]
-    return asdict(repository) | {"created_at": repository.created_at.isoformat(), "distributions": names}
+    return asdict(repository) | {
+        "targets": _urls(repository),
+        "created_at": repository.created_at.isoformat(),
+        "distributions": names,
+    }
+
+
+def _targets(workspace: Workspace, urls: Sequence[str]) -> list[str]:
+    """Absolute URLs of storages that can be opened, each once."""
+    absolute = list(dict.fromkeys(absolute_url(url) for url in urls))
+    for url in absolute:
+        workspace.storage(url).close()
+    return absolute
+
+
+def _urls(repository: Repository) -> list[str]:
+    return [target.url for target in repository.targets]
 
 
 def absolute_url(target: str) -> str:

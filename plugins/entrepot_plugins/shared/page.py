@@ -19,7 +19,7 @@ _SCHEMES = frozenset({"http", "https", "file"})
 
 def tree_url(repository: Repository) -> str:
     """The tree's URL as clients use it, ending in a slash; empty if there is none that they understand."""
-    url = repository.public_url or repository.publish_to
+    url = repository.public_url or repository.targets[0].url
     if urlsplit(url).scheme not in _SCHEMES:
         return ""
     return quote(url.rstrip("/"), safe=":/?#[]@!$&'()*+,;=%~") + "/"

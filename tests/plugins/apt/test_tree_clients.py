@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from entrepot.contracts import Signer, TreeTools
-from entrepot.models import Distribution
+from entrepot.models import Distribution, Target
 from entrepot.publish.pieces import IndexRenderer, PieceCache
 from entrepot_plugins.apt.debfile import DebReader
 from entrepot_plugins.apt.tree import AptTree
@@ -36,7 +36,7 @@ class Site:
     def __init__(self, folder: Path, signer: Signer | None, url: str = "") -> None:
         self.folder = folder / "site"
         self.signer = signer
-        self.repository = a_repository(public_url=url, publish_to=self.folder.as_uri())
+        self.repository = a_repository(public_url=url, targets=(Target(1, self.folder.as_uri()),))
         self._work = folder
 
     def publish(self, distribution: Distribution, members: Sequence[tuple[str, Sequence[Path]]]) -> None:

@@ -1,0 +1,98 @@
+"""The files of a version, rendered by its format and signed: what every target of a repository is to have."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from entrepot.catalog.database import to_json
+from entrepot.contracts import Format, Signer, TreeFile, TreeTools
+from entrepot.models import Distribution, Repository, Version
+from entrepot.publish.encoders import Levels
+from entrepot.publish.pieces import IndexRenderer, PieceCache
+from entrepot.publish.view import CatalogView
+
+if TYPE_CHECKING:
+    from entrepot.catalog import Catalog
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A version as files. ``shared`` are those of the repository as a whole; packages are in neither."""
+
+    distribution: Distribution
+    version: Version
+    files: Sequence[TreeFile]
+    shared: Sequence[TreeFile]
+    signed_by: str | None
+    now: dt.datetime
+
+
+class TreeMaker:
+    """Makes the trees of one repository. Signatures are made, and verified, here: before anything is written."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        format_: Format,
+        repository: Repository,
+        signer: Signer | None,
+        cache: Path,
+        levels: Levels,
+        now: dt.datetime,
+    ) -> None:
+        self._catalog = catalog
+        self._format = format_
+        self._repository = repository
+        self._signer = signer
+        self._cache = PieceCache(cache)
+        self._levels = levels
+        self.now = now
+
+    def make(self, distribution: Distribution, version: Version) -> Tree:
+        """All files of a version. Only those pieces of indexes are rendered that are not in the cache."""
+        view = CatalogView(self._catalog, self._repository, distribution, version.number)
+        salt = f"{self._format.name} {self._format.tree.render_generation}"
+        renderer = IndexRenderer(self._cache, view.load, salt=salt, levels=self._levels)
+        files = list(self._format.tree.build(view, TreeTools(renderer, self._signer, self.now, renderer.text)))
+        distributions = self._catalog.repositories.distributions(self._repository)
+        tools = TreeTools(_nothing_to_render, self._signer, self.now)
+        shared = list(self._format.tree.front(self._repository, distributions, tools))
+        signed_by = self._signer.fingerprint if self._signer else None
+        return Tree(distribution, version, files, shared, signed_by, self.now)
+
+    def settings_digest(self, distribution: Distribution) -> str:
+        """Over all that files depend on besides the version itself."""
+        parts: list[Any] = [
+            self._format.tree.render_generation,
+            asdict(self._levels),
+            self._signer.fingerprint if self._signer else None,
+            _settings(self._repository),
+            [_settings(other) for other in self._catalog.repositories.distributions(self._repository)],
+            distribution.name,
+        ]
+        return hashlib.sha256(to_json(parts).encode()).hexdigest()
+
+    def expired(self, distribution: Distribution, published: dt.datetime) -> bool:
+        """Whether an unchanged version has to be published again because of its age."""
+        return self._format.tree.expired(distribution, published, self.now)
+
+    @property
+    def payload_type(self) -> str:
+        """The media type of package files."""
+        return self._format.tree.payload_type
+
+
+def _settings(record: Repository | Distribution) -> dict[str, Any]:
+    values = asdict(record)
+    for name in ("created_at", "targets"):
+        values.pop(name, None)
+    return values
+
+
+def _nothing_to_render(*_: object, **__: object) -> Mapping[str, Any]:
+    raise AssertionError("the front of a repository has no index")
