@@ -20,7 +20,14 @@ SOURCE_OPTIONS = (
     Option("allow_stale", "accept a repomd.xml that is older than the last one, or than the metalink says"),
 )
 
-DISTRIBUTION_OPTIONS: tuple[Option, ...] = ()
+DISTRIBUTION_OPTIONS = (
+    Option(
+        "gpgcheck",
+        "the .repo file tells clients to check the packages' own signatures, too; repomd.xml's they check anyway",
+        caution="clients refuse packages that are not signed by the repository's key or one that gpgkey names",
+    ),
+    Option("gpgkey", "URLs of further keys for gpgcheck (upstream's), between blanks", str, ""),
+)
 
 
 class RpmFormat:
