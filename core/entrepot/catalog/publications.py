@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sqlite_utils import Database
 
 from entrepot.catalog.database import from_json, rows, to_json, to_text, to_time
+from entrepot.catalog.versions import IN_VERSION
 from entrepot.models import Distribution, Target
 
 
@@ -115,12 +116,28 @@ class PublicationsTable:
         sql = "SELECT path, phase, size, sha256 FROM published_files WHERE target_id = ? ORDER BY path"
         return (ManifestEntry(**row) for row in rows(self._db, sql, [target.id]))
 
-    def payload(self, target: Target, path: str) -> ManifestEntry | None:
-        """The package file at a path."""
-        sql = "SELECT path, phase, size, sha256 FROM published_files WHERE target_id = ? AND path = ?"
-        for row in rows(self._db, sql, [target.id, path]):
-            return ManifestEntry(**row)
-        return None
+    def count(self, target: Target) -> int:
+        """How many files a target is known to have, superseded ones included."""
+        sql = "SELECT count(*) FROM published_files WHERE target_id = ?"
+        return int(self._db.conn.execute(sql, [target.id]).fetchone()[0])
+
+    def missing(
+        self, target: Target, distribution: Distribution, since: int, until: int, *, full: bool = False
+    ) -> Iterator[tuple[str, int, str]]:
+        """Path, size and sha256 of package files that version ``until`` has and a target lacks, each path once.
+
+        Of packages that version ``since`` had they are in place; with ``full`` nothing is taken to be in place.
+        """
+        sql = f"""
+            SELECT m.location || '/' || f.name AS place, f.size, f.sha256 FROM membership m
+            JOIN package_files f ON f.package_id = m.package_id
+            LEFT JOIN published_files p ON p.target_id = :target AND p.path = m.location || '/' || f.name
+            WHERE {IN_VERSION} AND NOT (m.added_in <= :since AND (m.removed_in IS NULL OR m.removed_in > :since))
+            AND (:full OR p.sha256 IS NOT f.sha256)
+            GROUP BY place ORDER BY min(m.id), f.position
+        """
+        parameters = {"target": target.id, "distribution": distribution.id, "since": since, "number": until}
+        return self._db.conn.execute(sql, parameters | {"full": full})
 
     def save(
         self,

@@ -112,11 +112,14 @@ class Planner:
         """What a plan stands on; to be asked for before the tree is made, since what begins later makes it void."""
         return self._catalog.publications.basis(self._target, distribution)
 
-    def plan(self, tree: Tree, basis: Basis, *, full: bool = False) -> TreePlan:
-        """The plan that makes the target have a tree; with ``full`` as if nothing were there."""
+    def plan(self, tree: Tree, basis: Basis, *, full: bool = False, missing: bool = False) -> TreePlan:
+        """The plan that makes the target have a tree.
+
+        With ``full`` it is as if nothing were there; with ``missing`` all packages are looked at, not only new ones.
+        """
         publications, distribution = self._catalog.publications, tree.distribution
         interrupted = full or publications.interrupted(self._target, distribution)
-        last = None if full else publications.latest(self._target, distribution)
+        last = None if full or missing else publications.latest(self._target, distribution)
         known = publications.files(self._target, distribution)
         gone = sorted(set(known) - {file.path for file in tree.files})
         # After a kill in between, what was noted as being there may not be, and is written again.
@@ -142,14 +145,8 @@ class Planner:
 
     def _payload(self, distribution: Distribution, since: int, until: int, *, full: bool) -> Sequence[PayloadFile]:
         """The package files that are not in the tree: only what changed since the last publication is looked at."""
-        payload: dict[str, PayloadFile] = {}
-        for member in self._catalog.versions.changes(distribution, since, until):
-            for file in self._catalog.packages.files(member.package_id):
-                path = f"{member.location}/{file.name}"
-                held = None if full else self._catalog.publications.payload(self._target, path)
-                if held is None or held.sha256 != file.sha256:
-                    payload[path] = PayloadFile(path, file.size, file.sha256)
-        return list(payload.values())
+        missing = self._catalog.publications.missing(self._target, distribution, since, until, full=full)
+        return [PayloadFile(*file) for file in missing]
 
 
 def _differs(file: TreeFile, held: Mapping[str, ManifestEntry]) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,7 @@ class TreeMaker:
         catalog: Catalog,
         format_: Format,
         repository: Repository,
-        signer: Signer | None,
+        open_signer: Callable[[], Signer | None],
         cache: Path,
         levels: Levels,
         now: dt.datetime,
@@ -48,10 +49,15 @@ class TreeMaker:
         self._catalog = catalog
         self._format = format_
         self._repository = repository
-        self._signer = signer
+        self._open_signer = open_signer
         self._cache = PieceCache(cache)
         self._levels = levels
         self.now = now
+
+    @cached_property
+    def _signer(self) -> Signer | None:
+        # Opened for the first tree that is made: finding out that nothing changed starts no gpg.
+        return self._open_signer()
 
     def make(self, distribution: Distribution, version: Version) -> Tree:
         """All files of a version. Only those pieces of indexes are rendered that are not in the cache."""
@@ -66,11 +72,10 @@ class TreeMaker:
         return Tree(distribution, version, files, shared, signed_by, self.now)
 
     def settings_digest(self, distribution: Distribution) -> str:
-        """Over all that files depend on besides the version itself."""
+        """Over all that files depend on besides the version itself; the key is among the repository's settings."""
         parts: list[Any] = [
             self._format.tree.render_generation,
             asdict(self._levels),
-            self._signer.fingerprint if self._signer else None,
             _settings(self._repository),
             [_settings(other) for other in self._catalog.repositories.distributions(self._repository)],
             distribution.name,

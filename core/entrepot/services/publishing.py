@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from entrepot.errors import BatchError, EntrepotError, UsageError
@@ -82,13 +83,15 @@ class PublishResult:
 class PublishRequest:
     """How to publish: which version (None: the newest), whether only to plan, whether to write what is there already.
 
-    ``force`` signs and writes again what depends on the clock; ``full`` writes everything, packages included.
+    ``force`` signs and writes again what depends on the clock; ``missing`` writes every package that the tree is not
+    known to have, not only what changed; ``full`` writes everything, packages included.
     """
 
     version: int | None = None
     dry_run: bool = False
     force: bool = False
     full: bool = False
+    missing: bool = False
 
 
 DEFAULT = PublishRequest()
@@ -159,7 +162,7 @@ def _plan(
         catalog,
         workspace.format(repository.format),
         repository,
-        workspace.signer(repository),
+        partial(workspace.signer, repository),
         workspace.cache_folder / "pieces",
         Levels(settings.gz, settings.xz, settings.zst),
         workspace.now(),
@@ -169,7 +172,7 @@ def _plan(
     if not request.force and not request.full and planner.in_place(distribution, version):
         return None
     basis = planner.basis(distribution)
-    return planner.plan(maker.make(distribution, version), basis, full=request.full)
+    return planner.plan(maker.make(distribution, version), basis, full=request.full, missing=request.missing)
 
 
 def _commit(workspace: Workspace, plan: TreePlan, progress: Progress) -> PublishReport:
