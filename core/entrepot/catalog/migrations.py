@@ -100,7 +100,9 @@ def available_packages(db: Database) -> None:
 @migrations()
 def artifacts_and_packages(db: Database) -> None:
     _table(db, "artifacts").create(
-        {"sha256": str, "name": str, "size": int, "created_at": str}, pk="sha256", not_null={"name", "size"}
+        {"sha256": str, "name": str, "size": int, "created_at": str, "removed_at": str},
+        pk="sha256",
+        not_null={"name", "size"},
     )
     _table(db, "packages").create(
         {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlite_utils import Database
@@ -22,7 +22,10 @@ class PackagesTable:
 
     def add_artifacts(self, files: Iterable[PackageFile], now: dt.datetime) -> None:
         """Notes files that are in the private store."""
-        sql = "INSERT OR IGNORE INTO artifacts (sha256, name, size, created_at) VALUES (?, ?, ?, ?)"
+        sql = """
+            INSERT INTO artifacts (sha256, name, size, created_at) VALUES (?, ?, ?, ?)
+            ON CONFLICT (sha256) DO UPDATE SET created_at = excluded.created_at, removed_at = NULL
+        """
         self._db.conn.executemany(sql, [(file.sha256, file.name, file.size, to_text(now)) for file in files])
 
     def add(self, info: PackageInfo, now: dt.datetime) -> int:
@@ -31,9 +34,9 @@ class PackagesTable:
         main = info.files[0]
         execute = self._db.conn.execute
         found = execute("SELECT id FROM packages WHERE sha256 = ? AND digest = ?", [main.sha256, digest]).fetchone()
+        self.add_artifacts(info.files, now)
         if found:
             return int(found[0])
-        self.add_artifacts(info.files, now)
         row: dict[str, Any] = {
             "format": info.format,
             "kind": info.kind,
@@ -96,4 +99,22 @@ class PackagesTable:
 
     def has_artifact(self, sha256: str) -> bool:
         """Whether a file of this content was accepted into the private store."""
-        return self._db.conn.execute("SELECT 1 FROM artifacts WHERE sha256 = ?", [sha256]).fetchone() is not None
+        sql = "SELECT 1 FROM artifacts WHERE sha256 = ? AND removed_at IS NULL"
+        return self._db.conn.execute(sql, [sha256]).fetchone() is not None
+
+    def unused_artifacts(self, before: dt.datetime) -> Sequence[tuple[str, int]]:
+        """Digest and size of the files that came before a time, and that no version and no waiting import has."""
+        sql = """
+            SELECT sha256, size FROM artifacts WHERE removed_at IS NULL AND created_at <= ? AND sha256 NOT IN (
+                SELECT f.sha256 FROM package_files f JOIN membership m ON m.package_id = f.package_id
+                UNION SELECT f.sha256 FROM package_files f JOIN imports i ON i.package_id = f.package_id
+                WHERE i.state = 'pending_review'
+            ) ORDER BY sha256
+        """
+        return self._db.conn.execute(sql, [to_text(before)]).fetchall()
+
+    def drop_artifacts(self, digests: Sequence[str], now: dt.datetime) -> None:
+        """Notes that files are no longer in the private store; what was known of them stays."""
+        self._db.conn.executemany(
+            "UPDATE artifacts SET removed_at = ? WHERE sha256 = ?", [(to_text(now), sha256) for sha256 in digests]
+        )

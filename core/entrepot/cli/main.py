@@ -28,6 +28,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "upload": ("entrepot.cli.imports", "Bring package files of this machine into a distribution."),
     "version": ("entrepot.cli.versions", "Versions of a distribution."),
     "publish": ("entrepot.cli.publishing", "Put the newest version of distributions in place."),
+    "gc": ("entrepot.cli.upkeep", "Remove what nobody needs any more, after a time of grace."),
+    "check": ("entrepot.cli.upkeep", "Compare published trees with what the catalog says of them."),
     "task": ("entrepot.cli.operations", "What was done, how far it came, how it ended."),
     "audit": ("entrepot.cli.operations", "Who changed what, in a log that shows tampering."),
     "plugins": ("entrepot.cli.operations", "The plugins and what they offer."),

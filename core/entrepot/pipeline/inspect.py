@@ -34,6 +34,7 @@ class Subject:
 class Inspection:
     """What came out. ``info`` is None where the package could not be read; some verdict then says so."""
 
+    paths: tuple[Path, ...]
     sha256: str
     info: PackageInfo | None
     problem: str
@@ -77,7 +78,7 @@ def inspect(
         )
         scanner = scanners[name]
         verdicts.append(StoredVerdict(name, scanner.version, scanner.answers, _ask(scanner, artifact, context)))
-    return Inspection(artifact.sha256, info, problem, tuple(verdicts))
+    return Inspection(subject.paths, artifact.sha256, info, problem, tuple(verdicts))
 
 
 def _ask(scanner: Scanner, artifact: Artifact, context: ScanContext) -> Verdict:

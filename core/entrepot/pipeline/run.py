@@ -52,6 +52,10 @@ class Batch:
             return [attempt.result for attempt in attempts if attempt.result], None
         self._work(pending, executor)
         with self.catalog.transaction():
+            # Once more, where nobody else writes: a collection may have removed what was there and used by nothing.
+            for attempt in pending:
+                if attempt.inspection:
+                    self._keep(attempt.inspection)
             version = settlement.settle(pending)
         for attempt in pending:
             if attempt.job.fetching and attempt.inspection:
@@ -93,11 +97,14 @@ class Batch:
         inspection = inspect(
             subject, self.format, self.scanners, self.scanner_settings, self.distribution, folder, self.ledger.now
         )
-        if inspection.info:
-            for path, file in zip(subject.paths, inspection.info.files, strict=True):
-                self.store.add(path, file.sha256)
+        self._keep(inspection)
         count.package()
         return inspection
+
+    def _keep(self, inspection: Inspection) -> None:
+        if inspection.info:
+            for path, file in zip(inspection.paths, inspection.info.files, strict=True):
+                self.store.add(path, file.sha256)
 
 
 class _Counter:

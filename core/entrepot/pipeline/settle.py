@@ -175,6 +175,8 @@ class Settlement:
             self._end(attempt, ImportState.PENDING_REVIEW, f"waits for review: {reasons}", None)
         else:
             problem = attempt.inspection.problem if attempt.inspection else ""
+            if attempt.info is not None:
+                self._catalog.packages.add_artifacts(attempt.info.files, self._ledger.now)
             self._end(attempt, ImportState.REJECTED, reasons or problem, None)
 
     def _link(self, attempt: Attempt, package_id: int) -> None:

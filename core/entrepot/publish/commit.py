@@ -96,8 +96,8 @@ class Committer:
                 self._storage.delete(path)
                 self._count("delete")
             # Giving the lease back is one write more.
-            requests = self._requests | {"write": self._requests["write"] + lease.writes + 1}
-            self._end(plan, publication, requests | {"read": lease.reads})
+            requests = self._requests | {"write": self._requests["write"] + lease.writes + 1, "read": lease.reads}
+            self._end(plan, publication, requests)
         self._progress(ProgressEvent("publish.write", "Published", "completed", plan.files, plan.files, "files"))
         changed = [file.path for file in changing]
         return PublishReport(plan.files, plan.size, plan.kept, len(plan.superseded), requests, changed)

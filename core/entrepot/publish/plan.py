@@ -63,13 +63,13 @@ class TreePlan:
         return sum(file.size for files in (self.payload, self.writes, self.shared) for file in files)
 
     def requests(self) -> Mapping[str, int]:
-        """How many requests it takes: the lease is one read and two writes more."""
+        """How many requests it takes: the lease is two reads and two writes more."""
         tree = [*self.writes, *self.shared]
         copied = sum(file.copy_of is not None for file in tree)
         return {
             "write": len(tree) - copied + 2,
             "copy": len(self.payload) + copied,
-            "read": 1,
+            "read": 2,
             "delete": len(self.removals),
         }
 
