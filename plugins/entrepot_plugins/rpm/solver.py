@@ -1,0 +1,98 @@
+"""Finds what a package needs, and says in rpm's words what is in the way if it cannot be had."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from entrepot.contracts import Candidate, CandidatePool, Closure, Missing
+from entrepot.models import SOURCE_ARCHITECTURE
+
+from .architectures import NOARCH, installable_on
+from .libsolv import Answer, Board
+from .universe import Package, Universe
+
+
+class RpmSolver:
+    """The solver of the RPM format. It keeps nothing between two questions."""
+
+    def scope(self, architecture: str) -> Sequence[str]:
+        """The architecture itself, those it is compatible with (``i686`` on ``x86_64``), and ``noarch``.
+
+        As in dnf, a package of a lesser architecture is taken only where it is wanted or nothing else will do.
+        """
+        return (*installable_on(architecture), NOARCH)
+
+    def closure(
+        self, wanted: Sequence[Candidate], pool: CandidatePool, *, architecture: str, recommends: bool = False
+    ) -> Closure:
+        """What ``wanted`` needs, all of it together, on a machine of ``architecture`` that has nothing installed yet.
+
+        The order is that of ``wanted``, then by name. Source packages need nothing. With ``recommends``, what is
+        recommended comes in as far as that is possible, and so does what supplements something, if it was reached for
+        another reason (nothing in a catalog tells what supplements what). If there is no solution, ``packages`` is
+        ``wanted`` alone.
+
+        What is present is taken before anything else. After it come packages of the module builds that ``wanted`` are
+        of, then those outside of modules, then all other modules: a catalog knows of no enabled streams.
+
+        ``IndexFormatError`` if the metadata of one of ``wanted`` cannot be understood. Any other package for which it
+        cannot be is passed over, and named among the conflicts if there is no solution.
+        """
+        binaries = [candidate for candidate in wanted if candidate.architecture != SOURCE_ARCHITECTURE]
+        architectures = installable_on(architecture)
+        universe = Universe(architectures, recommends)
+        roots = universe.load(binaries, pool)
+        answer = Answer()
+        if roots:
+            board = Board(universe.packages, architectures, _precedence(roots))
+            answer = board.choose(len(roots), recommends=recommends)
+        chosen = [universe.packages[number].candidate for number in answer.chosen]
+        chosen.sort(key=lambda found: (found.name, found.architecture, found.version, found.id))
+        found = tuple(candidate for candidate in dict.fromkeys((*wanted, *chosen)) if not candidate.present)
+        if answer.solved:
+            return Closure(found)
+        reasons = _Reasons(universe, len(roots), answer)
+        return Closure(found, tuple(reasons.missing()), tuple(reasons.conflicts()))
+
+
+def _precedence(roots: Collection[Package]) -> Callable[[Package], int]:
+    builds = {root.module_build for root in roots} - {""}
+
+    def precedence(package: Package) -> int:
+        if package.candidate.present:
+            return 3
+        build = package.module_build
+        return 2 if build in builds else 0 if build else 1
+
+    return precedence
+
+
+@dataclass(frozen=True, slots=True)
+class _Reasons:
+    """Says why there is no solution."""
+
+    universe: Universe
+    roots: int
+    answer: Answer
+
+    def missing(self) -> Iterator[Missing]:
+        for number, requirement in self.answer.unmet:
+            yield Missing(str(requirement), str(self.universe.packages[number]))
+
+    def conflicts(self) -> Iterator[str]:
+        """A sentence for each clash: what is between the packages, and why they would come in."""
+        for numbers, quarrel in self.answer.clashes:
+            if len(numbers) > 1 and max(numbers) < self.roots:
+                yield f"{quarrel}; both are wanted"
+            else:
+                yield "; ".join(filter(None, (quarrel, ", ".join(filter(None, map(self._why, numbers))))))
+        for error in self.universe.unusable:
+            yield f"passed over, as its metadata cannot be understood: {error}"
+
+    def _why(self, number: int) -> str:
+        package = self.universe.packages[number]
+        if number < self.roots:
+            return f"{package} is wanted"
+        names = dict.fromkeys(str(self.universe.packages[cause]) for cause in self.answer.causes.get(number, ()))
+        return f"{package} is needed by {' and '.join(names)}" if names else ""

@@ -1,0 +1,135 @@
+"""The packages that a closure can reach, loaded breadth first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+
+from entrepot.contracts import Candidate, CandidatePool
+from entrepot.errors import IndexFormatError
+
+from .architectures import NOARCH
+from .dependencies import helpful
+from .relations import RelationReader, Relations
+
+BATCH = 400
+"""Names in one question to the pool: few questions, and no statement with too many parameters."""
+MAX_PACKAGES = 100_000
+"""More than any closure reaches; hostile indexes shall not eat the memory."""
+
+_IN_PRIMARY = re.compile(r"^/etc/|bin/|^/usr/lib/sendmail$")
+"""Paths that createrepo writes to primary.xml, whence the catalog can find them."""
+_MODULE_BUILD = re.compile(r"\.(module[+_].*\+[0-9a-f]+)")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Package:
+    """A candidate with what it says of others."""
+
+    candidate: Candidate
+    relations: Relations
+    paths: set[str] = field(default_factory=set)
+    """Those of its files that some package of the universe asks for."""
+
+    def __str__(self) -> str:
+        return f"{self.candidate.name}-{self.candidate.version}.{self.candidate.architecture}"
+
+    @property
+    def module_build(self) -> str:
+        """What all packages of one build of a module stream have in their release alone; empty outside of modules.
+
+        The tools that build modules write it there (``1.module_el8.3.0+2165+af250afe``); nothing else in an index of
+        packages tells that one belongs to a module.
+        """
+        match = _MODULE_BUILD.search(self.candidate.version)
+        return match[1] if match else ""
+
+
+@dataclass(slots=True)
+class Universe:
+    """Packages for a machine that can install ``architectures``, of which the first is its own, and ``noarch``.
+
+    With ``recommends``, those that are recommended are reached, too.
+
+    A path that primary.xml does not have is looked for in the file lists of the packages that are reached otherwise:
+    nothing else in a catalog knows who else has it. (Distributions forbid their packages to ask for such paths.)
+    """
+
+    architectures: tuple[str, ...]
+    recommends: bool = False
+    packages: list[Package] = field(default_factory=list)
+    unusable: list[IndexFormatError] = field(default_factory=list)
+    """Why candidates that were reached are left out: their metadata cannot be understood."""
+
+    def load(self, wanted: Iterable[Candidate], pool: CandidatePool) -> list[Package]:
+        """Loads ``wanted`` and, breadth first, all that they can reach; answers the packages of ``wanted``.
+
+        ``IndexFormatError`` if one of ``wanted`` cannot be understood, or if too much is reached.
+        """
+        reader = RelationReader()
+        seen: set[tuple[bool, int]] = set()
+        asked: set[str] = set()
+        roots = fresh = [self._read(candidate, reader) for candidate in _unseen(wanted, seen)]
+        while fresh:
+            self.packages += fresh
+            if len(self.packages) > MAX_PACKAGES:
+                raise IndexFormatError(f"the dependencies of {roots[0]} reach more than {MAX_PACKAGES} packages")
+            names = sorted({name for package in fresh for name in self._mentioned(package)} - asked)
+            asked.update(names)
+            fresh = self._read_all(sorted(_unseen(self._ask(pool, names), seen), key=_order), reader)
+        self._find_paths(reader)
+        return list(roots)
+
+    def _ask(self, pool: CandidatePool, names: Sequence[str]) -> Iterator[Candidate]:
+        for start in range(0, len(names), BATCH):
+            batch = names[start : start + BATCH]
+            for candidate in chain(pool.named(batch), pool.providing(batch)):
+                if candidate.architecture == NOARCH or candidate.architecture in self.architectures:
+                    yield candidate
+
+    def _mentioned(self, package: Package) -> Iterator[str]:
+        if package.candidate.architecture not in (self.architectures[0], NOARCH):
+            yield package.candidate.name  # clients install it beside its twin of the machine's own, if there is one
+        said = package.relations
+        for dependency in chain(said.requires, said.recommends if self.recommends else ()):
+            for capability in helpful(dependency):
+                yield capability.name
+
+    def _read(self, candidate: Candidate, reader: RelationReader) -> Package:
+        return Package(candidate, reader.read(candidate.raw, str(candidate)))
+
+    def _read_all(self, candidates: Iterable[Candidate], reader: RelationReader) -> list[Package]:
+        packages = []
+        for candidate in candidates:
+            try:
+                packages.append(self._read(candidate, reader))
+            except IndexFormatError as error:
+                self.unusable.append(error)
+        return packages
+
+    def _find_paths(self, reader: RelationReader) -> None:
+        asked = {path for package in self.packages for path in package.relations.paths()}
+        elsewhere = {path for path in asked if not _IN_PRIMARY.search(path)}
+        for package in self.packages:
+            package.paths.update(asked & package.relations.files)
+            if elsewhere:
+                try:
+                    package.paths.update(reader.listed(package.candidate.raw, elsewhere, str(package.candidate)))
+                except IndexFormatError as error:
+                    self.unusable.append(error)
+
+
+def _order(candidate: Candidate) -> tuple[str, str, str, bool, int]:
+    """Pools answer in any order; nothing shall depend on it."""
+    return candidate.name, candidate.architecture, candidate.version, not candidate.present, candidate.id
+
+
+def _unseen(candidates: Iterable[Candidate], seen: set[tuple[bool, int]]) -> Iterator[Candidate]:
+    """Each candidate once. What is present and what is available may come out of different tables with the same ids."""
+    for candidate in candidates:
+        identity = (candidate.present, candidate.id)
+        if identity not in seen:
+            seen.add(identity)
+            yield candidate
