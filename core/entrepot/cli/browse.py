@@ -35,7 +35,10 @@ def command_search(
     all_versions: bool,
     limit: int,
 ) -> None:
-    """Search what synced sources offer: exact name first, then names that start so, then full text."""
+    """Search what synced sources offer.
+
+    The exact name comes first, then names that start so, then full text.
+    """
     from entrepot.services import browse
 
     found = browse.search(
@@ -61,9 +64,9 @@ def command_search(
 @json_option
 @pass_app
 def command_show(app: App, package: str, source: str | None) -> None:
-    """Everything that is known about a package: every field, all versions, where it is imported.
+    """Everything that is known about a package.
 
-    PKG is NAME, NAME=VERSION or NAME:ARCH=VERSION.
+    Every field, all versions, and where it is imported. PKG is NAME, NAME=VERSION or NAME:ARCH=VERSION.
     """
     from entrepot.services import browse
 

@@ -71,7 +71,7 @@ def list_(app: App, repository: str | None) -> None:
 @json_option
 @pass_app
 def show(app: App, path: str) -> None:
-    """One distribution and the packages of its newest version."""
+    """One distribution, its newest version and what is published of it."""
     from entrepot.services import repositories
 
     document = repositories.distribution_json(app.workspace, app.workspace.catalog.repositories.distribution(path))

@@ -46,10 +46,10 @@ def command_import(
     dry_run: bool,
     no_publish: bool,
 ) -> None:
-    """Bring packages of a source into a distribution: fetch, inspect, decide, publish.
+    """Bring packages of a source into a distribution.
 
-    PKG is NAME, NAME=VERSION or NAME:ARCH=VERSION; the newest version unless one is given. NAME:source is the source
-    package. All of them are one version and one publication.
+    They are fetched, inspected, decided about and published. PKG is NAME, NAME=VERSION or NAME:ARCH=VERSION; the newest
+    version unless one is given. NAME:source is the source package. All of them are one version and one publication.
     """
     from entrepot.services import imports
 
@@ -79,9 +79,9 @@ def command_upload(
     component: str | None,
     no_publish: bool,
 ) -> None:
-    """Bring package files of this machine into a distribution, through the same inspection.
+    """Bring package files of this machine into a distribution.
 
-    For a source package give its .dsc; the files that it names are taken from beside it.
+    They go through the same inspection as packages of a source. For a source package give its .dsc; the files that it names are taken from beside it.
     """
     from entrepot.services import imports
 

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 def command_publish(
     app: App, names: tuple[str, ...], number: int | None, dry_run: bool, force: bool, full: bool
 ) -> None:
-    """Put the newest version of distributions in place; of all of them if none is named.
+    """Put the newest version of distributions in place.
 
-    Where nothing changed, nothing is written.
+    Of all distributions if none is named. Where nothing changed, nothing is written.
     """
     from entrepot.services import publishing
 
