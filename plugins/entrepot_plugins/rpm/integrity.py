@@ -79,12 +79,16 @@ def new_hash(algorithm: str, data: bytes = b"") -> _Hash:
 
 
 class Reading:
-    """Reads the payload of a package once and checks every digest that it has of it on the way."""
+    """Reads the payload of a package once and checks every digest that it has of it on the way.
 
-    def __init__(self, file: BinaryIO, parts: Parts) -> None:
+    ``whole``: the SHA-256 of the file is wanted, too.
+    """
+
+    def __init__(self, file: BinaryIO, parts: Parts, *, whole: bool = True) -> None:
         self._file = file
         self._parts = parts
         self._whole = new_hash("sha256", parts.front + parts.header.blob)
+        self._hashes = [self._whole] if whole else []
         self._claims = [(claim, new_hash(claim.algorithm)) for claim in payload_claims(parts.header)]
         md5 = parts.signature.binary(SigTag.MD5)
         if md5 is not None:
@@ -93,7 +97,7 @@ class Reading:
 
     def chunks(self) -> Iterator[bytes]:
         """The payload as it is in the file; ``PackageError`` at its end if it is not what the package says."""
-        hashes = [self._whole, *(hash_ for _, hash_ in self._claims)]
+        hashes = [*self._hashes, *(hash_ for _, hash_ in self._claims)]
         self._file.seek(self._parts.payload)
         left = self._parts.size - self._parts.payload
         while left:

@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from entrepot.errors import TrustError
 
@@ -21,6 +22,7 @@ TIMEOUT = 60
 WEAK_HASHES = {"1": "MD5", "2": "SHA-1", "3": "RIPEMD-160"}
 """Numbers of hash algorithms (RFC 9580, 9.5) with which a signature proves nothing any more."""
 _ARMOR = re.compile(rb"-----BEGIN PGP PUBLIC KEY BLOCK-----[ \t]*\r?\n(.*?)-----END PGP PUBLIC KEY BLOCK-----", re.S)
+_ARMORED_SIGNATURE = re.compile(rb"-----BEGIN PGP SIGNATURE-----[ \t]*\r?\n(.*?)-----END PGP SIGNATURE-----", re.S)
 _CLEARSIGNED = re.compile(
     rb"\A\s*-----BEGIN PGP SIGNED MESSAGE-----[ \t]*\r?\n(?:[^\r\n]+\r?\n)*[ \t]*\r?\n"
     rb"(.*?)\r?\n-----BEGIN PGP SIGNATURE-----",
@@ -62,6 +64,14 @@ def dearmor(keys: bytes) -> bytes:
     return binary
 
 
+def binary_signature(armored: bytes) -> bytes:
+    """The packets in an armored detached signature; ``ValueError`` for what is none."""
+    match = _ARMORED_SIGNATURE.search(armored)
+    if not match:
+        raise ValueError("it is no armored signature")
+    return _decode_armor(match.group(1))
+
+
 def _decode_armor(block: bytes) -> bytes:
     lines = [line.strip() for line in block.splitlines()]
     # Headers (Version:, Comment:) end at the first empty line; some tools write neither.
@@ -101,10 +111,7 @@ def verify(signed: bytes, keyring: Path, *, name: str, signature: bytes | None =
             ) from error
         text = folder / "signed"
         text.write_bytes(signed)
-        command = ["gpgv", "--homedir", scratch, "--keyring", str(keys), "--status-fd", "1"]
-        # It refuses MD5 of its own accord.
-        for weak in ("SHA1", "RIPEMD160"):
-            command += ["--weak-digest", weak]
+        command = _gpgv(folder, keys)
         if signature is None:
             command += ["--output", str(folder / "payload"), str(text)]
         else:
@@ -115,9 +122,30 @@ def verify(signed: bytes, keyring: Path, *, name: str, signature: bytes | None =
     return Verified(payload, fingerprint)
 
 
-def _run(command: list[str]) -> str:
+def judge_detached(signature: bytes, data: BinaryIO, keys: bytes) -> Judgement:
+    """What gpgv says of a detached signature of ``data``, a file from where its descriptor stands to its end.
+
+    ``keys`` is what ``dearmor`` answers. ``TrustError`` only where gpgv cannot be run.
+    """
+    with tempfile.TemporaryDirectory(prefix="entrepot-gpgv-") as scratch:
+        folder = Path(scratch)
+        (folder / "keys.gpg").write_bytes(keys)
+        (folder / "signature").write_bytes(signature)
+        command = [*_gpgv(folder, folder / "keys.gpg"), str(folder / "signature"), "-"]
+        return Judgement.of(_run(command, data))
+
+
+def _gpgv(home: Path, keyring: Path) -> list[str]:
+    command = ["gpgv", "--homedir", str(home), "--keyring", str(keyring), "--status-fd", "1"]
+    # It refuses MD5 of its own accord.
+    for weak in ("SHA1", "RIPEMD160"):
+        command += ["--weak-digest", weak]
+    return command
+
+
+def _run(command: list[str], data: BinaryIO | None = None) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, timeout=TIMEOUT, check=False)
+        done = subprocess.run(command, stdin=data, capture_output=True, timeout=TIMEOUT, check=False)
     except FileNotFoundError as error:
         raise TrustError("gpgv is not installed", hint="apt-get install gpgv (or gnupg2 on Fedora and RHEL)") from error
     except subprocess.TimeoutExpired as error:
@@ -126,18 +154,30 @@ def _run(command: list[str]) -> str:
 
 
 @dataclass
-class _Judgement:
-    """What gpgv says of all signatures together."""
+class Judgement:
+    """What gpgv says of all signatures together. ``fingerprint`` is that of a good one's (primary) key."""
 
     good: bool = False
     """The signature being reported is good, and so is its key."""
     fingerprint: str = ""
     bad: bool = False
+    """A signature does not fit the text."""
     damaged: bool = False
     unknown: list[str] = field(default_factory=list)
     flaws: list[str] = field(default_factory=list)
 
+    @classmethod
+    def of(cls, status: str) -> Judgement:
+        """What the lines of gpgv's status channel come to."""
+        seen = cls()
+        for line in status.splitlines():
+            words = line.split()
+            if len(words) >= 2 and words[0] == "[GNUPG:]":
+                seen.take(words[1], words[2:])
+        return seen
+
     def take(self, keyword: str, words: list[str]) -> None:
+        """Takes one line into account."""
         if keyword in ("NEWSIG", "EXPSIG", "EXPKEYSIG", "REVKEYSIG", "BADSIG", "ERRSIG"):
             self.good = False
         match keyword:
@@ -164,11 +204,7 @@ class _Judgement:
 
 
 def _judge(status: str, name: str) -> str:
-    seen = _Judgement()
-    for line in status.splitlines():
-        words = line.split()
-        if len(words) >= 2 and words[0] == "[GNUPG:]":
-            seen.take(words[1], words[2:])
+    seen = Judgement.of(status)
     if seen.bad:
         raise TrustError(
             f"{name} has a bad signature: its text is not what was signed",
