@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from entrepot.models import Distribution, EntryRef, Extra, PublishedEntry, Repository
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class CatalogView:
-    """``VersionView`` over the catalog. Nothing is read before it is asked for, and nothing is kept."""
+    """``VersionView`` over the catalog. Nothing is read before it is asked for, and of packages nothing is kept."""
 
     def __init__(self, catalog: Catalog, repository: Repository, distribution: Distribution, number: int) -> None:
         self.repository = repository
@@ -21,8 +22,12 @@ class CatalogView:
         self._versions = catalog.versions
         self._extras = catalog.extras
 
-    def groups(self) -> Sequence[tuple[str, str, str]]:
+    @cached_property
+    def _groups(self) -> Sequence[tuple[str, str, str]]:
         return self._versions.groups(self.distribution, self.number)
+
+    def groups(self) -> Sequence[tuple[str, str, str]]:
+        return self._groups
 
     def entries(self, component: str, kind: str, architectures: Collection[str]) -> Iterator[EntryRef]:
         return self._versions.refs(self.distribution, self.number, component, kind, architectures)
