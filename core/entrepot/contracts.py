@@ -23,7 +23,6 @@ from entrepot.models import (
     IndexPart,
     PackageInfo,
     Phase,
-    RawEntry,
     RemoteFile,
     Repository,
     Scalar,
@@ -233,6 +232,20 @@ class IndexUpdate:
     extra_parts: Sequence[IndexPart] = ()
 
 
+class IndexEntry(Protocol):
+    """One package of an index as it is read; ``models.RawEntry`` is the plain one."""
+
+    @property
+    def digest(self) -> bytes:
+        """16 bytes that change whenever ``raw`` does: what sync compares."""
+        ...
+
+    @property
+    def raw(self) -> bytes:
+        """The entry as the catalog keeps it. Asked for once, in order, and only where the digest is new."""
+        ...
+
+
 class IndexReader(Protocol):
     """Reads what a source offers. Nothing it hands over is unverified where the source asks for verification."""
 
@@ -248,7 +261,7 @@ class IndexReader(Protocol):
         """
         ...
 
-    def entries(self, context: ReadContext, part: IndexPart) -> Iterator[RawEntry]:
+    def entries(self, context: ReadContext, part: IndexPart) -> Iterator[IndexEntry]:
         """The packages of a part that ``refresh`` fetched, streamed, in the order of the index."""
         ...
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from entrepot.contracts import Format, IndexUpdate, ReadContext
+from entrepot.contracts import Format, IndexEntry, IndexUpdate, ReadContext
 from entrepot.errors import BusyError
-from entrepot.models import Described, IndexPart, RawEntry, Source, SyncCounts
+from entrepot.models import Described, IndexPart, Source, SyncCounts
 from entrepot.progress import ProgressEvent
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _write(catalog: Catalog, format_: Format, context: ReadContext, update: Inde
     return counts
 
 
-def _counted(entries: Iterator[RawEntry], context: ReadContext, before: int) -> Iterator[RawEntry]:
+def _counted(entries: Iterator[IndexEntry], context: ReadContext, before: int) -> Iterator[IndexEntry]:
     for count, entry in enumerate(entries, before + 1):
         if not count % REPORT_EVERY:
             context.progress(ProgressEvent("sync.index", "Processing packages...", "running", count, unit="packages"))

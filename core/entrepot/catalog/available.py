@@ -11,9 +11,9 @@ from typing import Any
 from sqlite_utils import Database
 
 from entrepot.catalog.database import rows, to_text
-from entrepot.contracts import Candidate
+from entrepot.contracts import Candidate, IndexEntry
 from entrepot.errors import NotFoundError
-from entrepot.models import SOURCE_ARCHITECTURE, Available, Described, RawEntry, Source, SyncCounts
+from entrepot.models import SOURCE_ARCHITECTURE, Available, Described, Source, SyncCounts
 
 BATCH = 500
 """Entries that are looked up and written at once; bounds the memory of a sync."""
@@ -36,7 +36,7 @@ class AvailableTable:
         return int(self._db.conn.execute("SELECT coalesce(max(id), 0) + 1 FROM available").fetchone()[0])
 
     def replace(
-        self, index_id: int, entries: Iterable[RawEntry], describe: Callable[[bytes], Described], now: dt.datetime
+        self, index_id: int, entries: Iterable[IndexEntry], describe: Callable[[bytes], Described], now: dt.datetime
     ) -> SyncCounts:
         """Makes the packages of one index those of ``entries``, which is read once, in batches.
 
@@ -187,7 +187,7 @@ class _Replacement:
         self._added = self._unchanged = 0
         self._returned: list[tuple[int]] = []
 
-    def run(self, entries: Iterable[RawEntry]) -> SyncCounts:
+    def run(self, entries: Iterable[IndexEntry]) -> SyncCounts:
         stream = iter(entries)
         while batch := list(islice(stream, BATCH)):
             self._write(batch)
@@ -197,14 +197,15 @@ class _Replacement:
         removed, changed = self._sweep()
         return SyncCounts(added - changed, changed, removed - changed, self._unchanged)
 
-    def _write(self, batch: Sequence[RawEntry]) -> None:
-        fresh = {entry.digest: entry.raw for entry in batch}
+    def _write(self, batch: Sequence[IndexEntry]) -> None:
+        fresh = {entry.digest: entry for entry in batch}
         if self._seen:
             self._leave_out_known(fresh)
         if not fresh:
             return
         values, raws = [], []
-        for digest, raw in fresh.items():
+        for digest, entry in fresh.items():
+            raw = entry.raw
             row = self._describe(raw)
             values.append(
                 (
@@ -240,7 +241,7 @@ class _Replacement:
             raws = [row for row in raws if row[0] in ids]
         self._conn.executemany("INSERT INTO available_raw (id, raw) VALUES (?, ?)", raws)
 
-    def _leave_out_known(self, fresh: dict[bytes, bytes]) -> None:
+    def _leave_out_known(self, fresh: dict[bytes, IndexEntry]) -> None:
         """Takes out of ``fresh`` what the catalog holds already, and notes that it was seen."""
         sql = f"SELECT digest, id, vanished_at FROM available WHERE index_id = ? AND digest IN ({_marks(fresh)})"
         for digest, row_id, vanished in self._conn.execute(sql, [self._index_id, *fresh]):
