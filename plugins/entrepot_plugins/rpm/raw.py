@@ -2,14 +2,22 @@
 
 Each is the complete ``<package>`` element as upstream wrote it (or as it was made from an uploaded package's header),
 so that publishing puts text together instead of writing it anew, and nothing that upstream said is lost.
+
+The element of primary is kept as it is, the other two compressed: they are seldom asked for. For 60,000 packages that
+costs no more CPU than writing 345 MB into the catalog would, and half of the space.
 """
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from functools import cached_property
 from typing import NamedTuple
 
 SEPARATOR = b"\0"
 """Between the elements: no XML document may hold it (XML 1.0, 2.2), and ``fragments`` refuses those that do."""
+LEVEL = -1
+"""Of zstd. Level 1 takes a quarter more time and 6 % less space, level 3 half more time and 7 % less."""
 
 
 class Fragments(NamedTuple):
@@ -22,15 +30,35 @@ class Fragments(NamedTuple):
 
 def pack(primary: bytes, filelists: bytes, other: bytes) -> bytes:
     """The elements as one value for the catalog."""
-    return SEPARATOR.join((primary, filelists, other))
+    return primary + SEPARATOR + _zstd.compress(filelists + SEPARATOR + other)
 
 
 def unpack(raw: bytes) -> Fragments:
     """What ``pack`` put together."""
-    primary, filelists, other = raw.split(SEPARATOR)
+    primary, _, packed = raw.partition(SEPARATOR)
+    filelists, _, other = _zstd.decompress(packed).partition(SEPARATOR)
     return Fragments(primary, filelists, other)
 
 
 def primary_of(raw: bytes) -> bytes:
     """The element in primary alone, which is all that most questions need."""
     return raw.partition(SEPARATOR)[0]
+
+
+class _Zstd(threading.local):
+    """A compressor and a decompressor for each thread: making one costs more than using it, and they are not shared."""
+
+    @cached_property
+    def compress(self) -> Callable[[bytes], bytes]:
+        import zstandard
+
+        return zstandard.ZstdCompressor(level=LEVEL).compress
+
+    @cached_property
+    def decompress(self) -> Callable[[bytes], bytes]:
+        import zstandard
+
+        return zstandard.ZstdDecompressor().decompress
+
+
+_zstd = _Zstd()
