@@ -81,7 +81,8 @@ def command_upload(
 ) -> None:
     """Bring package files of this machine into a distribution.
 
-    They go through the same inspection as packages of a source. For a source package give its .dsc; the files that it names are taken from beside it.
+    They go through the same inspection as packages of a source. For a source package give its .dsc; the files that it
+    names are taken from beside it.
     """
     from entrepot.services import imports
 
