@@ -172,7 +172,8 @@ class Depot:
 
     def publish(self, name: str = "stable", version: int | None = None, *, force: bool = False) -> str:
         """Publishes; answers the status."""
-        return publishing.publish(self.workspace, f"{REPOSITORY}/{name}", request=publishing.PublishRequest(version, force=force)).status
+        request = publishing.PublishRequest(version, force=force)
+        return publishing.publish(self.workspace, f"{REPOSITORY}/{name}", request=request).status
 
     def published_version(self) -> int:
         """The version that the newest publication put in place."""
