@@ -135,14 +135,15 @@ class AvailableTable:
         """Binary packages that provide one of these names besides their own, for the solver.
 
         The full-text index finds those that have the words of the name; those of them that have the name itself count.
+        A name without any letter or digit is not found.
         """
         found: set[int] = set()
+        sql = "SELECT rowid, provides FROM available_fts WHERE available_fts MATCH ?"
         for name in names:
-            words = re.findall(r"\w+", name)
-            query = f'provides : "{" ".join(words)}"' if words else ""
-            sql = "SELECT rowid, provides FROM available_fts WHERE available_fts MATCH ?"
-            hits = self._db.conn.execute(sql, [query]) if query else ()
-            found.update(row_id for row_id, provides in hits if name in provides.split())
+            # The index splits what it is asked for into words itself, as it did with what it holds.
+            phrase = name.replace("\0", " ").replace('"', '""')
+            hits = self._db.conn.execute(sql, [f'provides : "{phrase}"'])
+            found.update(row_id for row_id, provides in hits if name in provides.split(" "))
         remaining = iter(sorted(found))
         while chunk := list(islice(remaining, BATCH)):
             yield from self._candidates(f"a.id IN ({_marks(chunk)})", chunk, source_ids, architectures)
@@ -150,9 +151,11 @@ class AvailableTable:
     def _candidates(
         self, where: str, values: Sequence[Any], source_ids: Sequence[int], architectures: Collection[str]
     ) -> Iterator[Candidate]:
+        # CROSS JOIN keeps the order: for more than a few names, SQLite would rather read all packages of the sources.
         sql = f"""
-            SELECT a.id, a.name, a.version, a.architecture, r.raw {FROM} JOIN available_raw r ON r.id = a.id
-            WHERE {where} AND s.id IN ({_marks(source_ids)}) AND a.architecture IN ({_marks(architectures)})
+            SELECT a.id, a.name, a.version, a.architecture, r.raw
+            FROM available a CROSS JOIN source_indexes i ON i.id = a.index_id CROSS JOIN available_raw r ON r.id = a.id
+            WHERE {where} AND i.source_id IN ({_marks(source_ids)}) AND a.architecture IN ({_marks(architectures)})
             AND a.vanished_at IS NULL AND i.kind = 'binary'
         """
         for row in self._db.conn.execute(sql, [*values, *source_ids, *architectures]):

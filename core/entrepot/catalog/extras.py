@@ -70,11 +70,16 @@ class ExtrasTable:
         about none in particular.
         """
         parameters = {"distribution": distribution.id, "number": number}
+        # Starts from the few sources that say anything, not from the imports: APT has tens of thousands, and no extras.
         offered = f"""
             SELECT DISTINCT s.extra_id FROM source_extras s JOIN source_indexes i ON i.id = s.index_id
             WHERE i.source_id IN (
-                SELECT p.source_id FROM imports p JOIN membership m ON m.package_id = p.package_id
-                WHERE p.distribution_id = :distribution AND {IN_VERSION}
+                SELECT told.source_id FROM (
+                    SELECT DISTINCT i.source_id FROM source_extras s JOIN source_indexes i ON i.id = s.index_id
+                ) told WHERE EXISTS (
+                    SELECT 1 FROM imports p CROSS JOIN membership m ON m.package_id = p.package_id
+                    WHERE p.distribution_id = :distribution AND p.source_id = told.source_id AND {IN_VERSION}
+                )
             )
         """
         if self._db.conn.execute(f"{offered} LIMIT 1", parameters).fetchone() is None:

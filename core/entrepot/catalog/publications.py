@@ -133,11 +133,27 @@ class PublicationsTable:
             JOIN package_files f ON f.package_id = m.package_id
             LEFT JOIN published_files p ON p.target_id = :target AND p.path = m.location || '/' || f.name
             WHERE {IN_VERSION} AND NOT (m.added_in <= :since AND (m.removed_in IS NULL OR m.removed_in > :since))
-            AND (:full OR p.sha256 IS NOT f.sha256)
+            AND (:full OR p.sha256 IS NOT f.sha256 OR p.superseded_at IS NOT NULL)
             GROUP BY place ORDER BY min(m.id), f.position
         """
         parameters = {"target": target.id, "distribution": distribution.id, "since": since, "number": until}
         return self._db.conn.execute(sql, parameters | {"full": full})
+
+    def intend(
+        self, target: Target, distribution: Distribution, files: Iterable[ManifestEntry], now: dt.datetime
+    ) -> None:
+        """Notes files that are about to be written, as superseded: if that is all that happens, they are collected."""
+        self._db.conn.executemany(
+            """
+            INSERT OR IGNORE INTO published_files
+                (target_id, distribution_id, path, phase, size, sha256, superseded_at, superseded_in)
+            VALUES (?, ?, ?, ?, ?, ?, ?, 0)
+            """,
+            [
+                (target.id, distribution.id if f.phase else None, f.path, f.phase, f.size, f.sha256, to_text(now))
+                for f in files
+            ],
+        )
 
     def save(
         self,

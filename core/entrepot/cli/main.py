@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,17 +36,14 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 }
 """Name of a command -> module that has it, as ``command_<name>``, and its help in one line."""
 
-WANTS_JSON = "entrepot.json"
+ARGUMENTS = "entrepot.arguments"
 
 
 class LazyGroup(click.Group):
     """Knows its commands by name and imports them when they are called; plugins add theirs."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.meta[WANTS_JSON] = "--json" in args
-        for argument in args:
-            if not argument.isascii() and argument != argument.encode("utf-8", "replace").decode():
-                raise click.UsageError(f"{argument!a} is not UTF-8")
+        ctx.meta[ARGUMENTS] = tuple(args)
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -75,10 +72,14 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Turns errors into a message, a hint and an exit code: the one place that does."""
+        arguments: Sequence[str] = ctx.meta[ARGUMENTS]
         try:
+            for argument in arguments:
+                if argument != argument.encode("utf-8", "replace").decode():
+                    raise click.UsageError(f"{argument!a} is not UTF-8")
             return super().invoke(ctx)
         except click.ClickException as error:
-            if ctx.meta[WANTS_JSON]:
+            if "--json" in arguments:
                 print_json({"title": UsageError.title, "detail": error.format_message(), "hint": ""})
             raise
         except EntrepotError as error:

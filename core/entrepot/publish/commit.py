@@ -82,8 +82,12 @@ class Committer:
 
         ``BusyError`` if another publisher is at it, ``StalePlanError`` if another one was since the plan was made.
         """
+        immutable = [file for file in plan.writes if file.phase <= Phase.IMMUTABLE]
+        with self._catalog.transaction():
+            entries = [*map(_payload_entry, plan.payload), *map(_entry, immutable)]
+            self._catalog.publications.intend(plan.target, plan.distribution, entries, plan.now)
         self._payload(plan)
-        self._each([file for file in plan.writes if file.phase <= Phase.IMMUTABLE], plan)
+        self._each(immutable, plan)
         with Lease(self._storage, self._clock, self._settings.wait) as lease:
             if lease.inherited:
                 raise StalePlanError("another command died while it changed this tree", hint="publish again")
@@ -130,9 +134,8 @@ class Committer:
         for start in range(0, len(plan.payload), CHUNK):
             files = plan.payload[start : start + CHUNK]
             self._parallel(lambda file: self._copy_in(file, plan), files)
-            entries = [ManifestEntry(file.path, Phase.PAYLOAD, file.size, file.sha256) for file in files]
             with self._catalog.transaction():
-                self._catalog.publications.save(plan.target, None, entries, plan.now)
+                self._catalog.publications.save(plan.target, None, map(_payload_entry, files), plan.now)
 
     def _each(self, files: Sequence[TreeFile], plan: TreePlan) -> None:
         """Writes files of which none is a copy of another one, in any order."""
@@ -173,6 +176,10 @@ class Committer:
             self._done += 1
             done = self._done
         self._progress(ProgressEvent("publish.write", "Publishing", "running", done, plan.files, "files"))
+
+
+def _payload_entry(file: PayloadFile) -> ManifestEntry:
+    return ManifestEntry(file.path, Phase.PAYLOAD, file.size, file.sha256)
 
 
 def _entry(file: TreeFile) -> ManifestEntry:
