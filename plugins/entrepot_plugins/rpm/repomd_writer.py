@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from xml.sax.saxutils import escape, quoteattr
+from html import escape
 
 from entrepot.contracts import RenderedFile, TreeFile
 from entrepot.models import Phase
@@ -69,11 +69,11 @@ def repomd_text(listed: Iterable[Metadata], now: dt.datetime) -> bytes:
 
 
 def _record(metadata: Metadata, seconds: int) -> Iterator[str]:
-    yield f"  <data type={quoteattr(metadata.type)}>\n"
+    yield f'  <data type="{escape(metadata.type)}">\n'
     yield f'    <checksum type="sha256">{metadata.file.sha256}</checksum>\n'
     if metadata.open_sha256 is not None:
         yield f'    <open-checksum type="sha256">{escape(metadata.open_sha256)}</open-checksum>\n'
-    yield f"    <location href={quoteattr(metadata.href)}/>\n"
+    yield f'    <location href="{escape(metadata.href)}"/>\n'
     yield f"    <timestamp>{seconds}</timestamp>\n"
     yield f"    <size>{metadata.file.size}</size>\n"
     if metadata.open_size is not None:

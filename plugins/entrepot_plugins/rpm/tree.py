@@ -11,8 +11,8 @@ import hashlib
 import re
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from html import escape
 from itertools import chain
-from xml.sax.saxutils import quoteattr
 
 from entrepot.contracts import TreeFile, TreeTools, VersionView
 from entrepot.errors import IndexFormatError
@@ -91,7 +91,7 @@ def located(element: bytes, href: str) -> bytes:
 
     ``IndexFormatError`` if it has no location.
     """
-    locations = chain([f"<location href={quoteattr(href)}/>".encode()], iter(lambda: b"", None))
+    locations = chain([f'<location href="{escape(href)}"/>'.encode()], iter(lambda: b"", None))
     result, count = _LOCATION.subn(lambda _: next(locations), element)
     if not count:
         raise IndexFormatError(f"the metadata of {href} has no location", hint="sync its source again with --force")

@@ -19,6 +19,7 @@ from entrepot.errors import IndexFormatError
 from entrepot.models import Extra, PackageInfo, Phase
 from entrepot.publish.encoders import COMPRESSIONS
 from entrepot.publish.pieces import IndexRenderer, PieceCache
+from entrepot_plugins.rpm.raw import unpack
 from entrepot_plugins.rpm.tree import RpmTree, located
 from support.rpm_views import RpmView, a_rpm_distribution, a_rpm_repository, an_rpm, extra
 from support.signers import StampSigner
@@ -188,7 +189,7 @@ def test_sources_come_after_what_is_installed_in_one_index(tmp_path: Path) -> No
 def test_elements_of_packages_are_as_they_came_but_for_their_place(tmp_path: Path) -> None:
     package = an_rpm("hello")
     built = Built(tmp_path, [package])
-    primary, filelists, other = (element.decode() for element in package.raw.split(b"\0"))
+    primary, filelists, other = (element.decode() for element in unpack(package.raw))
     placed = primary.replace("upstream/hello.rpm", "Packages/h/hello-1.0-1.x86_64.rpm")
     assert placed in built.text("primary").decode()
     assert filelists in built.text("filelists").decode()
