@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,8 +68,9 @@ class Batch:
 
     def _work(self, attempts: Sequence[Attempt], executor: Executor) -> None:
         count = _Counter(self.progress, len(attempts), sum(o.job.fetching.size for o in attempts if o.job.fetching))
+        folders = _Folders(self.scratch)
         futures: dict[Future[Inspection], Attempt] = {
-            executor.submit(self._fetch_and_inspect, attempt, count): attempt for attempt in attempts
+            executor.submit(self._fetch_and_inspect, attempt, count, folders): attempt for attempt in attempts
         }
         try:
             wait(futures)
@@ -84,7 +87,7 @@ class Batch:
                 attempt.error = StorageError(f"{attempt.job.label}: {error}")
         count.finish()
 
-    def _fetch_and_inspect(self, attempt: Attempt, count: _Counter) -> Inspection:
+    def _fetch_and_inspect(self, attempt: Attempt, count: _Counter, folders: _Folders) -> Inspection:
         job = attempt.job
         if job.fetching and self.transfer:
             fetching = job.fetching
@@ -92,11 +95,10 @@ class Batch:
             subject = Subject(paths, fetching.available, fetching.source, fetching.raw, fetching.keyring)
         else:
             subject = Subject(job.paths)
-        folder = self.scratch / str(attempt.import_id)
-        folder.mkdir()
-        inspection = inspect(
-            subject, self.format, self.scanners, self.scanner_settings, self.distribution, folder, self.ledger.now
-        )
+        with folders.one() as folder:
+            inspection = inspect(
+                subject, self.format, self.scanners, self.scanner_settings, self.distribution, folder, self.ledger.now
+            )
         self._keep(inspection)
         count.package()
         return inspection
@@ -105,6 +107,28 @@ class Batch:
         if inspection.info:
             for path, file in zip(inspection.paths, inspection.info.files, strict=True):
                 self.store.add(path, file.sha256)
+
+
+class _Folders:
+    """Empty private folders for scanners. One that is left empty is handed out again.
+
+    Few scanners ever write, and making and removing a folder costs as much as reading a small package.
+    """
+
+    def __init__(self, parent: Path) -> None:
+        self._parent = parent
+        self._free: list[Path] = []
+
+    @contextmanager
+    def one(self) -> Iterator[Path]:
+        """A folder that nobody else has before the end of the context; what is left in it stays there, unused."""
+        try:
+            folder = self._free.pop()
+        except IndexError:
+            folder = Path(tempfile.mkdtemp(dir=self._parent))
+        yield folder
+        if not any(folder.iterdir()):
+            self._free.append(folder)
 
 
 class _Counter:
