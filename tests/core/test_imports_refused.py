@@ -177,3 +177,13 @@ def test_nothing_that_is_held_is_readable_by_others(box: ToyBox) -> None:
     box.bring("ball")
     private = ("store", "fetch", "scratch", "secrets", "keyrings")
     assert {name: oct((box.home / name).stat().st_mode & 0o777) for name in private} == dict.fromkeys(private, "0o700")
+
+
+def test_packages_that_came_in_are_told_even_if_they_cannot_be_published(box: ToyBox) -> None:
+    box.tree.write_text("a file where a folder has to be")
+    batch = box.upload(make_toy(box.folder, "ball"))
+    assert [result.status for result in batch.results] == ["published"]
+    assert batch.publication is None
+    assert batch.publish_error is not None
+    box.tree.unlink()
+    assert publishing.publish(box.workspace, "window").status == "published"

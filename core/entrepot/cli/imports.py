@@ -130,8 +130,12 @@ def _print_batch(app: App, batch: BatchResult) -> None:
         if batch.publication and batch.publication.status == "published":
             places = ", ".join(target.url for target in batch.publication.targets)
             app.say(f"published version {batch.publication.version} to {places}")
-        elif batch.version and not batch.publication:
+        elif batch.version and not batch.publication and not batch.publish_error:
             app.say(f"version {batch.version.number} is made; publish it with `entrepot publish`")
+    if batch.publish_error:
+        app.say(f"Error: the packages are in, but not published: {batch.publish_error}")
+        app.say("Hint: publish them with `entrepot publish`")
+        raise click.exceptions.Exit(PARTLY_FAILED)
     if batch.failed:
         raise click.exceptions.Exit(PARTLY_FAILED if len(batch.failed) < len(batch.results) else 1)
     if batch.waiting:

@@ -35,6 +35,8 @@ class BatchResult:
     results: Sequence[ImportResult]
     version: Version | None
     publication: PublishResult | None
+    publish_error: EntrepotError | None = None
+    """Why it is not published, though it should be."""
 
     @property
     def failed(self) -> Sequence[ImportResult]:
@@ -53,6 +55,7 @@ class BatchResult:
             "results": [result.as_json() for result in self.results],
             "version": self.version.number if self.version else None,
             "publication": self.publication.as_json() if self.publication else None,
+            "publish_error": str(self.publish_error) if self.publish_error else None,
         }
 
 
@@ -221,9 +224,9 @@ def _groups(workspace: Workspace, distribution: Distribution, paths: Sequence[Pa
             companions.add(companion.name)
             group.append(companion)
         groups.append(tuple(group))
-    mains = {group[0].name for group in groups}
+    taken = companions.union(group[0].name for group in groups)
     for path in paths:
-        if path.name not in mains | companions:
+        if path.name not in taken:
             wanted = ", ".join(reader.suffixes)
             raise UsageError(f"{path.name} is no package of format {distribution.format}", hint=f"it takes {wanted}")
     return groups
@@ -276,7 +279,7 @@ def _finish(
             tell("import_decided", ImportDecided(result))
         if result.status == ImportState.PUBLISHED.value:
             tell("package_imported", PackageImported(result, distribution))
-    publication = None
+    publication, failure = None, None
     if version is not None:
         task.created.append(f"{distribution.path} version {version.number}")
         with workspace.catalog.transaction():
@@ -285,8 +288,12 @@ def _finish(
             )
         tell("version_created", VersionCreated(distribution, version))
     if publish_after and any(result.repository_version for result in results):
-        publication = publish(workspace, distribution.path, task.progress)
-    return BatchResult(results, version, publication)
+        try:
+            publication = publish(workspace, distribution.path, task.progress)
+        except EntrepotError as error:
+            # The packages are in, and that is worth telling: publishing can be done again without them.
+            failure = error
+    return BatchResult(results, version, publication, failure)
 
 
 def _unresolved(text: str, error: EntrepotError, distribution: Distribution) -> ImportResult:
