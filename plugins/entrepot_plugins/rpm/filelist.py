@@ -23,17 +23,6 @@ _PER_FILE = (
     *(Tag.FILELINKTOS, Tag.FILEFLAGS, Tag.FILEUSERNAME, Tag.FILEGROUPNAME, Tag.FILEVERIFYFLAGS),
     *(Tag.FILEDEVICES, Tag.FILEINODES, Tag.FILELANGS),
 )
-_PARALLEL = (
-    (Tag.PROVIDENAME, Tag.PROVIDEFLAGS, Tag.PROVIDEVERSION),
-    (Tag.REQUIRENAME, Tag.REQUIREFLAGS, Tag.REQUIREVERSION),
-    (Tag.CONFLICTNAME, Tag.CONFLICTFLAGS, Tag.CONFLICTVERSION),
-    (Tag.OBSOLETENAME, Tag.OBSOLETEFLAGS, Tag.OBSOLETEVERSION),
-    (Tag.RECOMMENDNAME, Tag.RECOMMENDFLAGS, Tag.RECOMMENDVERSION),
-    (Tag.SUGGESTNAME, Tag.SUGGESTFLAGS, Tag.SUGGESTVERSION),
-    (Tag.SUPPLEMENTNAME, Tag.SUPPLEMENTFLAGS, Tag.SUPPLEMENTVERSION),
-    (Tag.ENHANCENAME, Tag.ENHANCEFLAGS, Tag.ENHANCEVERSION),
-    (Tag.CHANGELOGNAME, Tag.CHANGELOGTIME, Tag.CHANGELOGTEXT),
-)
 _GHOST = 1 << 6
 """Of FILEFLAGS: the package owns the file and does not have it."""
 
@@ -70,8 +59,6 @@ class FileList:
 
 def read_files(header: Header, limit: int) -> FileList:
     """The files of a package of which at most ``limit`` are allowed."""
-    for tags in _PARALLEL:
-        _same_length(header, tags)
     paths = list(_paths(header, limit))
     for tag in _PER_FILE:
         if tag in header and header.count(tag) != len(paths):
@@ -85,12 +72,6 @@ def read_files(header: Header, limit: int) -> FileList:
         flags=header.numbers(Tag.FILEFLAGS) or nothing,
         inodes=list(zip(devices, inodes, strict=True)) if devices and inodes else (),
     )
-
-
-def _same_length(header: Header, tags: Sequence[Tag]) -> None:
-    counts = {header.count(tag) for tag in tags if tag in header}
-    if len(counts) > 1:
-        raise PackageError(f"{header.where}: {', '.join(map(name_of, tags))} differ in length")
 
 
 def _paths(header: Header, limit: int) -> Iterator[bytes]:

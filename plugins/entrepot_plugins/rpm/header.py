@@ -81,7 +81,7 @@ class RpmReader:
             summary=header.text(Tag.SUMMARY).strip().partition("\n")[0],
             section=header.text(Tag.GROUP),
             provides=" ".join(dict.fromkeys(_provided(header, file_list, name))),
-            raw=_raw(parts, sha256, file_name, upstream, where),
+            raw=_raw(parts, file_list, sha256, file_name, upstream, where),
             files=(PackageFile(file_name, parts.size, Sha256(sha256)),),
         )
 
@@ -186,7 +186,7 @@ def _version_of(index: Primary) -> str:
     return evr(index.epoch, index.version, index.release)
 
 
-def _raw(parts: Parts, sha256: str, file_name: str, upstream: bytes | None, where: str) -> bytes:
+def _raw(parts: Parts, file_list: FileList, sha256: str, file_name: str, upstream: bytes | None, where: str) -> bytes:
     theirs = Fragments(b"", b"", b"")
     if upstream is not None:
         theirs = unpack(upstream)
@@ -198,6 +198,6 @@ def _raw(parts: Parts, sha256: str, file_name: str, upstream: bytes | None, wher
             return upstream
         if not same:
             theirs = Fragments(b"", b"", b"")
-    ours = from_header(parts, sha256, file_name, where)
+    ours = from_header(parts, file_list, sha256, file_name, where)
     # A repository without filelists or other does not make us forget what the package says.
     return pack(*(their or our for their, our in zip(theirs, ours, strict=True)))

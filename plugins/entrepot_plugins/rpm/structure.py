@@ -8,6 +8,7 @@ least of all, sees the file. Whatever is wrong is a ``PackageError`` that names 
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -34,6 +35,7 @@ _WIDTHS = {Type.CHAR: 1, Type.INT8: 1, Type.INT16: 2, Type.INT32: 4, Type.INT64:
 _CODES = {Type.CHAR: "B", Type.INT8: "B", Type.INT16: "H", Type.INT32: "I", Type.INT64: "Q"}
 _NAMES = {int(member): member.name for member in Tag}
 _SIGNATURE_NAMES = {int(member): member.name for member in SigTag}
+_FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TEXTS = frozenset({Type.STRING, Type.STRING_ARRAY, Type.I18NSTRING})
 
 
@@ -139,11 +141,15 @@ class Parts:
 
 
 def decoded(text: bytes) -> str:
-    """A text of a header: UTF-8, or else what older packages have, of which Latin-1 takes every byte."""
+    """A text of a header: UTF-8, or else what older packages have, of which Latin-1 takes every byte.
+
+    What no XML can have (XML 1.0, 2.2), control characters above all, becomes a replacement character.
+    """
     try:
-        return text.decode("utf-8")
+        string = text.decode("utf-8")
     except UnicodeDecodeError:
-        return text.decode("latin-1")
+        string = text.decode("latin-1")
+    return string if string.isprintable() else _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", string)
 
 
 def name_of(tag: int, region: int = Tag.REGION) -> str:
