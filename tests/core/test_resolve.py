@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entrepot.errors import NotFoundError, UsageError
-from entrepot.pipeline.resolve import PackageSpec
+from entrepot.pipeline.resolve import PackageSpec, machines
 from entrepot.services import imports, sources
 from support.apt_upstream import AptUpstream
 from support.debs import make_deb, make_source, make_udeb
@@ -182,3 +182,32 @@ def test_a_plan_has_what_can_be_found_and_names_the_rest(depot: Depot) -> None:
     assert document["status"] == "dry_run"
     assert document["size"] == found.packages[0].size
     assert [failure["package"] for failure in document["failures"]] == ["zeppelin", "nginx="]
+
+
+# ----------------------------------------------------------------------------------------------------- machines
+
+SCOPES = {
+    "amd64": ("amd64", "all"),
+    "x86_64_v2": ("x86_64_v2", "x86_64", "i686", "noarch"),
+    "x86_64": ("x86_64", "i686", "noarch"),
+}
+
+
+@pytest.mark.parametrize(
+    ("own", "declared", "wanted_for"),
+    [
+        ("amd64", "", "amd64"),
+        ("amd64 i386", "amd64", "amd64 i386"),
+        ("x86_64", "x86_64", "x86_64"),
+        ("i686", "x86_64", "x86_64"),
+        ("i686 x86_64", "", "x86_64"),
+        ("i686", "", "i686"),
+        ("i686", "aarch64", "i686"),
+        ("i686", "aarch64 x86_64", "x86_64"),
+        ("x86_64", "x86_64 x86_64_v2", "x86_64"),
+        ("aarch64 x86_64", "aarch64 x86_64", "aarch64 x86_64"),
+    ],
+)
+def test_a_package_is_wanted_for_the_machine_that_installs_it(own: str, declared: str, wanted_for: str) -> None:
+    found = machines(own.split(), declared.split(), lambda machine: SCOPES.get(machine, (machine, "noarch")))
+    assert list(found) == wanted_for.split()

@@ -208,11 +208,16 @@ class VersionsTable:
 
         Their ids are negative, so that they are no available package's.
         """
+        # CROSS JOIN keeps the order: SQLite would rather read the whole version.
         sql = f"""
-            SELECT -m.id, p.name, p.version, p.architecture, r.raw FROM membership m
-            JOIN packages p ON p.id = m.package_id JOIN package_raw r ON r.id = p.id
-            WHERE {IN_VERSION} AND p.kind = 'binary' AND (p.name IN (SELECT value FROM json_each(:names))
-            OR p.id IN (SELECT package_id FROM package_provides WHERE name IN (SELECT value FROM json_each(:provided))))
+            SELECT -m.id, p.name, p.version, p.architecture, r.raw
+            FROM packages p CROSS JOIN membership m INDEXED BY idx_membership_package_id ON m.package_id = p.id
+            CROSS JOIN package_raw r ON r.id = p.id
+            WHERE {IN_VERSION} AND p.kind = 'binary' AND p.id IN (
+                SELECT id FROM packages WHERE name IN (SELECT value FROM json_each(:names))
+                UNION
+                SELECT package_id FROM package_provides WHERE name IN (SELECT value FROM json_each(:provided))
+            )
         """
         parameters = {
             "distribution": distribution.id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -145,6 +145,22 @@ class CatalogPool:
             yield from self._catalog.versions.candidates(self._distribution, self._number, names, provided)
 
 
+def machines(own: Collection[str], declared: Sequence[str], scope: Callable[[str], Sequence[str]]) -> Sequence[str]:
+    """The machines for which packages of the architectures ``own`` are wanted; ``declared`` are those there are.
+
+    A package of an architecture that some declared machine installs besides its own (``i686`` on ``x86_64``) is wanted
+    for that machine, where what it needs may be of either.
+    """
+
+    def host(architecture: str) -> str:
+        if architecture in declared:
+            return architecture
+        hosts = [machine for machine in (*declared, *sorted(own)) if architecture in scope(machine)]
+        return max(hosts, key=lambda machine: len(scope(machine)), default=architecture)
+
+    return sorted({host(architecture) for architecture in own})
+
+
 def with_dependencies(
     catalog: Catalog,
     format_: Format,
@@ -161,7 +177,8 @@ def with_dependencies(
     sources_only = [row for row in wanted if row.architecture == SOURCE_ARCHITECTURE]
     binaries = [row for row in wanted if row.architecture != SOURCE_ARCHITECTURE]
     own = {row.architecture for row in binaries} - {format_.independent_architecture}
-    architectures = sorted(own) or list(distribution.architectures) or list(sources[0].architectures)
+    declared = distribution.architectures or sources[0].architectures
+    architectures = machines(own, declared, format_.solver.scope) if own else declared
     if not architectures:
         raise UsageError(
             "it is not clear for which architecture dependencies are wanted",
