@@ -23,6 +23,7 @@ from entrepot.models import (
     IndexPart,
     PackageInfo,
     Phase,
+    PublishedEntry,
     RemoteFile,
     Repository,
     Scalar,
@@ -496,8 +497,20 @@ class SignerFactory(Protocol):
         ...
 
 
-def _no_text(*_: object, **__: object) -> Mapping[str, RenderedFile]:
-    raise AssertionError("these tools render no text")
+@dataclass(frozen=True, slots=True)
+class IndexText:
+    """How an index is written: ``entry`` turns a package into bytes, ``head`` and ``tail`` stand around all of them.
+
+    A change of what ``entry`` writes has to change its ``__qualname__`` or the format's ``render_generation``.
+    """
+
+    entry: Callable[[PublishedEntry], bytes]
+    head: bytes = b""
+    tail: bytes = b""
+
+
+def _cannot_render(*_: object, **__: object) -> Mapping[str, Any]:
+    raise AssertionError("these tools render nothing of this kind")
 
 
 @dataclass(frozen=True, slots=True)
@@ -510,7 +523,10 @@ class TreeTools:
     A change of what ``entry`` writes has to change ``entry.__qualname__`` or the format's ``render_generation``."""
     signer: Signer | None
     now: dt.datetime
-    render_text: Callable[..., Mapping[str, RenderedFile]] = _no_text
+    render_together: Callable[..., Mapping[str, Mapping[str, RenderedFile]]] = _cannot_render
+    """``render_together(refs, texts, compressions=("gz",))``: several indexes of the same packages, of which each is
+    loaded once. ``texts`` are ``IndexText`` by name; so are the files, which are as those of ``render``."""
+    render_text: Callable[..., Mapping[str, RenderedFile]] = _cannot_render
     """``render_text(chunks, compressions=("gz",))``: a text that is no index of packages (advisories, groups), where
     ``chunks()`` gives it from its start. What did not change is not compressed again."""
 

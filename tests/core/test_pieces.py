@@ -20,7 +20,7 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from entrepot.contracts import RenderedFile
+from entrepot.contracts import IndexText, RenderedFile
 from entrepot.errors import NotFoundError, StorageError, UsageError
 from entrepot.models import EntryRef, PackageFile, PublishedEntry, Sha256
 from entrepot.publish.bodies import PathBody
@@ -54,6 +54,10 @@ class Shelf:
 
 def as_it_is(published: PublishedEntry) -> bytes:
     return published.raw
+
+
+def shouted(published: PublishedEntry) -> bytes:
+    return published.raw.upper()
 
 
 def numbered(count: int) -> Shelf:
@@ -272,6 +276,18 @@ def test_a_body_can_be_read_twice(tmp_path: Path) -> None:
     shelf = numbered(700)
     file = shelf.renderer(tmp_path)(shelf.refs(), as_it_is)["gz"]
     assert content(file) == content(file)
+
+
+def test_indexes_of_the_same_packages_are_as_if_each_was_rendered_alone_and_load_each_package_once(
+    tmp_path: Path,
+) -> None:
+    shelf = numbered(3 * PIECE_MIN)
+    texts = {"a": IndexText(as_it_is, b"<a>", b"</a>"), "b": IndexText(shouted, b"<b>", b"</b>")}
+    together = shelf.renderer(tmp_path / "together").together(shelf.refs(), texts, COMPRESSIONS)
+    assert shelf.loaded == len(shelf.entries)
+    for name, text in texts.items():
+        alone = shelf.renderer(tmp_path / name)(shelf.refs(), text.entry, COMPRESSIONS, text.head, text.tail)
+        assert contents(together[name]) == contents(alone)
 
 
 @pytest.mark.parametrize("chunks", [[], [b"all of it"], [b"a", b"", b"text " * 100_000, b"z"]])

@@ -17,11 +17,11 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
 
-from entrepot.contracts import RenderedFile
+from entrepot.contracts import IndexText, RenderedFile
 from entrepot.errors import NotFoundError, StorageError
 from entrepot.models import EntryRef, PublishedEntry, Sha256
 from entrepot.publish.bodies import CHUNK, BytesBody, JoinedBody, PathBody
@@ -169,16 +169,23 @@ class IndexRenderer:
         ``UsageError`` for a compression that is not offered, ``NotFoundError`` if a package cannot be loaded,
         ``StorageError`` if the cache cannot be written. Memory is bounded: texts pass through, one at a time.
         """
-        salt = f"{self._salt}\n{entry.__module__}.{entry.__qualname__}\n".encode()
-        files = self._assemblies(compressions)
-        for file in files.values():
-            file.add_text(head)
+        return self.together(refs, {"": IndexText(entry, head, tail)}, compressions)[""]
+
+    def together(
+        self, refs: Iterable[EntryRef], texts: Mapping[str, IndexText], compressions: Sequence[str] = ("gz",)
+    ) -> Mapping[str, Mapping[str, RenderedFile]]:
+        """Several indexes of the same packages, by name; each package is loaded once. Errors are those of ``__call__``.
+
+        With more than one index, the packages of one piece are in memory at a time.
+        """
+        indexes = [_Index(text, self._salt, self._assemblies(compressions)) for text in texts.values()]
         for ids, digests in _pieces(refs):
-            key = hashlib.blake2b(salt + digests, digest_size=20).hexdigest()
-            self._add_piece(files.values(), key, partial(self._texts, ids, entry))
-        for file in files.values():
-            file.add_text(tail)
-        return {name: file.rendered(name) for name, file in files.items()}
+            load: Callable[[], Iterable[PublishedEntry]] = partial(self._checked, ids)
+            if len(indexes) > 1:
+                load = _once(load)
+            for index in indexes:
+                self._add_piece(index.files.values(), index.key(digests), partial(index.entries, load))
+        return {name: index.rendered() for name, index in zip(texts, indexes, strict=True)}
 
     def text(self, chunks: Chunks, compressions: Sequence[str] = ("gz",)) -> Mapping[str, RenderedFile]:
         """A text that is no index of packages, by compression, plain (``""``) always among them.
@@ -220,12 +227,43 @@ class IndexRenderer:
             for writer in writers:
                 writer.commit()
 
-    def _texts(self, ids: Sequence[int], entry: EntryText) -> Iterator[bytes]:
+    def _checked(self, ids: Sequence[int]) -> Iterator[PublishedEntry]:
         count = 0
         for count, published in enumerate(self._load(ids), 1):  # noqa: B007
-            yield entry(published)
+            yield published
         if count != len(ids):
             raise NotFoundError(f"{len(ids) - count} packages of a version are not in the catalog any more")
+
+
+class _Index:
+    """An index that is being rendered, in all its compressions."""
+
+    def __init__(self, text: IndexText, salt: str, files: Mapping[str, _Assembly]) -> None:
+        self.files = files
+        self._text = text
+        self._salt = f"{salt}\n{text.entry.__module__}.{text.entry.__qualname__}\n".encode()
+        self._add(text.head)
+
+    def key(self, digests: bytes) -> str:
+        """What a piece is known by."""
+        return hashlib.blake2b(self._salt + digests, digest_size=20).hexdigest()
+
+    def entries(self, load: Callable[[], Iterable[PublishedEntry]]) -> Iterable[bytes]:
+        """The text of a piece."""
+        return map(self._text.entry, load())
+
+    def rendered(self) -> Mapping[str, RenderedFile]:
+        """The whole index; nothing can be added afterwards."""
+        self._add(self._text.tail)
+        return {name: file.rendered(name) for name, file in self.files.items()}
+
+    def _add(self, text: bytes) -> None:
+        for file in self.files.values():
+            file.add_text(text)
+
+
+def _once(load: Callable[[], Iterable[PublishedEntry]]) -> Callable[[], Sequence[PublishedEntry]]:
+    return cache(lambda: list(load()))
 
 
 def _feed(writers: Sequence[PieceWriter], texts: list[bytes]) -> None:

@@ -64,7 +64,8 @@ class TreeMaker:
         view = CatalogView(self._catalog, self._repository, distribution, version.number)
         salt = f"{self._format.name} {self._format.tree.render_generation}"
         renderer = IndexRenderer(self._cache, view.load, salt=salt, levels=self._levels)
-        files = list(self._format.tree.build(view, TreeTools(renderer, self._signer, self.now, renderer.text)))
+        tools = TreeTools(renderer, self._signer, self.now, renderer.together, renderer.text)
+        files = list(self._format.tree.build(view, tools))
         distributions = self._catalog.repositories.distributions(self._repository)
         tools = TreeTools(_nothing_to_render, self._signer, self.now)
         shared = list(self._format.tree.front(self._repository, distributions, tools))

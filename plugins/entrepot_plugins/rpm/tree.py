@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from itertools import chain
 
-from entrepot.contracts import TreeFile, TreeTools, VersionView
+from entrepot.contracts import IndexText, TreeFile, TreeTools, VersionView
 from entrepot.errors import IndexFormatError
 from entrepot.models import Distribution, EntryRef, PackageInfo, Phase, PublishedEntry, Repository
 from entrepot.publish.bodies import BytesBody
@@ -27,12 +27,13 @@ from entrepot_plugins.rpm.repomd_writer import XML, Metadata, compressed, repomd
 _PACKAGES = "Packages"
 _DIGEST = 16
 """Bytes of a digest in an ``EntryRef``."""
-_ROOTS = {"primary": b"metadata", "filelists": b"filelists", "other": b"otherdata"}
-_NAMESPACES = {
-    "primary": b'xmlns="http://linux.duke.edu/metadata/common" xmlns:rpm="http://linux.duke.edu/metadata/rpm"',
-    "filelists": b'xmlns="http://linux.duke.edu/metadata/filelists"',
-    "other": b'xmlns="http://linux.duke.edu/metadata/other"',
+_NAMESPACE = "http://linux.duke.edu/metadata"
+_ROOTS = {
+    "primary": ("metadata", f'xmlns="{_NAMESPACE}/common" xmlns:rpm="{_NAMESPACE}/rpm"'),
+    "filelists": ("filelists", f'xmlns="{_NAMESPACE}/filelists"'),
+    "other": ("otherdata", f'xmlns="{_NAMESPACE}/other"'),
 }
+"""Root elements with their namespaces."""
 _ATTRIBUTES = rb"""(?:[^<>"'/]|"[^"<]*"|'[^'<]*')*"""
 _LOCATION = re.compile(rb"<location(?=[\s/>])%b(?:/>|>\s*</location\s*>)" % _ATTRIBUTES)
 """Of a well-formed element: attributes in any order and with either quotes, nothing between its tags."""
@@ -120,25 +121,26 @@ def other_text(published: PublishedEntry) -> bytes:
 
 def _indexes(version: VersionView, tools: TreeTools, compression: str) -> Iterator[Metadata]:
     members = _Members(version)
-    texts = {
+    entries = {
         "primary": primary_text(version.distribution.name),
         "filelists": filelists_text,
         "other": other_text,
     }
-    for name, text in texts.items():
-        head = b'<?xml version="1.0" encoding="UTF-8"?>\n<%b %b packages="%d">\n'
-        rendered = tools.render(
-            members,
-            text,
-            compressions=(compression,),
-            head=head % (_ROOTS[name], _NAMESPACES[name], len(members)),
-            tail=b"</%b>\n" % _ROOTS[name],
-        )
-        yield compressed(name, f"{name}.xml", compression, rendered)
+    texts = {name: IndexText(entry, *_around(name, len(members))) for name, entry in entries.items()}
+    rendered = tools.render_together(members, texts, compressions=(compression,))
+    for name, files in rendered.items():
+        yield compressed(name, f"{name}.xml", compression, files)
+
+
+def _around(name: str, count: int) -> tuple[bytes, bytes]:
+    """What stands before and after the packages of an index."""
+    root, attributes = _ROOTS[name]
+    head = f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} {attributes} packages="{count}">\n'
+    return head.encode(), f"</{root}>\n".encode()
 
 
 class _Members:
-    """The packages of a version, binary ones first: read once, iterated three times, and 24 bytes each meanwhile."""
+    """The packages of a version, binary ones first. They are counted before they are rendered: 24 bytes each."""
 
     def __init__(self, version: VersionView) -> None:
         self._ids = array("q")

@@ -46,7 +46,8 @@ class Built:
     ) -> None:
         version = RpmView(a_rpm_repository(), a_rpm_distribution(compressions=compressions), packages, extras)
         renderer = IndexRenderer(PieceCache(folder), version.load, salt="rpm 1")
-        files = list(RpmTree().build(version, TreeTools(renderer, signer, now, renderer.text)))
+        tools = TreeTools(renderer, signer, now, renderer.together, renderer.text)
+        files = list(RpmTree().build(version, tools))
         self.files: Mapping[str, TreeFile] = {file.path: file for file in files}
         assert len(self.files) == len(files)
         self.contents = {path: content(file) for path, file in self.files.items()}
