@@ -36,6 +36,7 @@ _LISTS = (
     (Tag.ENHANCENAME, Tag.ENHANCEVERSION, Tag.ENHANCEFLAGS),
     (Tag.CHANGELOGNAME, Tag.CHANGELOGTEXT, Tag.CHANGELOGTIME),
 )
+_EPOCH = re.compile(rb"[0-9]{1,10}:")
 _PRIMARY_FILE = re.compile(rb"/etc/|.*bin/|/usr/lib/sendmail\Z", re.DOTALL)
 
 
@@ -97,6 +98,9 @@ def _parallel(header: Header, tags: tuple[Tag, Tag, Tag]) -> Iterator[Value]:
         raise PackageError(f"{header.where}: {', '.join(tag.name for tag in tags)} differ in length")
     if not all(tag in header for tag in tags):
         return
+    for version in header.strings(others) if numbers is not Tag.CHANGELOGTIME else ():
+        if b":" in version and not _EPOCH.match(version):
+            raise PackageError(f"{header.where}: {others.name} is '{shown(version)}', whose epoch is no number")
     most = CHANGELOG_ENTRIES if numbers is Tag.CHANGELOGTIME else None
     for tag in (texts, others):
         yield Value(tag, Type.STRING_ARRAY, [decoded(text).encode() for text in header.strings(tag)[:most]])

@@ -13,6 +13,8 @@ from typing import Any
 from entrepot_plugins.rpm.library import library
 
 MAX_EPOCH = 2**32 - 1
+LONGEST = 255
+"""Characters of a version or of a release: no longer one fits into the name of a file."""
 _VALID = re.compile(r"(?:([0-9]*):)?([!-~]+?)(?:-([!-,.-~]*))?")
 
 
@@ -28,7 +30,7 @@ def split(text: str) -> tuple[int, str, str]:
 
     As rpm does it: the epoch is what stands before a colon if that is a number, the release what follows the last
     hyphen. ``ValueError`` for what no package can have: nothing at all, blanks, control characters, characters outside
-    of ASCII, an epoch that is too large.
+    of ASCII, an epoch that is too large, a part that is too long.
     """
     match = _VALID.fullmatch(text)
     if not match:
@@ -38,6 +40,9 @@ def split(text: str) -> tuple[int, str, str]:
     epoch = int(epoch_text) if len(epoch_text) <= len(str(MAX_EPOCH)) else MAX_EPOCH + 1
     if epoch > MAX_EPOCH:
         raise ValueError(f"{text!r} is not an RPM version: its epoch is not a number from 0 to {MAX_EPOCH}")
+    # The library counts the digits of a number in one byte.
+    if max(len(version), len(release)) > LONGEST:
+        raise ValueError(f"{text[:40]!r}... is not an RPM version: it has more than {LONGEST} characters")
     return epoch, version, release
 
 
