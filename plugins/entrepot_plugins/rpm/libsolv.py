@@ -169,8 +169,9 @@ class Board:
         needs: dict[tuple[int, Dependency], str] = {}
         rules = (rule for problem in problems for rule in problem.findallproblemrules())
         for info in (info for rule in rules for info in rule.allinfos()):
-            both = (info.solvable, info.othersolvable)
-            concerned = tuple(self._numbers[solvable.id] for solvable in both if solvable is not None)
+            both = [solvable.id for solvable in (info.solvable, info.othersolvable) if solvable is not None]
+            # libsolv's own package for the machine is none of ours: expressions can conflict with it.
+            concerned = tuple(self._numbers[solvable] for solvable in both if solvable in self._numbers)
             if info.type == self._solv.Solver.SOLVER_RULE_PKG_NOTHING_PROVIDES_DEP:
                 answer.unmet.append((concerned[0], said[info.dep_id]))
             elif info.type == self._solv.Solver.SOLVER_RULE_PKG_REQUIRES:
@@ -182,6 +183,8 @@ class Board:
         if not answer.unmet and not answer.clashes:  # all that is in the way are expressions
             answer.unmet += filter(self._has_no_provider, needs)
             answer.clashes += () if answer.unmet else (((need[0],), words) for need, words in needs.items())
+        if not answer.unmet and not answer.clashes:
+            answer.clashes += (((), str(problem)) for problem in problems)
         for number, need in needs:
             for provider in self._providers(need):
                 answer.causes.setdefault(provider, []).append(number)

@@ -314,6 +314,12 @@ UNSOLVED: dict[str, tuple[str, list[str], list[Missing], list[str]]] = {
             " a-2-1.x86_64 is needed by w-1-1.x86_64, a-1-1.x86_64 is needed by v-1-1.x86_64"
         ],
     ),
+    "an expression conflicts with any machine": (
+        "w",
+        ["w=1 / Conflicts: (a if b)", "a=1", "b=1"],
+        [],
+        ["package w-1-1.x86_64 conflicts with (a if b) provided by system:system.noarch; w-1-1.x86_64 is wanted"],
+    ),
     "a package for another machine is wanted": (
         "w",
         ["w:aarch64=1"],
