@@ -17,7 +17,8 @@ SOURCE_OPTIONS = (
     Option("releasever", "what $releasever in a URL or a .repo file stands for", str, ""),
     Option("basearch", "what $basearch in a URL or a .repo file stands for", str, ""),
     Option("allow_weak", "accept indexes and packages of which only MD5 or SHA-1 digests are known"),
-    Option("allow_stale", "accept a repomd.xml that is older than the last one, or than the metalink says"),
+    Option("allow_stale", "accept a repomd.xml that is older than the last one"),
+    Option("mirrors", "further base URLs of the same repository, separated by blanks", str, ""),
 )
 
 DISTRIBUTION_OPTIONS = (
