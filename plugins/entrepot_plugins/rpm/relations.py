@@ -9,7 +9,7 @@ from importlib import import_module
 from itertools import chain
 from typing import Any
 
-from entrepot.errors import IndexFormatError
+from entrepot.errors import IndexFormatError, MissingExtraError
 
 from .dependencies import Capability, Dependency, capabilities, parse_rich, shown
 from .raw import primary_of, unpack
@@ -55,7 +55,10 @@ class RelationReader:
     """Reads relations; what many packages say alike is kept once."""
 
     def __init__(self) -> None:
-        self._etree = import_module("lxml.etree")
+        try:
+            self._etree = import_module("lxml.etree")
+        except ImportError as error:
+            raise MissingExtraError("the solver of RPM needs lxml", hint="pip install 'entrepot[rpm]'") from error
         self._known: dict[tuple[str | None, ...], Dependency] = {}
 
     def read(self, raw: bytes, label: str) -> Relations:
