@@ -63,6 +63,10 @@ class RpmReader:
         header = parts.header
         name, version, release = (_word(header, tag) for tag in (Tag.NAME, Tag.VERSION, Tag.RELEASE))
         text = evr(header.number(Tag.EPOCH), version, release)
+        try:
+            version_key = self._versions.key(text)
+        except ValueError as error:
+            raise PackageError(f"{where}: {error}") from error
         source = is_source(header)
         architecture = _word(header, Tag.ARCH)
         file_name = f"{name}-{version}-{release}.{_file_architecture(header, architecture)}{SUFFIX}"
@@ -74,7 +78,7 @@ class RpmReader:
             kind="source" if source else "binary",
             name=name,
             version=text,
-            version_key=self._versions.key(text),
+            version_key=version_key,
             architecture=SOURCE_ARCHITECTURE if source else architecture,
             source_name=source_name,
             source_version=source_version,
