@@ -25,11 +25,12 @@ help:
 	@touch $@
 
 system:
-	@tests/support/system_packages.sh gnupg gpgv dpkg-dev xz-utils zstd gzip bzip2 openssl apt-utils
+	@tests/support/system_packages.sh gnupg gpgv dpkg-dev xz-utils zstd gzip bzip2 openssl apt-utils dnf rpm createrepo-c
 
 demo: .venv/ready
-	@tests/support/system_packages.sh gnupg gpgv
-	$(BIN)/entrepot demo demo
+	@tests/support/system_packages.sh gnupg gpgv dnf
+	$(BIN)/entrepot demo demo/apt
+	$(BIN)/entrepot demo demo/rpm --format rpm
 
 lint: .venv/ready
 	$(BIN)/ruff check $(SOURCES)

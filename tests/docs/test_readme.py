@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from entrepot_plugins.demo.client import native_architecture
+from entrepot_plugins.demo.apt import native_architecture
 from support.debs import make_deb
 
 README = Path(__file__).parents[2] / "README.md"

@@ -7,14 +7,13 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 
 from entrepot.errors import EntrepotError, UsageError
-from entrepot_plugins.demo.client import AptRoot, machine_sources, native_architecture
-from entrepot_plugins.demo.upstream import DISTRIBUTION, build_packages
+from entrepot_plugins.demo.scenario import Scenario
 
 MARKER = ".entrepot-demo"
 
@@ -28,15 +27,19 @@ class DemoError(EntrepotError):
 class Tour:
     """One run in one folder. The folder has to be new, empty, or that of an earlier run, which is then removed."""
 
-    def __init__(self, folder: Path, package: str, *, offline: bool) -> None:
+    def __init__(self, scenario: Scenario, folder: Path, package: str, given: Path | None, *, offline: bool) -> None:
+        self.scenario = scenario
         self.folder = folder
         self.package = package
+        self.given = given
         self.offline = offline
         self.home = folder / "workspace"
         self.tree = folder / "tree"
+        self.path = f"demo/{scenario.distribution}"
 
     def run(self) -> None:
         """All of it, from the empty folder to a client that has the package."""
+        scenario = self.scenario
         self._clear()
         self._title("A workspace: catalog, private store and a key to sign with")
         self._entrepot("init", "--generate-key")
@@ -44,10 +47,10 @@ class Tour:
         self._title(f"Search its catalog for {self.package}")
         self._entrepot("search", self.package, "--source", source, "--limit", "5")
         self._title("A repository with one distribution, published into a folder")
-        self._entrepot("repo", "create", "demo", "--format", "apt", "--publish-to", str(self.tree))
-        self._entrepot("dist", "create", "demo/stable", "--arch", native_architecture())
+        self._entrepot("repo", "create", "demo", "--format", scenario.format, "--publish-to", str(self.tree))
+        self._entrepot("dist", "create", self.path, "--arch", scenario.architecture)
         self._title(f"Import {self.package} and what it needs: fetched, inspected, published")
-        self._entrepot("import", source, self.package, "--with-dependencies", "--to", "demo/stable")
+        self._entrepot("import", source, self.package, "--with-dependencies", "--to", self.path)
         self._client()
         self._next(source)
 
@@ -64,52 +67,53 @@ class Tour:
     def _upstream(self) -> str:
         """Adds and syncs a source and answers its name."""
         if not self.offline:
-            for file in machine_sources():
-                self._title("The upstream that apt of this machine is configured for")
-                if source := self._try_source(file):
+            for arguments in self.scenario.machine_sources():
+                self._title("The upstream that this machine is configured for")
+                if source := self._try_source(arguments):
                     return source
             click.echo("\nNo configured upstream can be reached from here: a small one is built instead.")
         return self._build_upstream()
 
-    def _try_source(self, file: Path) -> str | None:
-        scope = ("--component", "main", "--arch", native_architecture())
-        if self._entrepot("source", "add", "--from-apt", str(file), *scope, check=False):
+    def _try_source(self, arguments: Sequence[str]) -> str | None:
+        if self._entrepot("source", "add", *arguments, check=False):
             return None
         source = str(self._ask("source", "list")[0]["name"])
         self._title("Its index comes into the catalog: metadata only, checked against its signature")
-        if self._entrepot("sync", source, check=False):
-            return None
-        return source
+        return None if self._entrepot("sync", source, check=False) else source
 
     def _build_upstream(self) -> str:
-        self._title("An upstream of two small packages, published with the same program")
+        scenario = self.scenario
+        self._title("An upstream of our own, published with the same program")
         upstream, tree = self.folder / "upstream-workspace", self.folder / "upstream"
-        files = build_packages(self.folder / "packages", self.package)
-        for arguments in (
-            ("init", "--generate-key"),
-            ("repo", "create", "upstream", "--format", "apt", "--publish-to", str(tree)),
-            ("dist", "create", f"upstream/{DISTRIBUTION}", "--arch", native_architecture()),
-            ("upload", *map(str, files), "--to", f"upstream/{DISTRIBUTION}"),
-        ):
-            self._entrepot(*arguments, home=upstream)
+        path = f"upstream/{scenario.distribution}"
+        files = self._given_packages() or scenario.build_packages(self.folder / "packages", self.package)
+        self._entrepot("init", "--generate-key", home=upstream)
+        self._entrepot(
+            "repo", "create", "upstream", "--format", scenario.format, "--publish-to", str(tree), home=upstream
+        )
+        self._entrepot("dist", "create", path, "--arch", scenario.architecture, home=upstream)
+        self._entrepot("upload", *map(str, files), "--to", path, home=upstream)
         self._title("Its index comes into the catalog: metadata only, checked against its signature")
-        keyring = ("--keyring", str(tree / "upstream.asc"))
-        self._entrepot("source", "add", "local", tree.as_uri(), "--format", "apt", "-d", DISTRIBUTION, *keyring)
+        self._entrepot("source", "add", *scenario.local_source(tree))
         self._entrepot("sync", "local")
         return "local"
+
+    def _given_packages(self) -> Sequence[Path]:
+        return sorted(path for path in self.given.iterdir() if path.is_file()) if self.given else []
 
     # ------------------------------------------------------------------------------------------- client and end
 
     def _client(self) -> None:
-        if not shutil.which("apt-get"):
-            click.echo("\nThere is no apt-get on this machine, so no client is shown.")
+        scenario, folder = self.scenario, self.folder / "client"
+        if not shutil.which(scenario.client):
+            click.echo(f"\nThere is no {scenario.client} on this machine, so no client is shown.")
             return
-        self._title("A real apt-get, in a root of its own that knows nothing but this tree")
-        root = AptRoot(self.folder / "client", (self.tree / "demo.sources").read_text(encoding="utf-8"))
-        self._run(root.command("update"), root.environment)
-        self._run(root.command("install", "--download-only", "--yes", self.package), root.environment)
-        fetched = sorted(path.name for path in root.archives.glob("*.deb"))
-        click.echo(f"\napt fetched and verified {len(fetched)} packages: {', '.join(fetched)}")
+        self._title(f"A real {scenario.client}, in a root of its own that knows nothing but this tree")
+        for step in scenario.client_steps(folder, self.tree, self.package):
+            click.echo(click.style(f"$ {shlex.join(step.command)}", bold=True))
+            self._start(step.command, step.environment, check=True)
+        fetched = scenario.fetched(folder)
+        click.echo(f"\n{scenario.client} fetched and verified {len(fetched)} packages: {', '.join(fetched)}")
 
     def _next(self, source: str) -> None:
         home = shlex.quote(str(self.home))
@@ -117,10 +121,10 @@ class Tour:
         click.echo(
             f"  export ENTREPOT_HOME={home}\n"
             f"  entrepot search editor\n"
-            f"  entrepot import {source} PACKAGE --to demo/stable --dry-run\n"
+            f"  entrepot import {source} PACKAGE --to {self.path} --dry-run\n"
             f"  entrepot sync {source}              # again: nothing changed, nothing fetched\n"
-            f"  entrepot version list demo/stable\n"
-            f"  cat {shlex.quote(str(self.tree / 'demo.sources'))}   # for /etc/apt/sources.list.d/ of a client"
+            f"  entrepot version list {self.path}\n"
+            f"  cat {shlex.quote(str(self.scenario.client_file(self.tree)))}   # what clients are configured with"
         )
 
     # ------------------------------------------------------------------------------------------------ run things
@@ -141,11 +145,7 @@ class Tour:
     def _program(self, home: Path | None, *arguments: str) -> Sequence[str]:
         return [sys.executable, "-m", "entrepot", "--home", str(home or self.home), *arguments]
 
-    def _run(self, command: Sequence[str], environment: dict[str, str]) -> None:
-        click.echo(click.style(f"$ {shlex.join(command)}", bold=True))
-        self._start(command, environment, check=True)
-
-    def _start(self, command: Sequence[str], environment: dict[str, str] | None, *, check: bool) -> int:
+    def _start(self, command: Sequence[str], environment: Mapping[str, str] | None, *, check: bool) -> int:
         sys.stdout.flush()
         code = subprocess.run(command, check=False, env=environment).returncode
         if code and check:

@@ -1,4 +1,4 @@
-"""A small upstream for machines without a network: two packages, one of which needs the other."""
+"""Two small Debian packages, one of which needs the other, for an upstream on machines without a network."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import io
 import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-DISTRIBUTION = "stable"
 
 CONTROL = """\
 Package: {name}
