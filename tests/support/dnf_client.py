@@ -15,7 +15,6 @@ _CONFIGURATION = """\
 best=1
 install_weak_deps=1
 skip_if_unavailable=0
-metadata_expire=0
 retries=1
 timeout=10
 fastestmirror=0
@@ -48,8 +47,13 @@ class DnfClient:
         self.log: list[subprocess.CompletedProcess[str]] = []
         """Every program that was run, with what it printed."""
 
-    def run(self, *arguments: str, options: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        """Runs dnf in the root; ``options`` are those of dnf.conf."""
+    def run(
+        self, *arguments: str, cached: bool = False, options: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs dnf in the root; ``options`` are those of dnf.conf.
+
+        Every run asks for repomd.xml, or with ``cached`` makes do with what it has for the two days that dnf allows.
+        """
         settings = {
             "reposdir": self.root / "repos",
             "varsdir": self.root / "vars",
@@ -63,6 +67,7 @@ class DnfClient:
         command = [
             "dnf",
             "--assumeyes",
+            *([] if cached else ["--refresh"]),
             f"--config={self._configuration}",
             f"--installroot={self.installroot}",
             f"--releasever={self._release}",
@@ -74,9 +79,9 @@ class DnfClient:
         self.log.append(result)
         return result
 
-    def ask(self, *arguments: str, options: Mapping[str, str] | None = None) -> str:
+    def ask(self, *arguments: str, cached: bool = False, options: Mapping[str, str] | None = None) -> str:
         """As ``run``, for what has to succeed; answers what it printed."""
-        result = self.run(*arguments, options=options)
+        result = self.run(*arguments, cached=cached, options=options)
         assert result.returncode == 0, result.stdout + result.stderr
         return result.stdout
 

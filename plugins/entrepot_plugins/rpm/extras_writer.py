@@ -81,6 +81,15 @@ def _is_kept(type_: str) -> bool:
 
 
 def _kept(type_: str, extra: Extra) -> Metadata:
+    """The file as it came, with what upstream says of it uncompressed, as far as we would say it ourselves."""
     suffix = _SUFFIX.search(str(extra.data.get("name", "")))
     file = RenderedFile("", len(extra.raw), hashlib.sha256(extra.raw).hexdigest(), BytesBody(extra.raw))
-    return Metadata(type_, f"{type_}{suffix[0] if suffix else ''}", file)
+    algorithm, _, digest = str(extra.data.get("open_checksum", "")).partition(":")
+    size = extra.data.get("open_size")
+    return Metadata(
+        type_,
+        f"{type_}{suffix[0] if suffix else ''}",
+        file,
+        digest if algorithm == "sha256" else None,
+        size if isinstance(size, int) else None,
+    )

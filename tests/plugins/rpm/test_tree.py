@@ -244,6 +244,15 @@ def test_a_file_of_another_type_is_kept_as_it_is(tmp_path: Path) -> None:
     assert built.path("productid").endswith("-productid.gz")
 
 
+def test_what_upstream_says_of_a_kept_file_without_compression_is_said_again(tmp_path: Path) -> None:
+    known: dict[str, object] = {"open_checksum": f"sha256:{'a' * 64}", "open_size": 70}
+    built = Built(tmp_path, extras=[extra("file:productid", "productid", b"content", **known)])
+    assert (built.field("productid", "open-checksum"), built.field("productid", "open-size")) == ("a" * 64, "70")
+    known = {"open_checksum": "sha1:abc", "open_size": None}
+    built = Built(tmp_path, extras=[extra("file:productid", "productid", b"content", **known)])
+    assert (built.field("productid", "open-checksum"), built.field("productid", "open-size")) == (None, None)
+
+
 @pytest.mark.parametrize(
     "kind",
     [
