@@ -9,6 +9,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from entrepot.catalog.database import from_json, rows, to_json
+from entrepot.errors import NotFoundError
 from entrepot.models import Distribution, Extra, PackageRef, Source
 
 IN_VERSION = (
@@ -51,15 +52,27 @@ class ExtrasTable:
         sql = "SELECT name, version, architecture FROM extra_packages WHERE extra_id = ? ORDER BY id"
         return [PackageRef(*row) for row in self._db.conn.execute(sql, [extra_id])]
 
-    def of_source(self, source: Source, kind: str | None = None) -> Iterator[dict[str, Any]]:
-        """The extras of a source as rows, ``data`` decoded."""
+    def offered(self, source: Source | None, kind: str | None, name: str | None) -> Iterator[dict[str, Any]]:
+        """What sources say now, as rows with ``data`` decoded; None is any source, kind or package."""
         sql = """
-            SELECT DISTINCT e.id, e.kind, e.name, e.title, e.data FROM extras e
+            SELECT DISTINCT e.id, o.name AS source, e.kind, e.name, e.title, e.data FROM extras e
             JOIN source_extras s ON s.extra_id = e.id JOIN source_indexes i ON i.id = s.index_id
-            WHERE i.source_id = :source AND (:kind IS NULL OR e.kind = :kind) ORDER BY e.kind, e.name, e.id
+            JOIN sources o ON o.id = i.source_id
+            WHERE (:source IS NULL OR o.id = :source) AND (:kind IS NULL OR e.kind = :kind)
+            AND (:name IS NULL OR e.id IN (SELECT extra_id FROM extra_packages WHERE name = :name))
+            ORDER BY o.name, e.kind, e.name, e.id
         """
-        for row in rows(self._db, sql, {"source": source.id, "kind": kind}):
+        parameters = {"source": source.id if source else None, "kind": kind, "name": name}
+        for row in rows(self._db, sql, parameters):
             yield row | {"data": from_json(row["data"])}
+
+    def get(self, extra_id: int) -> Extra:
+        """One of them, with the packages it is about."""
+        sql = "SELECT kind, name, title, data, raw FROM extras JOIN extra_raw USING (id) WHERE id = ?"
+        for row in rows(self._db, sql, [extra_id]):
+            packages = tuple(self.packages(extra_id))
+            return Extra(row["kind"], row["name"], row["title"], from_json(row["data"]), row["raw"], packages)
+        raise NotFoundError(f"there is nothing with id {extra_id}", hint="`entrepot extra list` shows the ids")
 
     # ------------------------------------------------------------------------------------------------ versions
 

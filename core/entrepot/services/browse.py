@@ -122,3 +122,24 @@ def members(workspace: Workspace, path: str, number: int | None = None) -> Seque
     table = workspace.catalog.versions
     version = table.latest(distribution) if number is None else table.get(distribution, number)
     return [asdict(member) for member in table.members(distribution, version.number)]
+
+
+def list_extras(
+    workspace: Workspace, *, source: str | None = None, kind: str | None = None, package: str | None = None
+) -> Sequence[dict[str, Any]]:
+    """Advisories, groups, modules and the like that sources offer now, of one source, kind or package if asked for."""
+    chosen = workspace.catalog.sources.get(source) if source else None
+    return list(workspace.catalog.extras.offered(chosen, kind, package))
+
+
+def show_extra(workspace: Workspace, extra_id: int) -> dict[str, Any]:
+    """One of them, with the packages it is about."""
+    found = workspace.catalog.extras.get(extra_id)
+    return {
+        "id": extra_id,
+        "kind": found.kind,
+        "name": found.name,
+        "title": found.title,
+        "data": dict(found.data),
+        "packages": [asdict(ref) for ref in found.packages],
+    }
