@@ -25,7 +25,8 @@ help:
 	@touch $@
 
 system:
-	@tests/support/system_packages.sh gnupg gpgv dpkg-dev xz-utils zstd gzip bzip2 openssl apt-utils dnf rpm createrepo-c
+	@tests/support/system_packages.sh gnupg gpgv dpkg-dev xz-utils zstd gzip bzip2 openssl apt-utils dnf rpm createrepo-c \
+		radosgw ceph-mon ceph-osd ceph-common
 
 demo: .venv/ready
 	@tests/support/system_packages.sh gnupg gpgv dnf

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from entrepot.hookspecs import hookimpl
 from entrepot_storage.local import LocalStorageFactory
 from entrepot_storage.memory import MemoryStorageFactory
+from entrepot_storage.s3 import S3StorageFactory
 
 if TYPE_CHECKING:
     from entrepot.contracts import StorageFactory
@@ -18,5 +19,5 @@ if TYPE_CHECKING:
 
 @hookimpl
 def register_storage() -> Iterable[StorageFactory]:
-    """``memory://name``, and ``file:///folder`` or a plain path."""
-    return [MemoryStorageFactory(), LocalStorageFactory()]
+    """``memory://name``, ``file:///folder`` or a plain path, and ``s3://bucket/prefix``."""
+    return [MemoryStorageFactory(), LocalStorageFactory(), S3StorageFactory()]

@@ -7,6 +7,7 @@ import io
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from entrepot.contracts import Body, ObjectInfo, ObjectMeta, Storage
@@ -140,9 +141,16 @@ def _pieces(key: str, body: Body) -> Iterator[bytes]:
 
 
 def _file_pieces(key: str, path: os.PathLike[str]) -> Iterator[bytes]:
+    with open_body(key, path) as file:
+        yield from read_chunks(file)
+
+
+@contextmanager
+def open_body(key: str, path: os.PathLike[str]) -> Iterator[io.FileIO]:
+    """A file that is to be stored, unbuffered; ``StorageError`` that names key and file if it cannot be read."""
     try:
         with open(path, "rb", buffering=0) as file:
-            yield from read_chunks(file)
+            yield file
     except OSError as error:
         raise StorageError(
             f"{key}: the file {os.fspath(path)} that was to be stored cannot be read: {error.strerror}",
