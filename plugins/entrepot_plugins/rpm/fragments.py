@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -205,27 +205,30 @@ def _miscounted(document: Document, declared: int, found: int) -> IndexFormatErr
 
 def _joined(rest: bytes, chunks: Iterator[bytes], document: Document) -> Iterator[bytes]:
     """The stream in pieces that each end where a package does; the last thing in it must be the end of the root."""
-    end = rest.rfind(CLOSE) + len(CLOSE)
-    if end >= len(CLOSE):
-        yield rest[:end]
-        rest = rest[end:]
-    for chunk in chunks:
-        # The mark may be cut in two, so that it is looked for from a little before the chunk.
-        before = max(0, len(rest) - len(CLOSE))
-        data = rest + chunk
-        end = data.rfind(CLOSE, before) + len(CLOSE)
-        if end < len(CLOSE):
-            rest = data
-            if len(rest) > documents.ELEMENT_LIMIT:
+    held: list[bytes] = []
+    size = 0
+    for chunk in chain((rest,), chunks):
+        held.append(chunk)
+        size += len(chunk)
+        end = chunk.rfind(CLOSE)
+        # The mark may be cut in two.
+        if end < 0 and size > len(chunk) and CLOSE in held[-2][1 - len(CLOSE) :] + chunk[: len(CLOSE) - 1]:
+            held = [b"".join(held)]
+            end = held[0].rfind(CLOSE)
+        if end < 0:
+            if size > documents.ELEMENT_LIMIT:
                 raise IndexFormatError(
                     f"{document.name} has an element of more than {documents.ELEMENT_LIMIT} bytes, "
-                    f"which starts with {rest[:80]!r}",
+                    f"which starts with {held[0][:80]!r}",
                     file=document.name,
                 )
             continue
-        yield data[:end]
-        rest = data[end:]
-    if rest.strip() != b"</%s>" % ROOTS[document.kind][0].encode():
+        last = held.pop()
+        end += len(CLOSE)
+        yield b"".join((*held, last[:end]))
+        held = [last[end:]]
+        size = len(last) - end
+    if b"".join(held).strip() != b"</%s>" % ROOTS[document.kind][0].encode():
         raise _NotPlainError
 
 
@@ -238,7 +241,7 @@ def _split(data: bytes) -> list[bytes]:
     parts.pop()
     if data.count(OPEN) != len(parts):
         raise _NotPlainError
-    elements = [part.strip() + CLOSE for part in parts]
+    elements = [part.lstrip() + CLOSE for part in parts]
     for element in elements:
         if not element.startswith(OPEN):
             raise _NotPlainError
