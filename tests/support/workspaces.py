@@ -84,6 +84,7 @@ class Depot:
         stamp: bool = False,
         url: str = "",
         through: bool = False,
+        format_name: str = "apt",
         plugins: Sequence[tuple[str, object]] = (),
     ) -> None:
         self._take(folder, plugins, key, url or "https://packages.example.org/")
@@ -95,7 +96,7 @@ class Depot:
         repository = repositories.create_repository(
             self.workspace,
             REPOSITORY,
-            format_name="apt",
+            format_name=format_name,
             publish_to="tree:" if through else str(self.tree),
             public_url=self.url,
             sign=key is not None,
