@@ -17,9 +17,11 @@ import stat
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
+from entrepot_plugins.rpm.structure import LEAD, Limits, Parts, read_parts
 from entrepot_plugins.rpm.tags import SigTag, Tag, Type
 from entrepot_plugins.rpm.writing import Value, compose_header, padded
 from entrepot_plugins.shared.packets import RSA, packets, read_signature
@@ -316,6 +318,27 @@ def signature_of(data: bytes, key: Key, *, of_payload: bool = False) -> Value:
     if of_payload:
         return Value(SigTag.PGP if rsa else SigTag.GPG, Type.BIN, packet)
     return Value(SigTag.RSA if rsa else SigTag.DSA, Type.BIN, packet)
+
+
+def parts_of(data: bytes) -> Parts:
+    """A package, taken apart by the reader."""
+    return read_parts(BytesIO(data), len(data), "package", Limits())
+
+
+def with_signature(data: bytes, *extra: Value) -> bytes:
+    """A package with other values in its signature header; empty ones leave a tag out."""
+    parts = parts_of(data)
+    header = parts.signature
+    values = []
+    for tag, entry in header.entries.items():
+        if entry.type is Type.BIN:
+            values.append(Value(tag, entry.type, header.binary(tag) or b""))
+        elif entry.type is Type.INT32:
+            values.append(Value(tag, entry.type, header.numbers(tag)))
+        else:
+            values.append(Value(tag, entry.type, header.strings(tag)))
+    signature = compose_header(SigTag.REGION, replaced(values, extra))
+    return data[:LEAD] + padded(signature) + data[parts.start :]
 
 
 def openpgp_value(*packets_: bytes) -> Value:
