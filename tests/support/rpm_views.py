@@ -128,3 +128,23 @@ class RpmView(MemoryView):
     def extra_kinds(self) -> Sequence[str]:
         """See ``VersionView``."""
         return sorted(self._extras)
+
+
+def packages_of(root: Path) -> dict[str, dict[str, Any]]:
+    """All that createrepo_c's own parser reads of every package of the repository in ``root``, by its digest."""
+    found = {}
+    library_ = createrepo()
+    repomd = library_.Repomd(str(root / "repodata/repomd.xml"))
+    paths = {record.type: str(root / record.location_href) for record in repomd.records}
+    warnings: list[str] = []
+
+    def warn(_: object, message: str) -> bool:
+        warnings.append(message)
+        return True
+
+    iterator = library_.PackageIterator(paths["primary"], paths["filelists"], paths["other"], warningcb=warn)
+    for package in iterator:
+        names = [name for name in dir(package) if not name.startswith("_") and name not in ("copy", "nevra", "nvra")]
+        found[package.pkgId] = {name: value for name in names if not callable(value := getattr(package, name))}
+    assert not warnings
+    return found

@@ -20,7 +20,7 @@ from entrepot_plugins.rpm.tree import RpmTree
 from entrepot_plugins.signers.gpg import GpgSignerFactory
 from support.dnf_client import DnfClient
 from support.gnupg import gnupg_home, make_key
-from support.rpm_views import RpmView, a_rpm_distribution, a_rpm_repository, extra
+from support.rpm_views import RpmView, a_rpm_distribution, a_rpm_repository, extra, packages_of
 from support.rpms import Key, make_rpm, make_srpm
 from support.upstream import Upstream
 from support.views import NOW, write_tree
@@ -117,26 +117,6 @@ class Site:
         """A new client, with nothing but what the tree itself offers to set one up."""
         self._clients += 1
         return DnfClient(self._work / f"client-{self._clients}", (self.folder / "example.repo").read_text())
-
-
-def packages_of(root: Path) -> dict[str, dict[str, Any]]:
-    """All that createrepo_c's own parser reads of every package, by its digest."""
-    found = {}
-    library_ = createrepo()
-    repomd = library_.Repomd(str(root / "repodata/repomd.xml"))
-    paths = {record.type: str(root / record.location_href) for record in repomd.records}
-    warnings: list[str] = []
-
-    def warn(_: object, message: str) -> bool:
-        warnings.append(message)
-        return True
-
-    iterator = library_.PackageIterator(paths["primary"], paths["filelists"], paths["other"], warningcb=warn)
-    for package in iterator:
-        names = [name for name in dir(package) if not name.startswith("_") and name not in ("copy", "nevra", "nvra")]
-        found[package.pkgId] = {name: value for name in names if not callable(value := getattr(package, name))}
-    assert not warnings
-    return found
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
