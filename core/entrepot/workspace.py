@@ -65,7 +65,7 @@ class Workspace:
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         for folder in ("keyrings", "secrets", "fetch", "store"):
             (self.home / folder).mkdir(exist_ok=True, mode=0o700)
-        self._open_catalog()
+        self._open_catalog().close()
 
     def close(self) -> None:
         """Closes what was opened."""
