@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 from pathlib import Path
 
-from entrepot.contracts import Artifact, ScanContext
+from entrepot.contracts import Artifact, Format, ScanContext
 from entrepot.errors import PackageError
 from entrepot.models import Available, Connection, Distribution, PackageInfo, Source
 from entrepot_plugins.apt.format import AptFormat
@@ -21,25 +21,27 @@ def scan_of(
     signed_by: str | None = None,
     verify: bool = True,
     upstream: bytes | None = None,
+    keyring: Path | None = None,
+    package_format: Format | None = None,
 ) -> tuple[Artifact, ScanContext]:
     """A package that came from a source called ``debian`` (or was ``uploaded``), read as the pipeline reads it."""
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    apt = AptFormat()
+    package_format = package_format or AptFormat()
     info: PackageInfo | None = None
     problem = ""
     try:
-        info = apt.packages.read([path], upstream)
+        info = package_format.packages.read([path], upstream)
     except PackageError as error:
         problem = error.message
     context = ScanContext(
-        format=apt,
+        format=package_format,
         distribution=_distribution(),
         info=info,
         problem=problem,
         available=None if uploaded else _available(path, sha256, signed_by),
         source=None if uploaded else _source(verify),
         upstream=upstream,
-        keyring=None,
+        keyring=keyring,
         settings={},
         folder=path.parent,
         now=NOW,
@@ -82,7 +84,7 @@ def _source(verify: bool) -> Source:
 
 
 def _available(path: Path, sha256: str, signed_by: str | None) -> Available:
-    name, version, architecture = path.stem.split("_")
+    name, version, architecture = path.stem.split("_") if path.suffix == ".deb" else path.stem.rsplit("-", 2)
     return Available(
         id=1,
         source_id=1,
