@@ -7,7 +7,6 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,7 +25,7 @@ def commands() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def entrepot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
+def entrepot(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
     """A folder with a source called as in the README, and an environment whose workspace is in it."""
     folder = tmp_path_factory.mktemp("readme")
     packages = [
@@ -41,7 +40,7 @@ def entrepot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, d
         f"upload {' '.join(map(str, packages))} --to bookworm",
     ):
         run(shlex.split(command), upstream)
-    yield folder, {**os.environ, "ENTREPOT_HOME": str(folder / "home")}
+    return folder, {**os.environ, "ENTREPOT_HOME": str(folder / "home")}
 
 
 def run(arguments: list[str], environment: dict[str, str]) -> str:

@@ -34,6 +34,7 @@ from entrepot.contracts import (
     ScanContext,
     Scanner,
     SignatureCheck,
+    Signer,
     TreeFile,
     TreeTools,
     Validators,
@@ -188,6 +189,9 @@ class ToyPackageReader:
     def signature(self, files: Sequence[Path], keyring: Path | None) -> SignatureCheck:
         """Toys are not signed."""
         return SignatureCheck("unsigned")
+
+    def resign(self, files: Sequence[Path], signer: Signer, folder: Path, now: dt.datetime) -> Sequence[Path]:
+        raise UsageError("toys are not signed")
 
     def companions(self, path: Path) -> Sequence[RemoteFile]:
         """A toy is one file."""

@@ -17,8 +17,8 @@ from entrepot.models import (
     PackageInfo,
     PublishedEntry,
     Repository,
-    Target,
     Sha256,
+    Target,
 )
 
 NOW = dt.datetime(2026, 2, 3, 4, 5, 6, tzinfo=dt.UTC)
