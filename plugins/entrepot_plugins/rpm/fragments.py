@@ -207,14 +207,15 @@ def _joined(rest: bytes, chunks: Iterator[bytes], document: Document) -> Iterato
     """The stream in pieces that each end where a package does; the last thing in it must be the end of the root."""
     held: list[bytes] = []
     size = 0
+    before = b""
     for chunk in chain((rest,), chunks):
         held.append(chunk)
         size += len(chunk)
         end = chunk.rfind(CLOSE)
-        # The mark may be cut in two.
-        if end < 0 and size > len(chunk) and CLOSE in held[-2][1 - len(CLOSE) :] + chunk[: len(CLOSE) - 1]:
+        if end < 0 and CLOSE in before + chunk[: len(CLOSE) - 1]:  # the mark is cut in two
             held = [b"".join(held)]
             end = held[0].rfind(CLOSE)
+        before = (before + chunk)[1 - len(CLOSE) :] if len(chunk) < len(CLOSE) else chunk[1 - len(CLOSE) :]
         if end < 0:
             if size > documents.ELEMENT_LIMIT:
                 raise IndexFormatError(
@@ -303,7 +304,9 @@ class _Plain:
         copy.text = element.text
         for child in element:
             if isinstance(child.tag, str):
-                added = self._etree.SubElement(copy, self._tag(child), dict(child.attrib))
+                namespace = child.nsmap.get(child.prefix)
+                own = {child.prefix: namespace} if namespace not in (None, *self._prefixes.values()) else None
+                added = self._etree.SubElement(copy, self._tag(child), dict(child.attrib), nsmap=own)
                 added.tail = child.tail
                 self._fill(added, child)
 
