@@ -13,6 +13,7 @@ from entrepot.contracts import TreeFile
 from entrepot.models import (
     Distribution,
     EntryRef,
+    Extra,
     PackageFile,
     PackageInfo,
     PublishedEntry,
@@ -109,6 +110,14 @@ class MemoryView:
             if (of, info.kind) == (component, kind) and info.architecture in architectures:
                 text = b"\0".join((info.raw, folder.encode(), repr(info.files).encode()))
                 yield EntryRef(number, hashlib.blake2b(text, digest_size=16).digest())
+
+    def extras(self, kind: str) -> Iterator[Extra]:
+        """See ``VersionView``; none."""
+        return iter(())
+
+    def extra_kinds(self) -> Sequence[str]:
+        """See ``VersionView``; none."""
+        return ()
 
     def load(self, ids: Sequence[int]) -> Iterator[PublishedEntry]:
         """The packages of these ids."""
