@@ -17,7 +17,7 @@ import pluggy
 if TYPE_CHECKING:
     import click
 
-    from entrepot.contracts import ExecutorFactory, Format, Scanner, SignerFactory, StorageFactory
+    from entrepot.contracts import AdvisoryFormat, ExecutorFactory, Format, Scanner, SignerFactory, StorageFactory
     from entrepot.events import ImportDecided, PackageImported, SourceSynced, TreePublished, VersionCreated
 
 hookspec = pluggy.HookspecMarker("entrepot")
@@ -46,6 +46,19 @@ def register_scanners() -> Iterable[Scanner]:
         @hookimpl
         def register_scanners():
             return [LicenceScanner()]
+    """
+    return ()
+
+
+@hookspec
+def register_advisory_formats() -> Iterable[AdvisoryFormat]:
+    """Forms in which vulnerability data comes: what ``entrepot advisories add`` can read.
+
+    Example::
+
+        @hookimpl
+        def register_advisory_formats():
+            return [OvalFormat()]
     """
     return ()
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pluggy
 
 from entrepot import hookspecs
-from entrepot.contracts import ExecutorFactory, Format, Scanner, SignerFactory, StorageFactory
+from entrepot.contracts import AdvisoryFormat, ExecutorFactory, Format, Scanner, SignerFactory, StorageFactory
 from entrepot.errors import NotFoundError, PluginError
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ BUILTIN_PLUGINS = (
 EXTENSION_POINTS: Mapping[str, tuple[str, ...]] = {
     "register_formats": ("name", "title", "source_options", "distribution_options"),
     "register_scanners": ("name", "answers", "version"),
+    "register_advisory_formats": ("name", "title", "generation"),
     "register_storage": ("scheme",),
     "register_signers": ("name",),
     "register_executors": ("scheme",),
@@ -62,6 +63,7 @@ class Plugins:
     manager: pluggy.PluginManager
     formats: Mapping[str, Format]
     scanners: Mapping[str, Scanner]
+    advisory_formats: Mapping[str, AdvisoryFormat]
     storage: Mapping[str, StorageFactory]
     signers: Mapping[str, SignerFactory]
     executors: Mapping[str, ExecutorFactory]
@@ -72,6 +74,10 @@ class Plugins:
     def format(self, name: str) -> Format:
         """The format of this name; ``NotFoundError`` that lists those there are."""
         return _pick("format", self.formats, name)
+
+    def advisory_format(self, name: str) -> AdvisoryFormat:
+        """The form of vulnerability data of this name."""
+        return _pick("form of vulnerability data", self.advisory_formats, name)
 
     def signer(self, name: str) -> SignerFactory:
         """The signer of this name."""
@@ -171,6 +177,7 @@ def _collect(manager: pluggy.PluginManager, broken: list[BrokenPlugin], strict: 
         manager=manager,
         formats=by_hook["register_formats"],
         scanners=by_hook["register_scanners"],
+        advisory_formats=by_hook["register_advisory_formats"],
         storage=by_hook["register_storage"],
         signers=by_hook["register_signers"],
         executors=by_hook["register_executors"],

@@ -6,11 +6,13 @@ from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 
+from entrepot.catalog.advisories import AdvisoriesTable
 from entrepot.catalog.audit import AuditLog
 from entrepot.catalog.available import AvailableTable
 from entrepot.catalog.database import open_database, transaction
 from entrepot.catalog.extras import ExtrasTable
 from entrepot.catalog.imports import ImportsTable
+from entrepot.catalog.lookup import CatalogLookup
 from entrepot.catalog.packages import PackagesTable
 from entrepot.catalog.publications import PublicationsTable
 from entrepot.catalog.repositories import RepositoriesTable
@@ -30,6 +32,10 @@ class Catalog:
     def transaction(self) -> AbstractContextManager[None]:
         """What is changed inside becomes visible as a whole at its end, or not at all."""
         return transaction(self.database)
+
+    def lookup(self) -> CatalogLookup:
+        """What may be asked from any thread; the caller closes it."""
+        return CatalogLookup(self.path)
 
     def close(self) -> None:
         """Closes the database file."""
@@ -62,6 +68,10 @@ class Catalog:
     @cached_property
     def extras(self) -> ExtrasTable:
         return ExtrasTable(self.database)
+
+    @cached_property
+    def advisories(self) -> AdvisoriesTable:
+        return AdvisoriesTable(self.database)
 
     @cached_property
     def imports(self) -> ImportsTable:

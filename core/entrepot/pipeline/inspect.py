@@ -11,7 +11,7 @@ from typing import Any
 
 from entrepot.catalog.database import to_json
 from entrepot.catalog.imports import StoredVerdict
-from entrepot.contracts import Artifact, Format, ScanContext, Scanner
+from entrepot.contracts import AdvisoryLookup, Artifact, Format, ScanContext, Scanner
 from entrepot.errors import PackageError
 from entrepot.models import Available, Distribution, PackageInfo, Source, Status, Verdict
 from entrepot.store import file_sha256
@@ -49,6 +49,7 @@ def inspect(
     distribution: Distribution,
     folder: Path,
     now: dt.datetime,
+    advisories: AdvisoryLookup | None = None,
 ) -> Inspection:
     """Reads the package and asks every scanner about it, in the order of their names."""
     info, problem = None, ""
@@ -75,6 +76,7 @@ def inspect(
             settings=settings.get(name, {}),
             folder=folder,
             now=now,
+            advisories=advisories,
         )
         scanner = scanners[name]
         verdicts.append(StoredVerdict(name, scanner.version, scanner.answers, _ask(scanner, artifact, context)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from entrepot.contracts import Format, Scanner, Transfer
+from entrepot.contracts import AdvisoryLookup, Format, Scanner, Transfer
 from entrepot.errors import EntrepotError, StorageError
 from entrepot.events import ImportResult
 from entrepot.models import Distribution, Repository, Version
@@ -41,6 +41,7 @@ class Batch:
     max_size: int
     progress: Progress
     transfer: Transfer | None = None
+    advisories: AdvisoryLookup | None = None
 
     def run(self, jobs: Sequence[Job], executor: Executor) -> tuple[Sequence[ImportResult], Version | None]:
         """Fetches and inspects in parallel, then decides and adds in one transaction: one batch is one version.
@@ -97,7 +98,14 @@ class Batch:
             subject = Subject(job.paths)
         with folders.one() as folder:
             inspection = inspect(
-                subject, self.format, self.scanners, self.scanner_settings, self.distribution, folder, self.ledger.now
+                subject,
+                self.format,
+                self.scanners,
+                self.scanner_settings,
+                self.distribution,
+                folder,
+                self.ledger.now,
+                self.advisories,
             )
         self._keep(inspection)
         count.package()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -246,6 +247,7 @@ def _run(
     workers = min(len(jobs), transfer.concurrency if transfer else 4) or 1
     with (
         workspace.scratch() as folder,
+        closing(workspace.catalog.lookup()) as advisories,
         workspace.plugins.executor(executor_url.partition(":")[0]).open(executor_url, workers) as executor,
     ):
         batch = Batch(
@@ -261,6 +263,7 @@ def _run(
             max_size=workspace.settings.max_package_size,
             progress=task.progress,
             transfer=transfer,
+            advisories=advisories,
         )
         return batch.run(jobs, executor)
 

@@ -54,12 +54,7 @@ class HttpTransfer:
 
         ``MissingError`` for 404, 410 and a file that is not there, ``TransferError`` for anything else.
         """
-        headers: dict[str, str] = {}
-        if validators is not None and validators.etag:
-            headers["if-none-match"] = validators.etag
-        if validators is not None and validators.last_modified:
-            headers["if-modified-since"] = validators.last_modified
-        return self._retries.run(lambda: self._get_once(url, limit, headers))
+        return self._retries.run(lambda: self._get_once(url, limit, _conditions(validators)))
 
     def _get_once(self, url: str, limit: int, headers: Mapping[str, str]) -> Fetched | None:
         checks = Checks(url, size=None, digests={}, limit=limit)
@@ -153,6 +148,39 @@ class HttpTransfer:
         checks.finish()
         return True
 
+    def download_changed(
+        self,
+        url: str,
+        path: Path,
+        *,
+        limit: int,
+        validators: Validators | None = None,
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> Validators | None:
+        """A file of which nothing is known, of at most ``limit`` bytes, to ``path``, from its start.
+
+        Answers what makes the next request conditional; None, with nothing written, if it did not change since
+        ``validators``. Whether it is whole has to show in its content: ``path`` is the caller's scratch file.
+        """
+        headers = _conditions(validators)
+        return self._retries.run(lambda: self._download_changed_once(url, path, limit, headers, on_bytes))
+
+    def _download_changed_once(
+        self, url: str, path: Path, limit: int, headers: Mapping[str, str], on_bytes: Callable[[int], None] | None
+    ) -> Validators | None:
+        checks = Checks(url, size=None, digests={}, limit=limit, on_bytes=on_bytes)
+        with self._open(url, headers) as answer:
+            if answer.status == NOT_MODIFIED and headers:
+                return None
+            answer.require_ok(url)
+            if answer.length is not None:
+                checks.announce(answer.length)
+            with path.open("wb") as file:
+                for chunk in self._chunks(answer):
+                    checks.feed(chunk)
+                    file.write(chunk)
+            return answer.validators
+
     def close(self) -> None:
         """Gives up all connections. What is still being fetched by other threads fails."""
         with self._lock:
@@ -189,6 +217,15 @@ class HttpTransfer:
             if self._session is None:
                 self._session = HttpSession(self._connection, self._headers, self._settings, self._source_url)
             return self._session
+
+
+def _conditions(validators: Validators | None) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    if validators is not None and validators.etag:
+        headers["if-none-match"] = validators.etag
+    if validators is not None and validators.last_modified:
+        headers["if-modified-since"] = validators.last_modified
+    return headers
 
 
 def _scheme(url: str) -> str:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from entrepot.contracts import Scanner
+from entrepot.contracts import AdvisoryFormat, Scanner
 from entrepot.hookspecs import hookimpl
+from entrepot_plugins.scanners.osv import FORMATS, OsvScanner
 from entrepot_plugins.scanners.package_format import PackageFormatScanner
 from entrepot_plugins.scanners.provenance import ProvenanceScanner
 
 
 @hookimpl
 def register_scanners() -> Iterable[Scanner]:
-    """``format`` and ``provenance``."""
-    return [PackageFormatScanner(), ProvenanceScanner()]
+    """``format``, ``osv`` and ``provenance``."""
+    return [PackageFormatScanner(), ProvenanceScanner(), OsvScanner()]
+
+
+@hookimpl
+def register_advisory_formats() -> Iterable[AdvisoryFormat]:
+    """What ``osv`` compares with: OSV, the Debian security tracker, and what is known to be exploited."""
+    return FORMATS

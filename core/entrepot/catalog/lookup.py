@@ -1,0 +1,124 @@
+"""What scanners ask the catalog, from any thread, while the thread that the catalog belongs to works on."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from entrepot.advisories import Hit, Told
+from entrepot.catalog.database import BUSY_SECONDS, from_json, to_json, to_time
+from entrepot.models import Available, Source
+
+OFFERS = 50
+"""Versions of one package that are looked at for one that fixes something."""
+
+
+class CatalogLookup:
+    """``contracts.AdvisoryLookup`` on a read-only connection of its own, opened with the first question.
+
+    One connection serves all threads in turn: an answer takes a fraction of a millisecond.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+
+    def close(self) -> None:
+        """Closes the connection; the next question would open another one."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def ecosystems(self) -> Mapping[str, dt.datetime]:
+        """Every ecosystem of which there is data, and when the oldest of its feeds was last read."""
+        sql = """
+            SELECT e.name, min(f.checked_at) FROM advisory_ecosystems e JOIN advisory_feeds f ON f.id = e.feed_id
+            GROUP BY e.name
+        """
+        return {name: to_time(checked_at) for name, checked_at in self._ask(sql)}
+
+    def affecting(self, ecosystems: Collection[str], package: str, key: bytes) -> Sequence[Hit]:
+        """The advisories that affect a version of a package."""
+        # The unary plus keeps SQLite on the index by package: a package has few rows, an ecosystem has most of them.
+        sql = """
+            SELECT f.name, a.name, a.vulnerabilities, a.aliases, coalesce(nullif(p.severity, ''), a.severity), a.score,
+                a.vector, a.summary, a.url, e.name, p.package, p.module, p.introduced, p.fixed, p.state
+            FROM advisory_affected p CROSS JOIN advisory_ecosystems e ON e.id = p.ecosystem_id
+            CROSS JOIN advisories a ON a.id = p.advisory_id CROSS JOIN advisory_feeds f ON f.id = a.feed_id
+            WHERE p.package = :package AND p.ecosystem_id IN (
+                SELECT id FROM advisory_ecosystems WHERE name IN (SELECT value FROM json_each(:ecosystems))
+            ) AND p.introduced_key <= :key
+            AND (p.end_key IS NULL OR p.end_key > :key OR (p.end_key = :key AND p.last_affected <> ''))
+            ORDER BY a.name, p.id
+        """
+        parameters = {"package": package, "key": key, "ecosystems": to_json(sorted(ecosystems))}
+        return [
+            Hit(feed, name, tuple(vulnerabilities.split()), tuple(aliases.split()), *others)
+            for feed, name, vulnerabilities, aliases, *others in self._ask(sql, parameters)
+        ]
+
+    def facts(self, vulnerabilities: Collection[str]) -> Mapping[str, Mapping[str, str]]:
+        """What is known of vulnerabilities wherever they occur: value by kind, by vulnerability."""
+        sql = """
+            SELECT vulnerability, kind, value FROM vulnerability_facts
+            WHERE vulnerability IN (SELECT value FROM json_each(?)) ORDER BY feed_id
+        """
+        found: dict[str, dict[str, str]] = {}
+        for vulnerability, kind, value in self._ask(sql, [to_json(sorted(vulnerabilities))]):
+            found.setdefault(vulnerability, {})[kind] = value
+        return found
+
+    def tells(self, source: Source) -> bool:
+        """Whether a source has advisories of its own."""
+        sql = """
+            SELECT 1 FROM source_indexes i JOIN source_extras s ON s.index_id = i.id JOIN extras e ON e.id = s.extra_id
+            WHERE i.source_id = ? AND e.kind = 'advisory' LIMIT 1
+        """
+        return bool(self._ask(sql, [source.id]))
+
+    def told(self, source: Source, packages: Collection[str]) -> Sequence[Told]:
+        """The advisories of a source's own about packages of these names."""
+        sql = """
+            SELECT DISTINCT e.name, e.title, e.data, p.name, p.version FROM extra_packages p
+            JOIN extras e ON e.id = p.extra_id JOIN source_extras s ON s.extra_id = e.id
+            JOIN source_indexes i ON i.id = s.index_id
+            WHERE p.name IN (SELECT value FROM json_each(?)) AND e.kind = 'advisory' AND i.source_id = ?
+            ORDER BY e.name, p.version
+        """
+        found = self._ask(sql, [to_json(sorted(packages)), source.id])
+        return [Told(name, title, from_json(data), *package) for name, title, data, *package in found]
+
+    def modules(self, source: Source, name: str, version: str) -> Sequence[str]:
+        """The modules of a source (``name:stream``) that a package is of."""
+        sql = """
+            SELECT DISTINCT e.name FROM extra_packages p JOIN extras e ON e.id = p.extra_id
+            JOIN source_extras s ON s.extra_id = e.id JOIN source_indexes i ON i.id = s.index_id
+            WHERE p.name = ? AND p.version = ? AND e.kind = 'module' AND i.source_id = ? ORDER BY e.name
+        """
+        return [row[0] for row in self._ask(sql, [name, version, source.id])]
+
+    def offers(self, format_name: str, name: str, architecture: str, above: bytes) -> Sequence[Available]:
+        """What synced sources offer of a package, newer than ``above``; the newest first."""
+        sql = """
+            SELECT a.id, s.id, s.name, s.format, a.name, a.version, a.version_key, a.architecture, i.kind,
+                i.distribution, i.component, a.source_name, a.section, a.size, a.sha256, a.location, a.summary,
+                i.signed_by
+            FROM available a JOIN source_indexes i ON i.id = a.index_id JOIN sources s ON s.id = i.source_id
+            WHERE a.name = ? AND a.version_key > ? AND a.architecture = ? AND s.format = ? AND a.vanished_at IS NULL
+            ORDER BY a.version_key DESC, s.id, a.id LIMIT ?
+        """
+        return [Available(*row) for row in self._ask(sql, [name, above, architecture, format_name, OFFERS])]
+
+    def _ask(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
+        with self._lock:
+            if self._connection is None:
+                self._connection = sqlite3.connect(
+                    f"{self._path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS, check_same_thread=False
+                )
+            return self._connection.execute(sql, parameters).fetchall()

@@ -1,0 +1,90 @@
+"""The scanner ``osv`` and the forms of vulnerability data that it knows; each imported when it is first used."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from entrepot.contracts import Artifact, ScanContext
+from entrepot.models import Verdict
+
+if TYPE_CHECKING:
+    from entrepot.advisories import Advisory, Fact, RawAdvisory
+    from entrepot.contracts import VersionKeys
+
+
+class OsvScanner:
+    """Compares a package with the vulnerability data that ``entrepot advisories`` loaded. Nothing is fetched.
+
+    | status | reason | when |
+    |---|---|---|
+    | pass | ``no_findings`` | no advisory affects this version |
+    | warn | ``findings_allowed`` | some do, all of them below the thresholds; or the data is old |
+    | review | ``findings_review`` | one is as bad as ``review``, is exploited, or nobody says how bad it is |
+    | block | ``findings_blocked`` | one is as bad as ``block`` |
+    | skipped | ``skipped`` | there is no data for the package's release, or nobody knows which that is |
+    | error | ``error`` | the package could not be read; with ``required`` what else were skipped |
+    """
+
+    name = "osv"
+    answers = "cve_scan"
+    version = "1"
+
+    def scan(self, artifact: Artifact, context: ScanContext) -> Verdict:
+        """The verdict. Evidence: what was compared with which ecosystems, how old the data is, how many of what."""
+        from entrepot_plugins.scanners.osv.scanner import scan
+
+        return scan(context)
+
+
+class AdvisoryReader(Protocol):
+    """What an ``AdvisoryFormat`` does, without its name."""
+
+    def recognises(self, path: Path) -> bool: ...
+    def advisories(self, path: Path) -> Iterator[RawAdvisory]: ...
+    def describe(self, record: RawAdvisory, keys: VersionKeys) -> Advisory: ...
+    def facts(self, path: Path) -> Iterator[Fact]: ...
+
+
+class LazyAdvisoryFormat:
+    """An ``AdvisoryFormat`` whose reader, ``module:class`` of this package, is imported when it is first asked."""
+
+    def __init__(self, name: str, title: str, generation: str, reader: str) -> None:
+        self.name, self.title, self.generation = name, title, generation
+        self._place = reader
+
+    @cached_property
+    def _reader(self) -> AdvisoryReader:
+        module, _, name = self._place.partition(":")
+        reader: AdvisoryReader = getattr(importlib.import_module(f"{__name__}.{module}"), name)()
+        return reader
+
+    def recognises(self, path: Path) -> bool:
+        """Whether a file or folder is of this form."""
+        return self._reader.recognises(path)
+
+    def advisories(self, path: Path) -> Iterator[RawAdvisory]:
+        """The records, streamed."""
+        return self._reader.advisories(path)
+
+    def describe(self, record: RawAdvisory, keys: VersionKeys) -> Advisory:
+        """What a record says."""
+        return self._reader.describe(record, keys)
+
+    def facts(self, path: Path) -> Iterator[Fact]:
+        """What is known of vulnerabilities wherever they occur, streamed."""
+        return self._reader.facts(path)
+
+
+FORMATS = (
+    LazyAdvisoryFormat("osv", "OSV schema: a ZIP archive, a folder or a JSON file", "osv-1", "osv_format:OsvReader"),
+    LazyAdvisoryFormat(
+        "debian-tracker", "JSON of the Debian security tracker", "debian-tracker-1", "tracker:DebianTrackerReader"
+    ),
+    LazyAdvisoryFormat("kev", "list of known exploited vulnerabilities (KEV), JSON", "kev-1", "enrichment:KevReader"),
+    LazyAdvisoryFormat("epss", "exploit prediction scores (EPSS), CSV", "epss-1", "enrichment:EpssReader"),
+)
+"""The forms; the third value is raised whenever a reader says something else of the same record."""
