@@ -326,6 +326,17 @@ class PackageReader(Protocol):
         """What the signatures in a package's own files are worth to whoever trusts the keys of ``keyring``."""
         ...
 
+    def resign(self, files: Sequence[Path], signer: Signer, folder: Path, now: dt.datetime) -> Sequence[Path]:
+        """The files of a package with the signature of ``signer`` in place of those they had, in ``folder``.
+
+        ``UsageError`` in a format whose packages are not signed themselves.
+        """
+        ...
+
+    def companions(self, path: Path) -> Sequence[RemoteFile]:
+        """The further files that an uploaded main file needs beside it (those a .dsc names); usually none."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -351,6 +362,10 @@ class CandidatePool(Protocol):
 
     def providing(self, names: Collection[str]) -> Iterable[Candidate]:
         """Every candidate that provides one of these names besides its own."""
+        ...
+
+    def everything(self) -> Iterable[Candidate]:
+        """Every candidate there is, streamed: for what only reading all of them can tell. Takes seconds."""
         ...
 
 

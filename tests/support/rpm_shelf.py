@@ -92,6 +92,10 @@ class Shelf:
         """As ``CandidatePool.providing``."""
         return (candidate for candidate in self.candidates if self._provided[candidate].intersection(names))
 
+    def everything(self) -> Iterator[Candidate]:
+        """As ``CandidatePool.everything``."""
+        return iter(self.candidates)
+
     def find(self, text: str) -> Candidate:
         """The one candidate that is called ``NAME``, ``NAME=VERSION`` or ``NAME:ARCHITECTURE``."""
         found = [one for one in self.candidates if text in (one.name, label(one), f"{one.name}:{one.architecture}")]

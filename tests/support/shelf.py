@@ -37,6 +37,10 @@ class Shelf:
         """As ``CandidatePool.providing``."""
         return (candidate for candidate in self.candidates if provided(candidate).intersection(names))
 
+    def everything(self) -> Iterator[Candidate]:
+        """As ``CandidatePool.everything``."""
+        return iter(self.candidates)
+
     def find(self, text: str) -> Candidate:
         """The one candidate that is called ``NAME``, ``NAME=VERSION`` or ``NAME:ARCHITECTURE``."""
         found = [candidate for candidate in self.candidates if text in (candidate.name, *labels(candidate))]

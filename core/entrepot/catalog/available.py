@@ -147,6 +147,10 @@ class AvailableTable:
         while chunk := list(islice(remaining, BATCH)):
             yield from self._candidates(f"a.id IN ({_marks(chunk)})", chunk, source_ids, architectures)
 
+    def everything(self, source_ids: Sequence[int], architectures: Collection[str]) -> Iterator[Candidate]:
+        """All binary packages, streamed, for what only the text of each can tell a solver."""
+        yield from self._candidates("1 = 1", [], source_ids, architectures)
+
     def _candidates(
         self, where: str, values: Sequence[Any], source_ids: Sequence[int], architectures: Collection[str]
     ) -> Iterator[Candidate]:

@@ -119,6 +119,7 @@ def artifacts_and_packages(db: Database) -> None:
             "provides": str,
             "size": int,
             "sha256": str,
+            "original_sha256": str,
             "digest": bytes,
             "created_at": str,
         },

@@ -50,6 +50,7 @@ class PackagesTable:
             "provides": info.provides,
             "size": sum(file.size for file in info.files),
             "sha256": main.sha256,
+            "original_sha256": info.original_sha256 or main.sha256,
             "digest": digest,
             "created_at": to_text(now),
         }
@@ -87,6 +88,7 @@ class PackagesTable:
                 raw=row["raw"],
                 files=self.files(package_id),
                 provides=row["provides"],
+                original_sha256=row["original_sha256"],
             )
         raise NotFoundError(f"there is no package with id {package_id}")
 
@@ -112,6 +114,13 @@ class PackagesTable:
             ) ORDER BY sha256
         """
         return self._db.conn.execute(sql, [to_text(before)]).fetchall()
+
+    def unknown_artifacts(self, digests: Sequence[str]) -> Sequence[str]:
+        """Those of some digests that no import has settled, or that were dropped."""
+        marks = ",".join("?" * len(digests))
+        sql = f"SELECT sha256 FROM artifacts WHERE removed_at IS NULL AND sha256 IN ({marks})"
+        known = {sha256 for (sha256,) in self._db.conn.execute(sql, digests)}
+        return [sha256 for sha256 in digests if sha256 not in known]
 
     def drop_artifacts(self, digests: Sequence[str], now: dt.datetime) -> None:
         """Notes that files are no longer in the private store; what was known of them stays."""

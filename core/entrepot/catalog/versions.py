@@ -65,6 +65,7 @@ class Member:
     location: str
     size: int
     sha256: str
+    original_sha256: str
 
 
 class VersionsTable:
@@ -125,7 +126,7 @@ class VersionsTable:
         named = " AND p.name = :name" if name is not None else ""
         sql = f"""
             SELECT m.id AS membership_id, p.id AS package_id, p.name, p.version, p.architecture, p.kind, m.component,
-                m.location, p.size, p.sha256
+                m.location, p.size, p.sha256, p.original_sha256
             FROM membership m JOIN packages p ON p.id = m.package_id WHERE {IN_VERSION}{named}
             ORDER BY p.name, p.version_key, p.architecture, p.sha256, m.id
         """
@@ -136,7 +137,7 @@ class VersionsTable:
         """Packages that version ``until`` has and version ``since`` has not."""
         sql = f"""
             SELECT m.id AS membership_id, p.id AS package_id, p.name, p.version, p.architecture, p.kind, m.component,
-                m.location, p.size, p.sha256
+                m.location, p.size, p.sha256, p.original_sha256
             FROM membership m JOIN packages p ON p.id = m.package_id
             WHERE {IN_VERSION} AND NOT (m.added_in <= :since AND (m.removed_in IS NULL OR m.removed_in > :since))
             ORDER BY m.id
@@ -227,6 +228,16 @@ class VersionsTable:
         }
         for row_id, name, version, architecture, raw in self._db.conn.execute(sql, parameters):
             yield Candidate(row_id, name, version, architecture, raw, present=True)
+
+    def everything(self, distribution: Distribution, number: int) -> Iterator[Candidate]:
+        """All binary packages of a version, streamed; as ``candidates``."""
+        sql = f"""
+            SELECT -m.id, p.name, p.version, p.architecture, r.raw FROM membership m
+            JOIN packages p ON p.id = m.package_id JOIN package_raw r ON r.id = p.id
+            WHERE {IN_VERSION} AND p.kind = 'binary'
+        """
+        for row in self._db.conn.execute(sql, {"distribution": distribution.id, "number": number}):
+            yield Candidate(row[0], row[1], row[2], row[3], row[4], present=True)
 
     def holders(self, name: str) -> Sequence[tuple[str, str, str, int]]:
         """Where a name is in the newest version: (repository/distribution, version, architecture, import id or 0)."""

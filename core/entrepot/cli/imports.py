@@ -30,6 +30,7 @@ COLUMNS = [
 @click.option("--with-dependencies", "dependencies", is_flag=True, help="Bring in what they need as well.")
 @click.option("--recommends", is_flag=True, help="... and what they recommend.")
 @click.option("--file", "-f", "list_file", type=click.File("r", encoding="utf-8"), help="Further packages, one a line.")
+@click.option("--resign", is_flag=True, help="Sign packages with the repository's key, in place of who signed them.")
 @click.option("--dry-run", is_flag=True, help="Show what would come in; fetch nothing.")
 @click.option("--no-publish", is_flag=True, help="Make the version, publish it later.")
 @json_option
@@ -43,6 +44,7 @@ def command_import(
     dependencies: bool,
     recommends: bool,
     list_file: TextIO | None,
+    resign: bool,
     dry_run: bool,
     no_publish: bool,
 ) -> None:
@@ -58,7 +60,7 @@ def command_import(
         raise click.UsageError("name a package, or give a list with --file")
     if recommends and not dependencies:
         raise click.UsageError("--recommends goes with --with-dependencies")
-    request = imports.ImportRequest(source, wanted, distribution, component, dependencies, recommends)
+    request = imports.ImportRequest(source, wanted, distribution, component, dependencies, recommends, resign)
     if dry_run:
         _print_plan(app, imports.plan_import(app.workspace, request))
         return
@@ -69,6 +71,7 @@ def command_import(
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--to", "distribution", required=True, metavar="DIST", help="Where they go.")
 @click.option("--component", "-c", help="Component; the first of DIST unless given.")
+@click.option("--resign", is_flag=True, help="Sign packages with the repository's key, in place of who signed them.")
 @click.option("--no-publish", is_flag=True, help="Make the version, publish it later.")
 @json_option
 @pass_app
@@ -77,6 +80,7 @@ def command_upload(
     files: tuple[Path, ...],
     distribution: str,
     component: str | None,
+    resign: bool,
     no_publish: bool,
 ) -> None:
     """Bring package files of this machine into a distribution.
@@ -87,7 +91,13 @@ def command_upload(
     from entrepot.services import imports
 
     result = imports.upload(
-        app.workspace, files, distribution, app.progress, component=component, publish_after=not no_publish
+        app.workspace,
+        files,
+        distribution,
+        app.progress,
+        component=component,
+        publish_after=not no_publish,
+        resign=resign,
     )
     _print_batch(app, result)
 

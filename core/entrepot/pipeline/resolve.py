@@ -140,6 +140,11 @@ class CatalogPool:
         yield from self._catalog.available.providers(self._ids, names, self._architectures)
         yield from self._present((), names)
 
+    def everything(self) -> Iterable[Candidate]:
+        yield from self._catalog.available.everything(self._ids, self._architectures)
+        if self._number:
+            yield from self._catalog.versions.everything(self._distribution, self._number)
+
     def _present(self, names: Collection[str], provided: Collection[str]) -> Iterable[Candidate]:
         if self._number:
             yield from self._catalog.versions.candidates(self._distribution, self._number, names, provided)

@@ -7,14 +7,14 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from entrepot.contracts import AdvisoryLookup, Format, Scanner, Transfer
+from entrepot.contracts import AdvisoryLookup, Format, Scanner, Signer, Transfer
 from entrepot.errors import EntrepotError, StorageError
 from entrepot.events import ImportResult
-from entrepot.models import Distribution, Repository, Version
+from entrepot.models import Distribution, PackageInfo, Repository, Version
 from entrepot.pipeline.fetch import discard, fetch
 from entrepot.pipeline.inspect import Inspection, Subject, inspect
 from entrepot.pipeline.settle import Attempt, Job, Ledger, Settlement
@@ -42,6 +42,8 @@ class Batch:
     progress: Progress
     transfer: Transfer | None = None
     advisories: AdvisoryLookup | None = None
+    resigner: Signer | None = None
+    """Whose signature packages get when they come in, in place of those they had."""
 
     def run(self, jobs: Sequence[Job], executor: Executor) -> tuple[Sequence[ImportResult], Version | None]:
         """Fetches and inspects in parallel, then decides and adds in one transaction: one batch is one version.
@@ -107,9 +109,19 @@ class Batch:
                 self.ledger.now,
                 self.advisories,
             )
+        if self.resigner and inspection.info:
+            folder = self.scratch / f"resigned-{attempt.import_id}"
+            folder.mkdir()
+            inspection = self._resign(inspection, inspection.info, self.resigner, folder)
         self._keep(inspection)
         count.package()
         return inspection
+
+    def _resign(self, inspection: Inspection, info: PackageInfo, signer: Signer, folder: Path) -> Inspection:
+        """The same package under another signature; what the scanners said is about all the rest of it."""
+        paths = tuple(self.format.packages.resign(inspection.paths, signer, folder, self.ledger.now))
+        signed = replace(self.format.packages.read(paths, None), original_sha256=info.files[0].sha256)
+        return replace(inspection, paths=paths, sha256=signed.files[0].sha256, info=signed)
 
     def _keep(self, inspection: Inspection) -> None:
         if inspection.info:

@@ -104,7 +104,7 @@ class Settlement:
         component = fitting_component(distribution, self._ledger.component, [available.component])
         wanted = (available.version, available.architecture, component, available.sha256)
         for member in versions.members(distribution, versions.latest(distribution).number, available.name):
-            if (member.version, member.architecture, member.component, member.sha256) == wanted:
+            if (member.version, member.architecture, member.component, member.original_sha256) == wanted:
                 return member
         return None
 

@@ -120,6 +120,8 @@ class ImportRequest:
     component: str | None = None
     dependencies: bool = False
     recommends: bool = False
+    resign: bool = False
+    """Whether packages get the signature of the repository in place of those they have."""
 
 
 def plan_import(workspace: Workspace, request: ImportRequest) -> ImportPlan:
@@ -179,7 +181,9 @@ def import_packages(
             except EntrepotError as error:
                 failures.append((label, error))
         with workspace.transfer(source) as transfer:
-            results, version = _run(workspace, plan.distribution, jobs, request.component, task, transfer)
+            results, version = _run(
+                workspace, plan.distribution, jobs, request.component, task, transfer, resign=request.resign
+            )
         results = [*(_unresolved(text, error, plan.distribution) for text, error in failures), *results]
         return _finish(workspace, plan.distribution, results, version, task, publish_after)
 
@@ -192,13 +196,14 @@ def upload(
     *,
     component: str | None = None,
     publish_after: bool = True,
+    resign: bool = False,
 ) -> BatchResult:
     """Brings files of this machine in, the same way; files that one of them names are taken from beside it."""
     distribution = workspace.catalog.repositories.distribution(distribution_name)
     fitting_component(distribution, component, ())
     with running(workspace, "upload", distribution.path, progress) as task:
         jobs = [Job(group[0].name, paths=group) for group in _groups(workspace, distribution, paths)]
-        results, version = _run(workspace, distribution, jobs, component, task, None)
+        results, version = _run(workspace, distribution, jobs, component, task, None, resign=resign)
         return _finish(workspace, distribution, results, version, task, publish_after)
 
 
@@ -240,8 +245,13 @@ def _run(
     component: str | None,
     task: Task,
     transfer: Transfer | None,
+    *,
+    resign: bool,
 ) -> tuple[Sequence[ImportResult], Version | None]:
     repository = workspace.catalog.repositories.get(distribution.repository)
+    signer = workspace.signer(repository) if resign else None
+    if resign and signer is None:
+        raise UsageError(f"{repository.name} signs nothing", hint="give it a key with `entrepot repo set --sign-with`")
     policy = workspace.settings.policy(distribution.policy)
     executor_url = workspace.settings.executor
     workers = min(len(jobs), transfer.concurrency if transfer else 4) or 1
@@ -264,6 +274,7 @@ def _run(
             progress=task.progress,
             transfer=transfer,
             advisories=advisories,
+            resigner=signer,
         )
         return batch.run(jobs, executor)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import re
 from collections.abc import Sequence
@@ -9,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from entrepot.contracts import SignatureCheck
-from entrepot.errors import PackageError
+from entrepot.contracts import SignatureCheck, Signer
+from entrepot.errors import PackageError, UsageError
 from entrepot.models import SOURCE_ARCHITECTURE, PackageInfo, RemoteFile
 from entrepot_plugins.apt import dsc
 from entrepot_plugins.apt.archive import ArMember, ar_members, member_bytes
@@ -128,6 +129,10 @@ class DebReader:
     def signature(self, files: Sequence[Path], keyring: Path | None) -> SignatureCheck:
         """Always ``unsigned``: packages of APT are vouched for by the index that names them."""
         return SignatureCheck("unsigned")
+
+    def resign(self, files: Sequence[Path], signer: Signer, folder: Path, now: dt.datetime) -> Sequence[Path]:
+        """``UsageError``: see ``signature``."""
+        raise UsageError("packages of APT are not signed themselves", hint="the Release file that names them is")
 
     def _control(self, file: BinaryIO, size: int, where: str) -> Stanza:
         """The control file, after all of the package was looked at."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from entrepot.contracts import SignatureCheck
+from entrepot.contracts import SignatureCheck, Signer
 from entrepot.errors import PackageError
 from entrepot.models import SOURCE_ARCHITECTURE, PackageFile, PackageInfo, RemoteFile, Sha256
 from entrepot_plugins.rpm.elements import Primary, from_header, is_primary_file, read_primary
@@ -16,6 +17,7 @@ from entrepot_plugins.rpm.filelist import FileList, read_files
 from entrepot_plugins.rpm.integrity import Reading, check_headers
 from entrepot_plugins.rpm.payload import Payload, compression_of
 from entrepot_plugins.rpm.raw import Fragments, pack, unpack
+from entrepot_plugins.rpm.resign import resign
 from entrepot_plugins.rpm.structure import Header, Limits, Parts, decoded, read_parts
 from entrepot_plugins.rpm.tags import Tag
 from entrepot_plugins.rpm.version import RpmVersions, evr
@@ -88,6 +90,13 @@ class RpmReader:
             raw=_raw(parts, file_list, sha256, file_name, upstream, where),
             files=(PackageFile(file_name, parts.size, Sha256(sha256)),),
         )
+
+    def resign(self, files: Sequence[Path], signer: Signer, folder: Path, now: dt.datetime) -> Sequence[Path]:
+        """The package with a signature by ``signer`` and no other; header and payload are as they were."""
+        path = _only(files)
+        out = folder / path.name
+        resign(path, signer, out, now, limits=self._limits)
+        return [out]
 
     def disagreements(self, info: PackageInfo, upstream: bytes) -> Sequence[str]:
         """Where the package's own data and the index's contradict each other: name, version, architecture, source."""

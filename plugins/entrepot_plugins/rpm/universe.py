@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from xml.sax.saxutils import escape
 
 from entrepot.contracts import Candidate, CandidatePool
 from entrepot.errors import IndexFormatError
 
 from .architectures import NOARCH
 from .dependencies import helpful
+from .raw import unpack
 from .relations import RelationReader, Relations
 
 BATCH = 400
@@ -53,8 +55,9 @@ class Universe:
 
     With ``recommends``, those that are recommended are reached, too.
 
-    A path that primary.xml does not have is looked for in the file lists of the packages that are reached otherwise:
-    nothing else in a catalog knows who else has it. (Distributions forbid their packages to ask for such paths.)
+    A path that primary.xml does not have is looked for in the file lists of the packages that are reached otherwise. If
+    none of them has it, every file list is read once: nothing else in a catalog knows who has it. Distributions forbid
+    their packages to ask for such paths, so that this is rare.
     """
 
     architectures: tuple[str, ...]
@@ -71,6 +74,7 @@ class Universe:
         reader = RelationReader()
         seen: set[tuple[bool, int]] = set()
         asked: set[str] = set()
+        sought: set[str] = set()
         roots = fresh = [self._read(candidate, reader) for candidate in _unseen(wanted, seen)]
         while fresh:
             self.packages += fresh
@@ -79,6 +83,8 @@ class Universe:
             names = sorted({name for package in fresh for name in self._mentioned(package)} - asked)
             asked.update(names)
             fresh = self._read_all(sorted(_unseen(self._ask(pool, names), seen), key=_order), reader)
+            if not fresh:
+                fresh = self._read_all(sorted(_unseen(self._owners(pool, reader, sought), seen), key=_order), reader)
         self._find_paths(reader)
         return list(roots)
 
@@ -87,6 +93,21 @@ class Universe:
             batch = names[start : start + BATCH]
             for candidate in chain(pool.named(batch), pool.providing(batch)):
                 if candidate.architecture == NOARCH or candidate.architecture in self.architectures:
+                    yield candidate
+
+    def _owners(self, pool: CandidatePool, reader: RelationReader, sought: set[str]) -> Iterator[Candidate]:
+        """Those that have a path which is asked for, is not in primary.xml, and which nobody has who was reached."""
+        paths = {path for package in self.packages for path in package.relations.paths()} - sought
+        missing = {path for path in paths if not _IN_PRIMARY.search(path)}
+        for package in self.packages if missing else ():
+            missing -= self._listed(package, missing, reader)
+        sought |= missing
+        # As text first: reading a list exactly costs twenty times as much, and is done for those that are taken.
+        needles = [escape(path).encode() for path in sorted(missing)]
+        for candidate in pool.everything() if needles else ():
+            if candidate.architecture == NOARCH or candidate.architecture in self.architectures:
+                listed = unpack(candidate.raw).filelists
+                if any(needle in listed for needle in needles):
                     yield candidate
 
     def _mentioned(self, package: Package) -> Iterator[str]:
@@ -115,10 +136,15 @@ class Universe:
         for package in self.packages:
             package.paths.update(asked & package.relations.files)
             if elsewhere:
-                try:
-                    package.paths.update(reader.listed(package.candidate.raw, elsewhere, str(package.candidate)))
-                except IndexFormatError as error:
-                    self.unusable.append(error)
+                package.paths.update(self._listed(package, elsewhere, reader))
+
+    def _listed(self, package: Package, paths: set[str], reader: RelationReader) -> set[str]:
+        """Those of ``paths`` that the file list of a package has."""
+        try:
+            return set(reader.listed(package.candidate.raw, paths, str(package.candidate)))
+        except IndexFormatError as error:
+            self.unusable.append(error)
+            return set()
 
 
 def _order(candidate: Candidate) -> tuple[str, str, str, bool, int]:

@@ -62,6 +62,9 @@ class Index:
     def providing(self, names: Collection[str]) -> Iterator[Candidate]:
         return (candidate for name in names for candidate in self._by_provided.get(name, ()))
 
+    def everything(self) -> Iterator[Candidate]:
+        return (candidate for named in self.by_name.values() for candidate in named)
+
 
 def identities(candidates: Iterable[Candidate]) -> set[str]:
     return {f"{candidate.name}={candidate.version}" for candidate in candidates}
