@@ -100,12 +100,7 @@ def _draft(name: str, section: _Section) -> SourceDraft:
         metalink, mirrorlist = mirrorlist, ""
     if metalink or mirrorlist:
         options["metalink" if metalink else "mirrorlist"] = True
-    urls = [metalink or mirrorlist] if metalink or mirrorlist else []
-    url, *further = [*urls, *bases] or [""]
-    if not url:
-        raise UsageError(f"{section.where}: it has neither baseurl nor mirrorlist nor metalink")
-    for item in (url, *further):
-        _check_url(item, section)
+    url, *further = _readable([*([metalink or mirrorlist] if metalink or mirrorlist else []), *bases], section)
     plain, user = split_user(url)
     if further:
         # Credentials go to the source's own origin only, so that they are of no use here.
@@ -128,12 +123,17 @@ def _draft(name: str, section: _Section) -> SourceDraft:
     )
 
 
-def _check_url(url: str, section: _Section) -> None:
-    if urlsplit(url).scheme not in SCHEMES:
+def _readable(urls: Sequence[str], section: _Section) -> Sequence[str]:
+    """Those that can be read; the others are mirrors that nobody misses as long as there is one."""
+    if not urls:
+        raise UsageError(f"{section.where}: it has neither baseurl nor mirrorlist nor metalink")
+    found = [url for url in urls if urlsplit(url).scheme in SCHEMES]
+    if not found:
         raise UsageError(
-            f"{section.where}: {redact(url)} is not a URL that can be read",
+            f"{section.where}: {redact(urls[0])} is not a URL that can be read",
             hint="http:, https: and file: are read; write another of the repository's URLs in its place",
         )
+    return found
 
 
 def _connection(section: _Section) -> Connection:

@@ -20,8 +20,10 @@ from .documents import child_text, local_name
 from .library import library
 from .version import evr
 
-COMPS_LIMIT = 64 << 20
-"""Bytes of comps; the largest real ones, with all translations, have 6 MB."""
+COMPS_LIMIT = 24 << 20
+"""Bytes of comps, whose groups are remembered; the largest real ones, with all translations, have 6 MB."""
+UNNAMED = "unnamed"
+"""What an advisory is called that has neither an id nor a title."""
 _ID = re.compile(rb"<id>\s*([^<]*?)\s*</id>")
 _ID_LIMIT = 1 << 10
 _CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,}")
@@ -46,10 +48,8 @@ def advisories(open_: Open, *, name: str) -> Iterator[Extra]:
     next(stream)
     for element in stream:
         id_ = child_text(element, "id")
-        if not id_:
-            raise IndexFormatError(f"{name} has an advisory without an id", file=name)
-        if id_ not in repeated:
-            yield _advisory(etree, element, id_)
+        if id_ not in repeated or not id_:
+            yield _advisory(etree, element, id_ or child_text(element, "title") or UNNAMED)
         elif id_ in held:
             _merge(etree, held[id_], element)
         else:
