@@ -126,7 +126,7 @@ class LocalStorage:
                 with suppress(OSError):
                     file.close()
             with self._errors("written", key):
-                self._commit(key, work, partial, if_absent=if_absent, if_match=if_match)
+                made = self._commit(key, work, partial, made, if_absent=if_absent, if_match=if_match)
         return _file_info(key, made, chunks.sha256)
 
     def delete(self, key: str) -> None:
@@ -166,7 +166,7 @@ class LocalStorage:
                 made = self._bring(work, partial, folder, name)
             if made is None:
                 raise no_object(origin_key, str(root))
-            self._commit(key, work, partial)
+            self._commit(key, work, partial, made, linked=True)
         return _file_info(key, made)
 
     def close(self) -> None:
@@ -193,8 +193,17 @@ class LocalStorage:
             os.close(origin)
 
     def _commit(
-        self, key: str, work: int, partial: str, *, if_absent: bool = False, if_match: str | None = None
-    ) -> None:
+        self,
+        key: str,
+        work: int,
+        partial: str,
+        made: os.stat_result,
+        *,
+        linked: bool = False,
+        if_absent: bool = False,
+        if_match: str | None = None,
+    ) -> os.stat_result:
+        """Moves a file into place, and answers what it is then. One that is ``linked`` is somebody else's, too."""
         *folders, name = key.split("/")
         with workplace.locked(work, key):
             for _ in range(_RACES):
@@ -206,13 +215,14 @@ class LocalStorage:
                     if if_absent:
                         self._put_new(key, work, partial, target, name)
                     else:
-                        if if_match is not None:
-                            found = beneath.regular_file(target, name)
-                            check_precondition(key, _etag(found) if found else None, if_absent=False, if_match=if_match)
+                        there = beneath.regular_file(target, name)
+                        check_precondition(key, _etag(there) if there else None, if_absent=False, if_match=if_match)
+                        if there and not linked:
+                            made = workplace.date_after(work, partial, made, there)
                         os.replace(partial, name, src_dir_fd=work, dst_dir_fd=target)
                     if self._fsync:
                         os.fsync(target)
-                    return
+                    return made
         raise StorageError(f"{key}: its folder in {self.root} is taken away again and again", key=key, transient=True)
 
     def _put_new(self, key: str, work: int, partial: str, target: int, name: str) -> None:

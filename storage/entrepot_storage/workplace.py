@@ -24,6 +24,7 @@ from entrepot_storage.base import CHUNK, RESERVED
 _PARTIAL = "part-"
 _LOCKS = 16
 _BUFFER = 64 * 1024
+_SECOND = 10**9
 _CANNOT_LINK = (
     errno.EPERM,
     errno.EACCES,
@@ -76,6 +77,19 @@ def finish(file: BinaryIO, *, sync: bool) -> os.stat_result:
     if sync:
         os.fsync(descriptor)
     return os.fstat(descriptor)
+
+
+def date_after(work: int, name: str, made: os.stat_result, replaced: os.stat_result) -> os.stat_result:
+    """Dates a file in a later second than the one it replaces; answers what it is then.
+
+    HTTP's dates are whole seconds, and apt asks whether a file was modified since by nothing else: who has the first of
+    two of the same second would never hear of the second one.
+    """
+    if made.st_mtime_ns // _SECOND > replaced.st_mtime_ns // _SECOND:
+        return made
+    date = (replaced.st_mtime_ns // _SECOND + 1) * _SECOND + made.st_mtime_ns % _SECOND
+    os.utime(name, ns=(date, date), dir_fd=work, follow_symlinks=False)
+    return os.stat(name, dir_fd=work, follow_symlinks=False)
 
 
 def usual_mode(work: int) -> int:
