@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from entrepot.contracts import ObjectMeta, Storage
-from entrepot.errors import StorageError
+from entrepot.contracts import ObjectInfo, ObjectMeta, Storage
+from entrepot.errors import NotFoundError, StorageError
 from entrepot.models import Sha256
 
 CHUNK = 1 << 20
@@ -41,6 +41,21 @@ class ArtifactStore:
         """Keeps a file whose digest the caller has checked; the file stays where it is."""
         if not self.has(sha256):
             self.storage.write(self.key(sha256), path, meta=ObjectMeta(sha256=sha256))
+
+    def intact(self, sha256: str) -> bool:
+        """Whether the file is here and has the content that its name says: every byte of it is read."""
+        try:
+            state = hashlib.sha256()
+            with self.open(sha256) as stream:
+                while chunk := stream.read(CHUNK):
+                    state.update(chunk)
+            return state.hexdigest() == sha256
+        except NotFoundError:
+            return False
+
+    def files(self) -> Iterator[ObjectInfo]:
+        """All files that are here; the last part of a key is the digest."""
+        return self.storage.list("artifacts/")
 
     def open(self, sha256: str) -> BinaryIO:
         """The content of an artifact."""

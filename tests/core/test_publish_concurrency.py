@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from entrepot.contracts import Body, ObjectInfo, ObjectMeta, Storage
+from entrepot.contracts import Storage
 from entrepot.errors import BusyError
 from entrepot.services.publishing import PublishRequest, publish
-from entrepot_storage.wrappers import CountingStorage
 from support.debs import make_deb
+from support.interrupted import Interrupted
 from support.tree_checker import StampSignatures, indexes_in, packages_in
 from support.workspaces import Depot
 
@@ -24,38 +24,6 @@ PACKAGES = {
     3: frozenset({"main:hello:amd64=1.0-1", "main:hello:amd64=2.0-1", "contrib:extra:amd64=1.0-1"}),
 }
 """What the versions have: the second changes one component, the third the other."""
-
-
-class Interrupted(CountingStorage):
-    """Lets something else happen before one of the mutating calls, counted from 1."""
-
-    def __init__(self, inner: Storage, call: int, event: Callable[[], object]) -> None:
-        super().__init__(inner)
-        self.happened = False
-        self._left = call
-        self._event = event
-
-    def write(
-        self,
-        key: str,
-        body: Body,
-        *,
-        meta: ObjectMeta | None = None,
-        if_absent: bool = False,
-        if_match: str | None = None,
-    ) -> ObjectInfo:
-        self._step()
-        return super().write(key, body, meta=meta, if_absent=if_absent, if_match=if_match)
-
-    def copy(self, origin: Storage, origin_key: str, key: str, *, meta: ObjectMeta | None = None) -> ObjectInfo:
-        self._step()
-        return super().copy(origin, origin_key, key, meta=meta)
-
-    def _step(self) -> None:
-        self._left -= 1
-        if self._left == 0:
-            self.happened = True
-            self._event()
 
 
 @pytest.fixture(scope="module")

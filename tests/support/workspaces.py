@@ -29,7 +29,7 @@ from entrepot.errors import StorageError
 from entrepot.hookspecs import hookimpl
 from entrepot.models import Distribution, Scalar, SourceDraft
 from entrepot.publish.lease import LEASE_SECONDS
-from entrepot.services import imports, publishing, repositories, sources, workspaces
+from entrepot.services import imports, publishing, repositories, sources, upkeep, workspaces
 from entrepot.sync import SyncResult
 from entrepot.workspace import Workspace
 from entrepot_storage.local import LocalStorage
@@ -89,9 +89,7 @@ class Depot:
     ) -> None:
         self._take(folder, plugins, key, url or "https://packages.example.org/")
         self.home.mkdir(parents=True)
-        # Nobody waits for a publisher that is further up in the same test.
-        settings = "[publish]\nwait = 0\n" + (f'[signers.gpg]\nhome = "{key.home}"\n' if key else "")
-        (self.home / "entrepot.toml").write_text(settings)
+        self._configure()
         workspaces.initialise(self.workspace)
         repository = repositories.create_repository(
             self.workspace,
@@ -128,6 +126,19 @@ class Depot:
         """Closes the workspace; it opens again by itself when it is used."""
         self.workspace.close()
         self.workspace = self.opened()
+
+    def configure(self, **publish: int) -> None:
+        """Changes settings of ``[publish]``: ``configure(grace_days=0)``."""
+        self.workspace.close()
+        self._configure(**publish)
+        self.workspace = self.opened()
+
+    def _configure(self, **publish: int) -> None:
+        # Nobody waits for a publisher that is further up in the same test.
+        lines = [f"{name} = {value}" for name, value in {"wait": 0, **publish}.items()]
+        if self.key:
+            lines += ["[signers.gpg]", f'home = "{self.key.home}"']
+        (self.home / "entrepot.toml").write_text("\n".join(["[publish]", *lines, ""]))
 
     # ------------------------------------------------------------------------------------------------ what it does
 
@@ -176,6 +187,19 @@ class Depot:
         request = publishing.PublishRequest(version, force=force)
         return publishing.publish(self.workspace, f"{REPOSITORY}/{name}", request=request).status
 
+    def remove(self, *names: str, to: str = "stable") -> int:
+        """Makes a version without the packages of these names."""
+        catalog = self.workspace.catalog
+        distribution = catalog.repositories.distribution(f"{REPOSITORY}/{to}")
+        newest = catalog.versions.latest(distribution).number
+        members = [m.membership_id for m in catalog.versions.members(distribution, newest) if m.name in names]
+        with catalog.transaction():
+            return catalog.versions.create(distribution, [], members, "remove", self.clock()).number
+
+    def collect(self, *, dry_run: bool = False, yes: bool = True) -> upkeep.GcResult:
+        """``gc``; what it would remove may be any share of the tree."""
+        return upkeep.collect(self.workspace, dry_run=dry_run, yes=yes)
+
     def published_version(self) -> int:
         """The version that the newest publication put in place."""
         sql = "SELECT version FROM publications WHERE state = 'completed' ORDER BY id DESC LIMIT 1"
@@ -206,7 +230,7 @@ def crashes(begun: Depot, folder: Path, wanted: int, *, after: bool) -> Iterator
         except StorageError:
             assert storage.failed
         if not storage.failed:
-            assert call > 8, "fewer writes than this are no publication"
+            assert call > 6, "fewer writes than this are no publication"
             return
         depot.storage = storage.inner
         depot.clock.advance(seconds=LEASE_SECONDS)

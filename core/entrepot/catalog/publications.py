@@ -81,6 +81,11 @@ class PublicationsTable:
         """
         return Basis(*self._db.conn.execute(sql, [distribution.id, target.id]).fetchone())
 
+    def begun(self, target: Target) -> bool:
+        """Whether anything was ever begun to be published to a target."""
+        sql = "SELECT EXISTS (SELECT 1 FROM publications WHERE target_id = ?)"
+        return bool(self._db.conn.execute(sql, [target.id]).fetchone()[0])
+
     def start(
         self, target: Target, distribution: Distribution, version: int, settings_digest: str, now: dt.datetime
     ) -> int:
@@ -111,14 +116,15 @@ class PublicationsTable:
         parameters = [target.id, distribution.id if distribution else None]
         return {row["path"]: ManifestEntry(**row) for row in rows(self._db, sql, parameters)}
 
-    def everything(self, target: Target) -> Iterator[ManifestEntry]:
-        """Every file that a target is known to have, superseded ones included, by path."""
-        sql = "SELECT path, phase, size, sha256 FROM published_files WHERE target_id = ? ORDER BY path"
-        return (ManifestEntry(**row) for row in rows(self._db, sql, [target.id]))
+    def current(self, target: Target) -> Iterator[ManifestEntry]:
+        """Every file of a target that is not superseded, by path."""
+        sql = "SELECT path, phase, size, sha256 FROM published_files WHERE target_id = ? AND superseded_at IS NULL"
+        return (ManifestEntry(**row) for row in rows(self._db, f"{sql} ORDER BY path", [target.id]))
 
-    def count(self, target: Target) -> int:
-        """How many files a target is known to have, superseded ones included."""
-        sql = "SELECT count(*) FROM published_files WHERE target_id = ?"
+    def count(self, target: Target, *, current: bool = False) -> int:
+        """How many files a target is known to have, superseded ones included unless only ``current`` ones count."""
+        superseded = " AND superseded_at IS NULL" if current else ""
+        sql = f"SELECT count(*) FROM published_files WHERE target_id = ?{superseded}"
         return int(self._db.conn.execute(sql, [target.id]).fetchone()[0])
 
     def missing(
@@ -186,6 +192,18 @@ class PublicationsTable:
             [(to_text(now), publication_id, target.id, path) for path in paths],
         )
 
+    def need(self, target: Target, distribution: Distribution, number: int) -> None:
+        """Takes back that package files of a version are superseded, for one that is about to be in place again."""
+        sql = f"""
+            UPDATE published_files SET superseded_at = NULL, superseded_in = NULL
+            WHERE target_id = :target AND phase = 0 AND superseded_at IS NOT NULL AND EXISTS (
+                SELECT 1 FROM package_files f JOIN membership m ON m.package_id = f.package_id
+                WHERE f.sha256 = published_files.sha256 AND m.location || '/' || f.name = published_files.path
+                AND {IN_VERSION}
+            )
+        """
+        self._db.conn.execute(sql, {"target": target.id, "distribution": distribution.id, "number": number})
+
     def forget_files(self, target: Target, paths: Iterable[str]) -> None:
         """Forgets files that are no longer in a tree."""
         self._db.conn.executemany(
@@ -202,17 +220,25 @@ class PublicationsTable:
     def mark_unused_payload(self, target: Target, repository_id: int, now: dt.datetime) -> int:
         """Supersedes the package files that no version which is, or may become, current names; answers how many.
 
-        A version that is older than the one in place may still be read by a client, so what left the distribution
-        before the version in place was made is what counts as unused.
+        What left a distribution before the version in place was made is what counts as unused. Where a publication was
+        begun and not ended, what clients read may be of either version, and so what both need is needed.
         """
         sql = """
+            WITH completed AS (
+                SELECT distribution_id, max(id) AS id FROM publications
+                WHERE target_id = :target AND state = 'completed' GROUP BY distribution_id
+            ), oldest AS (
+                SELECT p.distribution_id, min(p.version) AS version
+                FROM publications p LEFT JOIN completed c ON c.distribution_id = p.distribution_id
+                WHERE p.target_id = :target AND p.id >= coalesce(c.id, 0) GROUP BY p.distribution_id
+            )
             UPDATE published_files SET superseded_at = :now, superseded_in = (SELECT max(id) FROM publications)
             WHERE target_id = :target AND phase = 0 AND superseded_at IS NULL AND path NOT IN (
                 SELECT m.location || '/' || f.name FROM membership m
                 JOIN distributions d ON d.id = m.distribution_id JOIN package_files f ON f.package_id = m.package_id
-                WHERE d.repository_id = :repository AND (m.removed_in IS NULL OR m.removed_in > coalesce((
-                    SELECT p.version FROM publications p WHERE p.target_id = :target AND p.distribution_id = d.id
-                    AND p.state = 'completed' ORDER BY p.id DESC LIMIT 1), 0))
+                LEFT JOIN oldest o ON o.distribution_id = d.id
+                WHERE d.repository_id = :repository
+                AND (m.removed_in IS NULL OR m.removed_in > coalesce(o.version, 0))
             )
         """
         values = {"now": to_text(now), "target": target.id, "repository": repository_id}
@@ -223,13 +249,23 @@ class PublicationsTable:
         self._db.conn.execute("UPDATE targets SET collections = collections + 1 WHERE id = ?", [target.id])
 
     def expired(self, target: Target, before: dt.datetime, generations: int) -> Sequence[ManifestEntry]:
-        """The files that were superseded before a time and by more than ``generations`` publications since."""
+        """The files that were superseded before a time and by more than ``generations`` publications since.
+
+        In the order in which they may be removed: what clients read first goes first.
+        """
         sql = """
-            SELECT f.path, f.phase, f.size, f.sha256 FROM published_files f
-            WHERE f.target_id = :target AND f.superseded_at <= :before AND (
-                SELECT count(*) FROM publications p WHERE p.target_id = f.target_id AND p.state = 'completed'
-                AND p.id >= f.superseded_in AND (f.distribution_id IS NULL OR p.distribution_id = f.distribution_id)
-            ) >= :generations ORDER BY f.path
+            WITH numbered AS (
+                SELECT id, distribution_id, row_number() OVER (ORDER BY id DESC) AS of_all,
+                    row_number() OVER (PARTITION BY distribution_id ORDER BY id DESC) AS of_distribution
+                FROM publications WHERE target_id = :target AND state = 'completed'
+            ), followed AS (
+                SELECT distribution_id, id FROM numbered WHERE of_distribution = :generations
+                UNION ALL SELECT NULL, id FROM numbered WHERE of_all = :generations
+            )
+            SELECT f.path, f.phase, f.size, f.sha256
+            FROM published_files f LEFT JOIN followed n ON n.distribution_id IS f.distribution_id
+            WHERE f.target_id = :target AND f.superseded_at <= :before
+            AND (:generations = 0 OR f.superseded_in <= n.id) ORDER BY f.phase DESC, f.path
         """
         values = {"target": target.id, "before": to_text(before), "generations": generations}
         return [ManifestEntry(**row) for row in rows(self._db, sql, values)]

@@ -92,8 +92,8 @@ class RepositoriesTable:
         self._db.table("distributions").update(distribution.id, _row(values))
         return self.distribution(distribution.path)
 
-    def remove_distribution(self, distribution: Distribution) -> None:
-        """Removes a distribution with its versions and imports; its packages stay in the private store."""
+    def remove_distribution(self, distribution: Distribution, now: dt.datetime) -> None:
+        """Removes a distribution with its versions and imports; its files are left to collections."""
         execute = self._db.conn.execute
         of_imports = "SELECT id FROM imports WHERE distribution_id = ?"
         of_verdicts = f"SELECT id FROM verdicts WHERE import_id IN ({of_imports})"
@@ -101,7 +101,11 @@ class RepositoriesTable:
         execute(f"DELETE FROM verdicts WHERE import_id IN ({of_imports})", [distribution.id])
         for table in ("imports", "membership", "extra_membership", "versions", "publications"):
             execute(f"DELETE FROM {table} WHERE distribution_id = ?", [distribution.id])
-        execute("UPDATE published_files SET distribution_id = NULL WHERE distribution_id = ?", [distribution.id])
+        execute(
+            "UPDATE published_files SET distribution_id = NULL, superseded_in = 0,"
+            " superseded_at = coalesce(superseded_at, ?) WHERE distribution_id = ?",
+            [to_text(now), distribution.id],
+        )
         execute("DELETE FROM distributions WHERE id = ?", [distribution.id])
 
     def distribution(self, name_or_id: str) -> Distribution:

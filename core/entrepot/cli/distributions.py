@@ -99,7 +99,7 @@ def set_(app: App, /, path: str, **values: Any) -> None:
 @json_option
 @pass_app
 def remove(app: App, path: str) -> None:
-    """Remove a distribution with all its versions; what is published stays where it is."""
+    """Remove a distribution with all its versions; what is published stays until ``gc`` takes it."""
     from entrepot.services import repositories
 
     distribution = repositories.remove_distribution(app.workspace, path)

@@ -1,16 +1,19 @@
-"""Checking: does a tree have what the catalog says it has, byte for byte if that is asked for?"""
+"""Checking: does a tree have what the catalog says it has, byte for byte if that is asked for?
+
+Superseded files are not looked at: no publication counts on them, and some were never written.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from entrepot.catalog.publications import ManifestEntry
 from entrepot.contracts import Storage
 from entrepot.errors import NotFoundError
-from entrepot.models import Target
+from entrepot.models import Distribution, Phase, Target
 
 if TYPE_CHECKING:
     from entrepot.catalog import Catalog
@@ -20,21 +23,34 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A file of a tree that is not as it should be: ``missing``, ``size`` or ``content``."""
+    """A file of a tree that is not as it should be: ``missing``, ``size``, ``content`` or ``unknown``.
+
+    ``unknown`` is a package of the version in place that is not noted as being in the tree.
+    """
 
     path: str
     kind: str
     phase: int
+    sha256: str
+    """Of what should be there."""
 
 
 def check_tree(
     catalog: Catalog, target: Target, storage: Storage, *, content: bool, on_file: Callable[[], None]
 ) -> Iterator[Fault]:
     """The faults of a target, in the order of paths. With ``content`` every byte is read."""
-    for entry in catalog.publications.everything(target):
+    for entry in catalog.publications.current(target):
         on_file()
         if (kind := _fault(entry, storage, content=content)) is not None:
-            yield Fault(entry.path, kind, entry.phase)
+            yield Fault(entry.path, kind, entry.phase, entry.sha256)
+
+
+def check_manifest(catalog: Catalog, target: Target, distributions: Iterable[Distribution]) -> Iterator[Fault]:
+    """What the versions in place have and the manifest of a target lacks."""
+    for distribution in distributions:
+        if last := catalog.publications.latest(target, distribution):
+            for path, _, sha256 in catalog.publications.missing(target, distribution, 0, last.version):
+                yield Fault(path, "unknown", Phase.PAYLOAD, sha256)
 
 
 def _fault(entry: ManifestEntry, storage: Storage, *, content: bool) -> str | None:

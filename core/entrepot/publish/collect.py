@@ -1,8 +1,8 @@
 """Collection: what nobody needs any more is removed, after the grace and never while it might be read.
 
 A file of a tree goes when no version in place names it, it has been so for the days of grace, and as many publications
-as the settings say have followed. Removal runs under the lease of the tree; that it happens is noted before and after,
-so that a publisher which planned meanwhile plans again and cannot count on a file that was just removed.
+as the settings say have followed. Removal runs under the lease of the tree. That it happens is noted when the files are
+chosen and when they are gone, so that a publisher which planned meanwhile plans again and counts on none of them.
 """
 
 from __future__ import annotations
@@ -54,20 +54,24 @@ class TreeCollector:
 
     def look(self, target: Target) -> Collection:
         """What can be removed now. Package files that fell out of use are noted, and can be removed after the grace."""
-        publications = self._catalog.publications
         with self._catalog.transaction():
-            publications.mark_unused_payload(target, self._repository.id, self._clock())
-            before = self._clock() - dt.timedelta(days=self._settings.grace_days)
-            files = publications.expired(target, before, self._settings.grace_publications)
-            return Collection(target, files, publications.count(target))
+            return self._look(target)
+
+    def _look(self, target: Target) -> Collection:
+        publications = self._catalog.publications
+        publications.mark_unused_payload(target, self._repository.id, self._clock())
+        before = self._clock() - dt.timedelta(days=self._settings.grace_days)
+        files = publications.expired(target, before, self._settings.grace_publications)
+        return Collection(target, files, publications.count(target))
 
     def remove(self, target: Target, storage: Storage) -> Collection:
         """Removes it; looked for again under the lease, since a publisher may have been quicker."""
         with Lease(storage, self._clock, self._settings.wait) as lease:
-            found = self.look(target)
-            if not found.files:
-                return found
             with self._catalog.transaction():
+                found = self._look(target)
+                if not found.files:
+                    return found
+                # In the same transaction: what is noted as being in place later is checked against this.
                 self._catalog.publications.collecting(target)
             for file in found.files:
                 lease.confirm()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from entrepot.catalog.publications import ManifestEntry
 from entrepot.contracts import ObjectMeta, Storage, TreeFile
-from entrepot.errors import BusyError
+from entrepot.errors import BusyError, NotFoundError, StorageError
 from entrepot.models import Phase
 from entrepot.progress import Progress, ProgressEvent
 from entrepot.publish.lease import Lease
@@ -94,9 +94,9 @@ class Committer:
             publication = self._begin(plan)
             changing = in_phases([*plan.shared, *(file for file in plan.writes if file.phase > Phase.IMMUTABLE)])
             for _, files in groupby(changing, key=attrgetter("phase")):
-                lease.confirm()
-                self._each(list(files), plan)
+                self._each(list(files), plan, lease.confirm)
             for path in plan.removals:
+                lease.confirm()
                 self._storage.delete(path)
                 self._count("delete")
             # Giving the lease back is one write more.
@@ -116,6 +116,8 @@ class Committer:
                 )
             immutable = [_entry(file) for file in plan.writes if file.phase <= Phase.IMMUTABLE]
             publications.save(plan.target, plan.distribution, immutable, plan.now)
+            # A collection may have noted some of them as unused since the plan was made; it removed none.
+            publications.need(plan.target, plan.distribution, plan.version.number)
             return publications.start(
                 plan.target, plan.distribution, plan.version.number, plan.settings_digest, plan.now
             )
@@ -135,11 +137,19 @@ class Committer:
             files = plan.payload[start : start + CHUNK]
             self._parallel(lambda file: self._copy_in(file, plan), files)
             with self._catalog.transaction():
-                self._catalog.publications.save(plan.target, None, map(_payload_entry, files), plan.now)
+                publications = self._catalog.publications
+                if publications.basis(plan.target, plan.distribution).collections != plan.basis.collections:
+                    raise StalePlanError("files may have been collected that were just written", hint="publish again")
+                publications.save(plan.target, None, map(_payload_entry, files), plan.now)
 
-    def _each(self, files: Sequence[TreeFile], plan: TreePlan) -> None:
-        """Writes files of which none is a copy of another one, in any order."""
-        self._parallel(lambda file: self._write(file, plan), files)
+    def _each(self, files: Sequence[TreeFile], plan: TreePlan, before: Callable[[], object] = lambda: None) -> None:
+        """Writes files of which none is a copy of another one, in any order; ``before`` is called before each."""
+
+        def work(file: TreeFile) -> None:
+            before()
+            self._write(file, plan)
+
+        self._parallel(work, files)
 
     def _parallel(self, work: Callable[[F], None], files: Sequence[F]) -> None:
         """Where writing is waiting for another machine, several files at once."""
@@ -153,7 +163,14 @@ class Committer:
 
     def _copy_in(self, file: PayloadFile, plan: TreePlan) -> None:
         meta = ObjectMeta(plan.payload_type, IMMUTABLE, file.sha256)
-        self._storage.copy(self._store.storage, self._store.key(file.sha256), file.path, meta=meta)
+        try:
+            self._storage.copy(self._store.storage, self._store.key(file.sha256), file.path, meta=meta)
+        except NotFoundError as error:
+            raise StorageError(
+                f"{file.path} is not in the private store any more",
+                hint="bring the package in again with `entrepot upload`",
+                sha256=file.sha256,
+            ) from error
         self._count("copy")
         self._tell(plan)
 

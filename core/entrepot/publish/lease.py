@@ -10,8 +10,12 @@ import datetime as dt
 import json
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -25,11 +29,38 @@ WAIT_STEP = 0.5
 META = ObjectMeta(content_type="application/json", cache_control="no-store")
 
 
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """What the object says. ``host`` and ``pid`` are for a person; ``expires`` is None if nobody holds the lease."""
+
+    generation: int = 0
+    host: str = ""
+    pid: int = 0
+    space: str = ""
+    """What tells whether a process could be seen from here: see ``_process_space``."""
+    expires: dt.datetime | None = None
+
+    @classmethod
+    def read(cls, data: bytes) -> _Document:
+        """What ``data`` says; ``ValueError``, ``TypeError`` or ``KeyError`` if it is no such object."""
+        values = json.loads(data)
+        expires = dt.datetime.fromisoformat(values["expires"]) if values["expires"] is not None else None
+        if expires and expires.tzinfo is None:
+            raise ValueError("a time without its zone")
+        numbers = int(values["generation"]), int(values["pid"])
+        return cls(numbers[0], str(values["host"]), numbers[1], str(values.get("space")), expires)
+
+    def data(self) -> bytes:
+        """What ``read`` takes."""
+        return json.dumps(asdict(self) | {"expires": self.expires and self.expires.isoformat()}).encode()
+
+
 class Lease:
     """Use it as a context. ``BusyError`` names who holds it, if it is still held after ``wait`` seconds.
 
     A lease that has run out is taken over; so is, at once, one of a process of this machine that is gone. ``inherited``
-    then says that whoever had it did not give it back. ``reads`` and ``writes`` count requests.
+    then says that whoever had it did not give it back. ``reads`` and ``writes`` count requests. ``confirm`` may be
+    called from several threads.
     """
 
     def __init__(
@@ -45,6 +76,7 @@ class Lease:
         self._sleep = sleep
         self._held: ObjectInfo | None = None
         self._expires = clock()
+        self._lock = threading.Lock()
         self.generation = 0
         self.inherited = False
         self.reads = self.writes = 0
@@ -63,16 +95,14 @@ class Lease:
     def _take(self) -> Lease:
         info = self._storage.stat(LEASE_KEY)
         self.reads += 1
-        document: dict[str, Any] = {"generation": 0}
-        if info is not None:
-            document = self._read()
-            if self._taken(document):
-                raise BusyError(
-                    f"the tree is being published by process {document.get('pid')} on {document.get('host')}",
-                    hint="try again when it has ended",
-                )
-        self.inherited = bool(document.get("expires"))
-        self.generation = int(document["generation"]) + 1
+        document = self._read() if info else _Document()
+        if self._taken(document):
+            raise BusyError(
+                f"the tree is being published by process {document.pid} on {document.host}",
+                hint="try again when it has ended",
+            )
+        self.inherited = document.expires is not None
+        self.generation = document.generation + 1
         try:
             self._held = self._put(held=True, over=info)
         except PreconditionError as error:
@@ -98,42 +128,34 @@ class Lease:
 
         Nobody takes a lease over before it has run out, so there is nothing to ask while more than half of it is left.
         """
-        if self._expires - self._clock() > dt.timedelta(seconds=LEASE_SECONDS / 2):
-            return
-        assert self._held is not None
-        try:
-            self._held = self._put(held=True, over=self._held)
-        except PreconditionError as error:
-            raise BusyError("another publisher took the tree over; nothing more is written") from error
+        with self._lock:
+            if self._expires - self._clock() > dt.timedelta(seconds=LEASE_SECONDS / 2):
+                return
+            assert self._held is not None
+            try:
+                self._held = self._put(held=True, over=self._held)
+            except PreconditionError as error:
+                raise BusyError("another publisher took the tree over; nothing more is written") from error
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self) -> _Document:
         self.reads += 1
         try:
             with self._storage.read(LEASE_KEY) as stream:
-                document = json.loads(stream.read(65536))
+                return _Document.read(stream.read(65536))
         except NotFoundError:
-            return {"generation": 0}
-        except ValueError as error:
-            raise StorageError(f"{LEASE_KEY} is not readable", hint="remove it if no publisher is running") from error
-        if not isinstance(document, dict) or not isinstance(document.get("generation"), int):
-            raise StorageError(f"{LEASE_KEY} is not a lease", hint="remove it if no publisher is running")
-        return document
+            return _Document()
+        except (KeyError, TypeError, ValueError) as error:
+            raise StorageError(f"{LEASE_KEY} is not a lease", hint="remove it if no publisher is running") from error
 
-    def _taken(self, document: dict[str, Any]) -> bool:
-        expires = document.get("expires")
-        if not expires or dt.datetime.fromisoformat(expires) <= self._clock():
+    def _taken(self, document: _Document) -> bool:
+        if document.expires is None or document.expires <= self._clock():
             return False
-        return not (document.get("host") == socket.gethostname() and _gone(int(document.get("pid", 0))))
+        return document.space != _process_space() or not _gone(document.pid)
 
     def _put(self, *, held: bool, over: ObjectInfo | None) -> ObjectInfo:
         expires = self._clock() + dt.timedelta(seconds=LEASE_SECONDS)
-        document = {
-            "generation": self.generation,
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "expires": expires.isoformat() if held else None,
-        }
-        data = json.dumps(document).encode()
+        host, until = socket.gethostname(), expires if held else None
+        data = _Document(self.generation, host, os.getpid(), _process_space(), until).data()
         self.writes += 1
         condition: dict[str, Any] = {"if_match": over.etag} if over else {"if_absent": True}
         info = self._storage.write(LEASE_KEY, data, meta=META, **condition)
@@ -141,10 +163,23 @@ class Lease:
         return info
 
 
+def _process_space() -> str:
+    """The same for processes that can see each other, and for no others.
+
+    A host name does not tell: machines that were copied share one, and containers may have that of their host. So it
+    goes with the machine since it was started and with the container, where the system says which they are.
+    """
+    parts = [socket.gethostname()]
+    with suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+        parts.append(os.readlink("/proc/self/ns/pid"))
+    return " ".join(parts)
+
+
 def _gone(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return True
     except PermissionError:
         return False

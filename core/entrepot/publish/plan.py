@@ -33,7 +33,7 @@ class TreePlan:
     phases; ``shared`` those of them that belong to the repository as a whole. ``superseded`` are paths that the new
     version no longer has: they stay for the clients that are reading, and are collected later. ``removals`` are those
     that clients read first: if they stayed, in a repository that is not signed any more, so would what they name.
-    ``basis`` is what the plan stands on.
+    ``first`` says that nothing was ever published to the target. ``basis`` is what the plan stands on.
     """
 
     repository: Repository
@@ -49,6 +49,7 @@ class TreePlan:
     kept: int
     superseded: Sequence[str]
     removals: Sequence[str]
+    first: bool
     basis: Basis
     now: dt.datetime
 
@@ -63,13 +64,13 @@ class TreePlan:
         return sum(file.size for files in (self.payload, self.writes, self.shared) for file in files)
 
     def requests(self) -> Mapping[str, int]:
-        """How many requests it takes: the lease is two reads and two writes more."""
+        """How many requests it takes: the lease is two writes more, and two reads, or one where there is none yet."""
         tree = [*self.writes, *self.shared]
         copied = sum(file.copy_of is not None for file in tree)
         return {
             "write": len(tree) - copied + 2,
             "copy": len(self.payload) + copied,
-            "read": 2,
+            "read": 1 if self.first else 2,
             "delete": len(self.removals),
         }
 
@@ -121,7 +122,7 @@ class Planner:
         interrupted = full or publications.interrupted(self._target, distribution)
         last = None if full or missing else publications.latest(self._target, distribution)
         known = publications.files(self._target, distribution)
-        gone = sorted(set(known) - {file.path for file in tree.files})
+        gone = sorted(set(known) - {file.path for file in tree.files}, key=lambda path: (known[path].phase, path))
         # After a kill in between, what was noted as being there may not be, and is written again.
         writes = [file for file in tree.files if interrupted or _differs(file, known)]
         known_shared = publications.files(self._target, None)
@@ -138,7 +139,9 @@ class Planner:
             shared=[file for file in tree.shared if interrupted or _differs(file, known_shared)],
             kept=len(tree.files) - len(writes),
             superseded=[path for path in gone if known[path].phase < Phase.SIGNATURE],
+            # What clients read first goes last: who finds no InRelease asks for Release.gpg, which is of another text.
             removals=[path for path in gone if known[path].phase >= Phase.SIGNATURE],
+            first=not publications.begun(self._target) and not basis.collections,
             basis=basis,
             now=tree.now,
         )

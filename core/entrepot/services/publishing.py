@@ -84,7 +84,8 @@ class PublishRequest:
     """How to publish: which version (None: the newest), whether only to plan, whether to write what is there already.
 
     ``force`` signs and writes again what depends on the clock; ``missing`` writes every package that the tree is not
-    known to have, not only what changed; ``full`` writes everything, packages included.
+    known to have, not only what changed; ``full`` writes everything, packages included. ``only`` is the URL of the one
+    target to publish to.
     """
 
     version: int | None = None
@@ -92,6 +93,7 @@ class PublishRequest:
     force: bool = False
     full: bool = False
     missing: bool = False
+    only: str | None = None
 
 
 DEFAULT = PublishRequest()
@@ -103,7 +105,8 @@ def publish(
     """Puts the newest version of a distribution in place, or the one that is asked for, at every target.
 
     Nothing is written, and no task is made, where that version is in place as it would be written now. Who is
-    overtaken by another publisher starts over, some times. ``BatchError`` names the targets that failed.
+    overtaken by another publisher starts over, some times. Where there are several targets, ``BatchError`` names those
+    that failed; the others have the version.
     """
     catalog = workspace.catalog
     distribution = catalog.repositories.distribution(path)
@@ -112,19 +115,20 @@ def publish(
         catalog.versions.get(distribution, request.version)
     results, failures = [], []
     number = 0
-    for target in repository.targets:
+    targets = [target for target in repository.targets if request.only in (None, target.url)]
+    for target in targets:
         try:
             number, result = _publish_to(workspace, repository, target, distribution, progress, request)
             results.append(result)
         except EntrepotError as error:
-            if len(repository.targets) == 1:
+            if len(targets) == 1:
                 raise
             failures.append((target.url, error))
+    published = PublishResult(distribution, repository, number, results)
     if failures:
-        raise BatchError(
-            f"{path}: {len(failures)} of {len(repository.targets)} targets failed", failures, results=results
-        )
-    return PublishResult(distribution, repository, number, results)
+        message = f"{path}: {len(failures)} of {len(targets)} targets failed"
+        raise BatchError(message, failures, results=[published] if results else [])
+    return published
 
 
 def _publish_to(
@@ -211,16 +215,23 @@ def publish_many(
     paths = _paths(workspace, names)
     if request.version is not None and len(paths) != 1:
         raise UsageError("--version goes with one distribution")
-    results, failures = [], []
+    results: list[PublishResult] = []
+    failures: list[tuple[str, EntrepotError]] = []
+    failed = 0
     for path in paths:
         try:
             results.append(publish(workspace, path, progress, request))
         except EntrepotError as error:
             if len(paths) == 1:
                 raise
-            failures.append((path, error))
+            failed += 1
+            if isinstance(error, BatchError):
+                results += [result for result in error.results if isinstance(result, PublishResult)]
+                failures += [(f"{path}: {url}", failure) for url, failure in error.failures]
+            else:
+                failures.append((path, error))
     if failures:
-        message = f"{len(failures)} of {len(paths)} distributions could not be published"
+        message = f"{failed} of {len(paths)} distributions could not be published"
         raise BatchError(message, failures, results=results)
     return results
 

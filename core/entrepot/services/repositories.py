@@ -37,7 +37,7 @@ def create_repository(
     """
     check_name("repository", name)
     workspace.format(format_name)
-    urls = _targets(workspace, [publish_to] if isinstance(publish_to, str) else publish_to)
+    urls = _targets(workspace, [publish_to] if isinstance(publish_to, str) else publish_to, name)
     values: dict[str, Any] = {
         "name": name,
         "format": format_name,
@@ -72,7 +72,7 @@ def set_repository(
     for column in ("origin", "label"):
         if column in changes:
             _line(column, str(changes[column]))
-    urls = _targets(workspace, publish_to)
+    urls = _targets(workspace, publish_to, repository.name)
     if "public_url" in changes:
         _without_user(str(changes["public_url"]))
     with workspace.catalog.transaction():
@@ -153,10 +153,10 @@ def cautions(workspace: Workspace, path: str, options: Iterable[str]) -> Sequenc
 
 
 def remove_distribution(workspace: Workspace, path: str) -> Distribution:
-    """Removes a distribution with all its versions. What it published stays where it is."""
+    """Removes a distribution with all its versions. What it published stays until it is collected, after the grace."""
     distribution = workspace.catalog.repositories.distribution(path)
     with workspace.catalog.transaction():
-        workspace.catalog.repositories.remove_distribution(distribution)
+        workspace.catalog.repositories.remove_distribution(distribution, workspace.now())
         record(workspace, "distribution.remove", distribution.path, {})
     return distribution
 
@@ -189,10 +189,21 @@ def repository_json(workspace: Workspace, repository: Repository) -> dict[str, A
     }
 
 
-def _targets(workspace: Workspace, urls: Sequence[str]) -> list[str]:
-    """Absolute URLs of storages that can be opened, each once."""
+def _targets(workspace: Workspace, urls: Sequence[str], owner: str) -> list[str]:
+    """Absolute URLs of storages that can be opened, each once; ``ConflictError`` for one of another repository.
+
+    Two repositories would take each other's files for their own, and collect what the other one needs.
+    """
     absolute = list(dict.fromkeys(absolute_url(url) for url in urls))
+    taken = {
+        target.url.rstrip("/"): repository.name
+        for repository in workspace.catalog.repositories.list()
+        for target in repository.targets
+    }
     for url in absolute:
+        other = taken.get(url.rstrip("/"), owner)
+        if other != owner:
+            raise ConflictError(f"repository {other!r} is published to {url}", hint="give each a place of its own")
         workspace.storage(url).close()
     return absolute
 

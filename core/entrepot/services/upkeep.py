@@ -5,15 +5,16 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from entrepot.contracts import Storage
-from entrepot.errors import ConflictError
-from entrepot.models import Repository, Target
+from entrepot.errors import BatchError, ConflictError, EntrepotError, StorageError
+from entrepot.models import Phase, Repository, Target
 from entrepot.progress import Progress, ProgressEvent, silent
-from entrepot.publish.check import Fault, check_tree
+from entrepot.publish.check import Fault, check_manifest, check_tree
 from entrepot.publish.collect import Collection, TreeCollector
 from entrepot.publish.pieces import PieceCache
 from entrepot.services.publishing import PublishRequest, publish
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 FEW = 20
 """Files that may always be removed, whatever share of a small tree they are."""
+IN_USE = dt.timedelta(days=1)
+"""How long a command that is running may need what is there only for it, however short the grace is."""
+BATCH = 500
+"""Files of the private store that the catalog is asked for at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,7 @@ def collect(workspace: Workspace, progress: Progress = silent, *, dry_run: bool 
     """Removes superseded files of all trees, artifacts that nothing names, and what can be made again.
 
     ``ConflictError`` where that is more of a tree than the settings allow without ``yes``; nothing is removed then.
+    ``BatchError`` names the trees that could not be collected; all else was.
     """
     settings = workspace.settings.publish
     looked = []
@@ -74,52 +80,81 @@ def collect(workspace: Workspace, progress: Progress = silent, *, dry_run: bool 
         looked.append((repository, found))
     before = workspace.now() - dt.timedelta(days=settings.grace_days)
     if dry_run:
-        unused = workspace.catalog.packages.unused_artifacts(before)
-        size = sum(size for _, size in unused)
-        return GcResult(dry_run, [found for _, found in looked], len(unused), size, 0)
+        useless = [*workspace.catalog.packages.unused_artifacts(before), *_strays(workspace, before)]
+        return GcResult(dry_run, [found for _, found in looked], len(useless), sum(size for _, size in useless), 0)
+    failures: list[tuple[str, EntrepotError]] = []
     with running(workspace, "gc", "workspace", progress) as task:
         trees = []
         for number, (repository, found) in enumerate(looked, 1):
-            collector = TreeCollector(workspace.catalog, repository, settings, workspace.clock)
-            with _opened(workspace, found.target) as storage:
-                trees.append(collector.remove(found.target, storage) if found.files else found)
+            try:
+                trees.append(_collect_tree(workspace, repository, found))
+            except EntrepotError as error:
+                failures.append((found.target.url, error))
             task.progress(ProgressEvent("gc.trees", "Collecting", "running", number, len(looked), "trees"))
         unused = _drop_artifacts(workspace, before)
         with workspace.catalog.transaction():
             detail = {"files": sum(len(tree.files) for tree in trees), "artifacts": len(unused)}
             record(workspace, "gc", "workspace", detail)
-        cache_bytes = _sweep_cache(workspace, before)
+        cache_bytes = _sweep_cache(workspace, min(before, workspace.now() - IN_USE))
         task.progress(ProgressEvent("gc.trees", "Collected", "completed", len(looked), len(looked), "trees"))
-    return GcResult(dry_run, trees, len(unused), sum(size for _, size in unused), cache_bytes)
+    result = GcResult(dry_run, trees, len(unused), sum(size for _, size in unused), cache_bytes)
+    if failures:
+        message = f"{len(failures)} of {len(looked)} trees could not be collected"
+        raise BatchError(message, failures, results=[result])
+    return result
+
+
+def _collect_tree(workspace: Workspace, repository: Repository, found: Collection) -> Collection:
+    if not found.files:
+        return found
+    collector = TreeCollector(workspace.catalog, repository, workspace.settings.publish, workspace.clock)
+    with _opened(workspace, found.target) as storage:
+        return collector.remove(found.target, storage)
 
 
 def _drop_artifacts(workspace: Workspace, before: dt.datetime) -> Sequence[tuple[str, int]]:
     """Removes files of the private store. No import can settle meanwhile, and so none can count on one of them."""
+    strays = _strays(workspace, before)
+    packages = workspace.catalog.packages
     with workspace.catalog.transaction():
-        unused = workspace.catalog.packages.unused_artifacts(before)
-        workspace.catalog.packages.drop_artifacts([sha256 for sha256, _ in unused], workspace.now())
+        unused = packages.unused_artifacts(before)
+        packages.drop_artifacts([sha256 for sha256, _ in unused], workspace.now())
+        # An import may have settled since they were looked for.
+        still = set(packages.unknown_artifacts([sha256 for sha256, _ in strays]))
+        unused = [*unused, *(stray for stray in strays if stray[0] in still)]
         for sha256, _ in unused:
             workspace.store.remove(sha256)
     return unused
+
+
+def _strays(workspace: Workspace, before: dt.datetime) -> Sequence[tuple[str, int]]:
+    """Digest and size of old files of the private store that the catalog does not know: their import was killed."""
+    found = []
+    files = (info for info in workspace.store.files() if info.modified <= before)
+    while batch := {info.key.rpartition("/")[2]: info.size for info in islice(files, BATCH)}:
+        found += [(sha256, batch[sha256]) for sha256 in workspace.catalog.packages.unknown_artifacts(list(batch))]
+    return found
 
 
 def _sweep_cache(workspace: Workspace, before: dt.datetime) -> int:
     """Pieces of indexes and abandoned downloads that were not touched since; answers the bytes of the pieces."""
     freed = PieceCache(workspace.cache_folder / "pieces").collect(before)
     for folder in workspace.fetch_folder.iterdir():
-        if folder.stat().st_mtime < before.timestamp():
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError):  # an import that ends removes its own
+            if max(path.stat().st_mtime for path in (folder, *folder.iterdir())) < before.timestamp():
+                shutil.rmtree(folder, ignore_errors=True)
     return freed
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """The faults of one tree, and whether they were repaired."""
+    """The faults of one tree, and whether all of them were repaired. ``lost`` are those that could not be."""
 
     url: str
     checked: int
     faults: Sequence[Fault]
     repaired: bool
+    lost: Sequence[Fault] = ()
 
     def as_json(self) -> dict[str, Any]:
         """For ``--json`` and the HTTP API."""
@@ -128,6 +163,7 @@ class CheckResult:
             "checked": self.checked,
             "faults": [{"path": fault.path, "kind": fault.kind} for fault in self.faults],
             "repaired": self.repaired,
+            "lost": [fault.path for fault in self.lost],
         }
 
 
@@ -139,36 +175,73 @@ def check(
     content: bool = False,
     repair: bool = False,
 ) -> Sequence[CheckResult]:
-    """Compares trees with the manifest; with ``content`` every byte. ``repair`` writes again what is not right."""
-    results = []
+    """Compares trees with the manifest; with ``content`` every byte. ``repair`` writes again what is not right.
+
+    ``BatchError`` names what could not be looked at, and what could not be repaired; its results are of all else.
+    """
+    results: list[CheckResult] = []
+    failures: list[tuple[str, EntrepotError]] = []
     chosen = workspace.catalog.repositories.get(repository).id if repository else None
     for owner, target in _targets(workspace):
         if chosen not in (None, owner.id):
             continue
-        with running(workspace, "check", target.url, progress) as task, _opened(workspace, target) as storage:
-            count = _FileCount(task.progress, workspace.catalog.publications.count(target))
-            faults = list(check_tree(workspace.catalog, target, storage, content=content, on_file=count))
-            count.finish()
-        if faults and repair:
-            _repair(workspace, owner, target, faults, progress)
-        results.append(CheckResult(target.url, count.done, faults, bool(faults) and repair))
+        try:
+            result = _check(workspace, owner, target, progress, content=content)
+            if result.faults and repair:
+                result = _repair(workspace, owner, target, result, progress)
+        except EntrepotError as error:
+            failures.append((target.url, error))
+            continue
+        results.append(result)
+        failures += [(f"{target.url}: {fault.path}", _lost(fault)) for fault in result.lost]
+    if failures:
+        raise BatchError(f"{len(failures)} failures while checking", failures, results=results)
     return results
 
 
+def _check(
+    workspace: Workspace, repository: Repository, target: Target, progress: Progress, *, content: bool
+) -> CheckResult:
+    catalog = workspace.catalog
+    with running(workspace, "check", target.url, progress) as task, _opened(workspace, target) as storage:
+        count = _FileCount(task.progress, catalog.publications.count(target, current=True))
+        faults = list(check_tree(catalog, target, storage, content=content, on_file=count))
+        faults += check_manifest(catalog, target, catalog.repositories.distributions(repository))
+        count.finish()
+    return CheckResult(target.url, count.done, faults, repaired=False)
+
+
 def _repair(
-    workspace: Workspace, repository: Repository, target: Target, faults: Sequence[Fault], progress: Progress
-) -> None:
-    """Forgets what is not right, and publishes the versions that are in place again: it is written as if new."""
-    publications = workspace.catalog.publications
+    workspace: Workspace, repository: Repository, target: Target, found: CheckResult, progress: Progress
+) -> CheckResult:
+    """Forgets what is not right, and publishes the versions that are in place again: it is written as if new.
+
+    A package whose artifact is damaged, too, is lost: a tree on this machine may share its files with the private
+    store. Its artifact is removed, so that bringing the package in again replaces it.
+    """
+    publications, store = workspace.catalog.publications, workspace.store
+    lost = [fault for fault in found.faults if fault.phase == Phase.PAYLOAD and not store.intact(fault.sha256)]
+    for fault in lost:
+        store.remove(fault.sha256)
     versions = {}
     for distribution in workspace.catalog.repositories.distributions(repository):
         if last := publications.latest(target, distribution):
             versions[distribution.path] = last.version
     with workspace.catalog.transaction():
-        publications.forget_files(target, [fault.path for fault in faults])
-        record(workspace, "check.repair", target.url, {"faults": len(faults)})
+        publications.forget_files(target, [fault.path for fault in found.faults if fault not in lost])
+        record(workspace, "check.repair", target.url, {"faults": len(found.faults), "lost": len(lost)})
     for path, version in versions.items():
-        publish(workspace, path, progress, PublishRequest(version, force=True, missing=True))
+        request = PublishRequest(version, force=True, missing=True, only=target.url)
+        publish(workspace, path, progress, request)
+    return replace(found, repaired=not lost, lost=lost)
+
+
+def _lost(fault: Fault) -> EntrepotError:
+    return StorageError(
+        "the package is damaged in the private store, too",
+        hint="bring it in again with `entrepot upload`, then run `entrepot check --repair` once more",
+        sha256=fault.sha256,
+    )
 
 
 class _FileCount:
@@ -182,7 +255,7 @@ class _FileCount:
 
     def finish(self) -> None:
         """Tells that all were looked at."""
-        self._progress(ProgressEvent("check.files", "Checked", "completed", self.done, self._total, "files"))
+        self._progress(ProgressEvent("check.files", "Checked", "completed", self.done, self.done, "files"))
 
 
 def _targets(workspace: Workspace) -> Iterator[tuple[Repository, Target]]:
