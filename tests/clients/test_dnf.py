@@ -151,7 +151,10 @@ def test_packages_come_from_upstream_with_all_that_they_need_and_what_is_said_of
 ) -> None:
     program("dist", "create", DIST, "--arch", "x86_64", "--gpgcheck", "--gpgkey", (tmp_path / "upstream.asc").as_uri())
     follow(program, tmp_path, server, "--repo-gpgcheck")
-    program("import", "upstream", "hello=1:1.0-1", "greeter", "--with-dependencies", "--to", DIST)
+    # The old version has a known vulnerability, so that a person has to let it in.
+    program("import", "upstream", "hello=1:1.0-1", "greeter", "--with-dependencies", "--to", DIST, code=4)
+    (waiting,) = program.json("review", "list")
+    program("review", "approve", str(waiting["id"]), "--justification", "needed for a test")
     dnf = client(tmp_path)
     assert dnf.install("hello") == {"hello-1.0-1.noarch", "hello-data-1.0-1.noarch"}
     program("import", "upstream", "hello", "hello:source", "--with-dependencies", "--to", DIST)
@@ -205,3 +208,31 @@ def test_a_rollback_reaches_a_client(tmp_path: Path, program: Program) -> None:
     assert dnf.packages() == {"hello-0:1.0-1.noarch", "hello-0:2.0-1.noarch"}
     program("publish", DIST, "--version", "1")
     assert dnf.packages() == {"hello-0:1.0-1.noarch"}
+
+
+def test_packages_that_are_signed_anew_are_checked_by_dnf_with_our_key_alone(
+    tmp_path: Path, program: Program, server: Upstream
+) -> None:
+    program("dist", "create", DIST, "--arch", "x86_64", "--gpgcheck")
+    follow(program, tmp_path, server)
+    program("import", "upstream", "hello", "--with-dependencies", "--resign", "--to", DIST)
+    program("upload", make_rpm(tmp_path, "extra"), "--resign", "--to", DIST)
+    dnf = client(tmp_path)
+    assert "extra-1.0-1.noarch" in dnf.install("hello", "extra")
+    assert "upstream" not in (tmp_path / "tree/apps.repo").read_text()
+    again = program.json("import", "upstream", "hello", "--resign", "--to", DIST)
+    assert [result["status"] for result in again["results"]] == ["already_published"]
+
+
+def test_a_path_that_only_file_lists_have_brings_the_package_that_has_it(
+    tmp_path: Path, program: Program, server: Upstream, upstream: RpmUpstream
+) -> None:
+    upstream.add(
+        make_rpm(tmp_path, "reader", requires=["/usr/share/book/text"]),
+        make_rpm(tmp_path, "book", files={"/usr/share/book/text": b"once upon a time"}),
+    )
+    upstream.write()
+    program("dist", "create", DIST, "--arch", "x86_64")
+    follow(program, tmp_path, server)
+    program("import", "upstream", "reader", "--with-dependencies", "--to", DIST)
+    assert client(tmp_path).install("reader") == {"reader-1.0-1.noarch", "book-1.0-1.noarch"}

@@ -16,6 +16,7 @@ from entrepot.catalog.lookup import CatalogLookup
 from entrepot.catalog.packages import PackagesTable
 from entrepot.catalog.publications import PublicationsTable
 from entrepot.catalog.repositories import RepositoriesTable
+from entrepot.catalog.reviews import ReviewsTable
 from entrepot.catalog.search import Search
 from entrepot.catalog.sources import SourcesTable
 from entrepot.catalog.tasks import TasksTable
@@ -72,6 +73,10 @@ class Catalog:
     @cached_property
     def advisories(self) -> AdvisoriesTable:
         return AdvisoriesTable(self.database)
+
+    @cached_property
+    def reviews(self) -> ReviewsTable:
+        return ReviewsTable(self.database)
 
     @cached_property
     def imports(self) -> ImportsTable:

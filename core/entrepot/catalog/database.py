@@ -33,7 +33,8 @@ def open_database(path: Path) -> sqlite_utils.Database:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA temp_store = MEMORY")
+        # What has to be sorted goes to a temporary file when it is larger than the page cache.
+        connection.execute("PRAGMA temp_store = FILE")
         # 16 MiB of page cache: a sync of 63,000 packages stays within it, and memory does not grow with the catalog.
         connection.execute("PRAGMA cache_size = -16384")
         database = sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)

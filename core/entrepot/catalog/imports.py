@@ -61,9 +61,9 @@ class ImportsTable:
         )
 
     def get(self, import_id: int) -> dict[str, Any]:
-        """The row of an import."""
+        """The row of an import, ``reasons`` decoded."""
         for row in rows(self._db, "SELECT * FROM imports WHERE id = ?", [import_id]):
-            return row
+            return row | {"reasons": from_json(row["reasons"] or "[]")}
         raise NotFoundError(f"there is no import {import_id}")
 
     def interrupt(self, task_id: int, now: dt.datetime) -> None:

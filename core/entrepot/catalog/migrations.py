@@ -485,3 +485,14 @@ def advisories(db: Database) -> None:
         """
     )
     db.execute("CREATE INDEX vulnerability_facts_of_feed ON vulnerability_facts (feed_id)")
+
+
+@migrations()
+def reviews(db: Database) -> None:
+    _table(db, "reviews").create(
+        {"id": int, "import_id": int, "decision": str, "justification": str, "actor": str, "created_at": str},
+        pk="id",
+        foreign_keys=[("import_id", "imports", "id")],
+        not_null={"import_id", "decision", "justification", "actor"},
+    )
+    _table(db, "reviews").create_index(["import_id"])

@@ -99,6 +99,7 @@ class RepositoriesTable:
         of_verdicts = f"SELECT id FROM verdicts WHERE import_id IN ({of_imports})"
         execute(f"DELETE FROM findings WHERE verdict_id IN ({of_verdicts})", [distribution.id])
         execute(f"DELETE FROM verdicts WHERE import_id IN ({of_imports})", [distribution.id])
+        execute(f"DELETE FROM reviews WHERE import_id IN ({of_imports})", [distribution.id])
         for table in ("imports", "membership", "extra_membership", "versions", "publications"):
             execute(f"DELETE FROM {table} WHERE distribution_id = ?", [distribution.id])
         execute(

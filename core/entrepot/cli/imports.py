@@ -64,7 +64,7 @@ def command_import(
     if dry_run:
         _print_plan(app, imports.plan_import(app.workspace, request))
         return
-    _print_batch(app, imports.import_packages(app.workspace, request, app.progress, publish_after=not no_publish))
+    print_batch(app, imports.import_packages(app.workspace, request, app.progress, publish_after=not no_publish))
 
 
 @click.command("upload")
@@ -99,7 +99,7 @@ def command_upload(
         publish_after=not no_publish,
         resign=resign,
     )
-    _print_batch(app, result)
+    print_batch(app, result)
 
 
 def _lines(stream: TextIO | None) -> list[str]:
@@ -127,7 +127,8 @@ def _print_plan(app: App, plan: ImportPlan) -> None:
         raise click.exceptions.Exit(PARTLY_FAILED if plan.packages and not plan.problems else 1)
 
 
-def _print_batch(app: App, batch: BatchResult) -> None:
+def print_batch(app: App, batch: BatchResult) -> None:
+    """Prints what became of packages, and ends the program with the exit code that it means."""
     documents = [result.as_json() for result in batch.results]
     if app.json:
         app.result(batch.as_json())

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "import": ("entrepot.cli.imports", "Bring packages of a source into a distribution."),
     "upload": ("entrepot.cli.imports", "Bring package files of this machine into a distribution."),
     "advisories": ("entrepot.cli.advisories", "Offline vulnerability data that packages are compared with."),
+    "review": ("entrepot.cli.reviews", "Decide about imports that wait."),
     "version": ("entrepot.cli.versions", "Versions of a distribution."),
     "publish": ("entrepot.cli.publishing", "Put the newest version of distributions in place."),
     "gc": ("entrepot.cli.upkeep", "Remove what nobody needs any more, after a time of grace."),

@@ -172,6 +172,8 @@ class Settlement:
         reasons = "; ".join(decision.reasons)
         if attempt.info is not None and decision.outcome is not Outcome.REJECT:
             self._link(attempt, self._catalog.packages.add(attempt.info, self._ledger.now))
+            upstream = [attempt.job.available.component] if attempt.job.available else []
+            attempt.component = fitting_component(self._distribution, self._ledger.component, upstream)
             self._end(attempt, ImportState.PENDING_REVIEW, f"waits for review: {reasons}", None)
         else:
             problem = attempt.inspection.problem if attempt.inspection else ""

@@ -14,6 +14,7 @@ from entrepot.events import ImportDecided, ImportResult, PackageImported, Versio
 from entrepot.models import Available, Distribution, ImportState, Version
 from entrepot.pipeline.admit import fitting_component
 from entrepot.pipeline.fetch import Fetching
+from entrepot.pipeline.inspect import pipeline_words
 from entrepot.pipeline.resolve import PackageSpec, resolve, with_dependencies
 from entrepot.pipeline.run import Batch
 from entrepot.pipeline.settle import Job, Ledger
@@ -323,4 +324,26 @@ def _unresolved(text: str, error: EntrepotError, distribution: Distribution) -> 
         import_id=None,
         repository_version=None,
         message=f"{error} ({error.hint})" if error.hint else str(error),
+    )
+
+
+def stored_result(workspace: Workspace, import_id: int) -> ImportResult:
+    """The result of an import as the catalog has it now."""
+    catalog = workspace.catalog
+    row = catalog.imports.get(import_id)
+    verdicts = catalog.imports.verdicts(import_id)
+    return ImportResult(
+        status=row["state"],
+        package=row["name"],
+        version=row["version"] or "",
+        architecture=row["architecture"] or "",
+        distribution=catalog.repositories.distribution(str(row["distribution_id"])).name,
+        component=row["component"] or "",
+        sha256=row["sha256"] or "",
+        import_id=import_id,
+        repository_version=row["repository_version"],
+        pipeline=pipeline_words(verdicts),
+        findings=tuple(finding for stored in verdicts for finding in stored.verdict.findings),
+        message=row["message"] or "",
+        reasons=row["reasons"],
     )
