@@ -44,7 +44,7 @@ class TestRealS3Storage(StorageContract):
     def test_an_odd_key_is_kept_as_it_is(self, storage: Storage, other: Storage, key: str) -> None:
         super().test_an_odd_key_is_kept_as_it_is(storage, other, key)
 
-    # This gateway (16.2) drops a delete that meets a write, so that here the write may be last. Leases are never deleted.
+    # This gateway (16.2) drops a delete that meets a write, so the write may be last. Leases are never deleted.
     def test_of_a_delete_and_a_write_if_match_one_is_last(self, conditional: Storage) -> None:
         with suppress(AssertionError):
             super().test_of_a_delete_and_a_write_if_match_one_is_last(conditional)

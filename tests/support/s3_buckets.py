@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from entrepot_storage.s3.client import make_client
-from entrepot_storage.s3.settings import Location, S3Settings
+from entrepot_storage.s3.settings import S3Settings, parse_location
 from entrepot_storage.s3.storage import S3Storage
 
 if TYPE_CHECKING:
@@ -62,4 +62,5 @@ def storage_for(url: str, bucket: str, prefix: str = "", *, copy_limit: int = PA
     """A storage with the smallest parts, so that bodies of some MiB are uploaded and copied in several of them."""
     sizes = {"multipart_threshold": PART, "multipart_chunksize": PART}
     parsed = S3Settings(endpoint_url=url, **{**sizes, **settings})
-    return S3Storage(make_client(parsed), Location(bucket, prefix), parsed, copy_limit=copy_limit, copy_part=PART)
+    location = parse_location(f"s3://{bucket}/{prefix}")
+    return S3Storage(make_client(parsed), location, parsed, copy_limit=copy_limit, copy_part=PART)

@@ -14,13 +14,14 @@ from __future__ import annotations
 import fnmatch
 import io
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from socketserver import ThreadingMixIn
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-from werkzeug.serving import BaseWSGIServer, make_server
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -54,8 +55,8 @@ class Fault:
     """Headers (``If-Match``) that are passed over."""
     etag_style: str = ""
     """``bare``: an ``If-Match`` in quotes never matches; ``quoted``: one without them never does."""
-    then: Any = None
-    """Called before the request is carried out."""
+    decide: Callable[[Request], int | None] = lambda request: None
+    """Called before the request is carried out; a status that it gives is answered instead."""
 
 
 class MotoService:
@@ -66,7 +67,7 @@ class MotoService:
         self._faults: list[tuple[str, str, Fault]] = []
         self._lock = threading.Lock()
         self._app = DomainDispatcherApplication(create_backend_app)
-        self._server: BaseWSGIServer | None = None
+        self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
     @property
@@ -76,7 +77,8 @@ class MotoService:
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Self:
-        self._server = make_server("127.0.0.1", 0, self._serve, threaded=True, request_handler=_Handler)
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.set_app(self._serve)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), name="moto")
         self._thread.start()
         return self
@@ -111,16 +113,16 @@ class MotoService:
         sent = {name.removeprefix("HTTP_"): value for name, value in environ.items() if name[:5] in ("HTTP_", "CONTE")}
         headers = {name.replace("_", "-").lower(): str(value) for name, value in sent.items()}
         with self._lock:
-            self.requests.append(Request(method, path, headers))
+            request = Request(method, path, headers)
+            self.requests.append(request)
             faults = [fault for m, p, fault in self._faults if _matches(method, path, m, p) and _due(fault)]
         # All of it is read first, so that a connection that is closed was not in the middle of the request.
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(body)
         for fault in faults:
-            if fault.then is not None:
-                fault.then()
-            if fault.status is not None:
-                return _refuse(fault, method, start_response)
+            status = fault.decide(request) or fault.status
+            if status is not None:
+                return _refuse(fault, status, method, start_response)
             if fault.hang_up:
                 raise ConnectionAbortedError("hung up on purpose")
             _blind(fault, environ)
@@ -144,10 +146,10 @@ def _due(fault: Fault) -> bool:
     return fault.times >= 0
 
 
-def _refuse(fault: Fault, method: str, start_response: StartResponse) -> Iterable[bytes]:
+def _refuse(fault: Fault, status: int, method: str, start_response: StartResponse) -> Iterable[bytes]:
     text = f"<Error><Code>{fault.code}</Code><Message>{fault.message}</Message></Error>"
     body = text.encode() if fault.code and method != "HEAD" else b""
-    start_response(f"{fault.status} Fault", [("Content-Length", str(len(body))), ("Content-Type", "application/xml")])
+    start_response(f"{status} Fault", [("Content-Length", str(len(body))), ("Content-Type", "application/xml")])
     return [body]
 
 
@@ -164,6 +166,16 @@ def _blind(fault: Fault, environ: WSGIEnvironment) -> None:
         environ["HTTP_IF_MATCH"] = "never"
 
 
-class _Handler(MotoRequestHandler):
-    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - as in the base class
+class _Handler(WSGIRequestHandler):
+    # So that a client that asks before it sends a file ("Expect: 100-continue") is answered.
+    protocol_version = "HTTP/1.1"
+
+    def get_environ(self) -> WSGIEnvironment:
+        return {**super().get_environ(), "RAW_URI": self.path}
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as in the base class
         """Says nothing."""
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    request_queue_size = 64
