@@ -182,9 +182,9 @@ class Depot:
         path = f"{REPOSITORY}/{to}"
         return self._arrived(imports.upload(self.workspace, paths, path, component=component, publish_after=publish))
 
-    def publish(self, name: str = "stable", version: int | None = None, *, force: bool = False) -> str:
+    def publish(self, name: str = "stable", version: int | None = None, **more: bool) -> str:
         """Publishes; answers the status."""
-        request = publishing.PublishRequest(version, force=force)
+        request = publishing.PublishRequest(version, **more)
         return publishing.publish(self.workspace, f"{REPOSITORY}/{name}", request=request).status
 
     def remove(self, *names: str, to: str = "stable") -> int:
