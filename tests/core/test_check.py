@@ -148,7 +148,7 @@ def test_a_package_that_is_damaged_in_the_private_store_too_is_lost_until_it_is_
     assert faults(depot) == [(PACKAGE, "content")]
     with pytest.raises(StorageError, match=r"hello_1.0-1_amd64.deb is not in the private store any more"):
         depot.publish(full=True)
-    assert not imports.upload(depot.workspace, [make_deb(tmp_path)], "example/stable").failed
+    assert not imports.upload(depot.workspace, [make_deb(tmp_path)], "example/stable", publish_after=False).failed
     assert faults(depot, repair=True) == [(PACKAGE, "content")]
     assert contents(depot.tree) == before
     assert faults(depot) == []

@@ -182,9 +182,11 @@ class Depot:
         path = f"{REPOSITORY}/{to}"
         return self._arrived(imports.upload(self.workspace, paths, path, component=component, publish_after=publish))
 
-    def publish(self, name: str = "stable", version: int | None = None, **more: bool) -> str:
+    def publish(
+        self, name: str = "stable", version: int | None = None, *, force: bool = False, full: bool = False
+    ) -> str:
         """Publishes; answers the status."""
-        request = publishing.PublishRequest(version, **more)
+        request = publishing.PublishRequest(version, force=force, full=full)
         return publishing.publish(self.workspace, f"{REPOSITORY}/{name}", request=request).status
 
     def remove(self, *names: str, to: str = "stable") -> int:
