@@ -43,16 +43,14 @@ class DnfClient:
         self._configuration.write_text(_CONFIGURATION)
         self._release, self._architecture = release, architecture
         # Debian's rpm has its database in the home, whose path counts from the root that it works on.
-        self._environment = {"PATH": os.environ["PATH"], "HOME": str(root / "home"), "LC_ALL": "C.UTF-8"}
+        self.environment = {"PATH": os.environ["PATH"], "HOME": str(root / "home"), "LC_ALL": "C.UTF-8"}
         self.log: list[subprocess.CompletedProcess[str]] = []
         """Every program that was run, with what it printed."""
 
-    def run(
-        self, *arguments: str, cached: bool = False, options: Mapping[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        """Runs dnf in the root; ``options`` are those of dnf.conf.
+    def command(self, *arguments: str, cached: bool = False, options: Mapping[str, str] | None = None) -> list[str]:
+        """A call of dnf on the root; ``options`` are those of dnf.conf.
 
-        Every run asks for repomd.xml, or with ``cached`` makes do with what it has for the two days that dnf allows.
+        Every call asks for repomd.xml, or with ``cached`` makes do with what it has for the two days that dnf allows.
         """
         settings = {
             "reposdir": self.root / "repos",
@@ -64,7 +62,7 @@ class DnfClient:
             "module_platform_id": f"platform:el{self._release}",
             **(options or {}),
         }
-        command = [
+        return [
             "dnf",
             "--assumeyes",
             *([] if cached else ["--refresh"]),
@@ -75,7 +73,13 @@ class DnfClient:
             *(f"--setopt={name}={value}" for name, value in settings.items()),
             *arguments,
         ]
-        result = subprocess.run(command, cwd=self.root, env=self._environment, capture_output=True, text=True)
+
+    def run(
+        self, *arguments: str, cached: bool = False, options: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs dnf in the root, as ``command`` says."""
+        command = self.command(*arguments, cached=cached, options=options)
+        result = subprocess.run(command, cwd=self.root, env=self.environment, capture_output=True, text=True)
         self.log.append(result)
         return result
 
@@ -120,7 +124,7 @@ class DnfClient:
     def installed(self) -> set[str]:
         """Names and versions of what is installed in the root: ``hello-1.0-1.x86_64``."""
         command = ["rpm", f"--root={self.installroot}", "-qa"]
-        listed = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=True)
+        listed = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True)
         return {name for name in listed.stdout.split() if not name.startswith("gpg-pubkey-")}
 
     def advisories(self) -> list[str]:
