@@ -51,7 +51,10 @@ SCENARIOS: dict[str, Sequence[str]] = {
     "providers that are alike": ["w=1 / Requires: v", "b=2 / Provides: v", "a=1 / Provides: v", "c:noarch=3"],
     "a program": ["w=1 / Requires: /usr/bin/x", "b=1 / Files: /usr/bin/x", "a=1 / Files: /usr/bin/xx"],
     "a path of filelists": ["w=1 / Requires: a, /usr/share/x", "a=2", "a=1 / Files: /usr/share/x"],
-    "a path of filelists in a package that nothing else asks for": ["w=1 / Requires: /usr/share/x", "a=1 / Files: /usr/share/x"],
+    "a path of filelists in a package that nothing else asks for": [
+        "w=1 / Requires: /usr/share/x",
+        "a=1 / Files: /usr/share/x",
+    ],
     "an older version": ["w=1 / Requires: a, b < 2", "a=1 / Requires: b", "a=2 / Requires: b >= 2", "b=1", "b=2"],
     "a conflict": ["w=1 / Requires: a, b", "a=1 / Conflicts: b < 3", "b=2"],
     "a conflict with one's own name": ["w=1 / Conflicts: x / Provides: x"],
