@@ -100,7 +100,8 @@ class Depot:
             sign=key is not None,
         )
         if stamp:
-            self.workspace.catalog.repositories.update(repository, {"signer": StampSigner.name})
+            signer = {"signer": StampSigner.name, "sign_with": StampSigner.fingerprint}
+            self.workspace.catalog.repositories.update(repository, signer)
 
     def _take(self, folder: Path, plugins: Sequence[tuple[str, object]], key: Key | None, url: str) -> None:
         self.key, self.url = key, url
@@ -127,18 +128,22 @@ class Depot:
         self.workspace.close()
         self.workspace = self.opened()
 
-    def configure(self, **publish: int) -> None:
-        """Changes settings of ``[publish]``: ``configure(grace_days=0)``."""
+    def configure(self, *tables: str, **publish: int) -> None:
+        """Changes settings: those of ``[publish]`` by name, and other tables as text."""
         self.workspace.close()
-        self._configure(**publish)
+        self._configure(*tables, **publish)
         self.workspace = self.opened()
 
-    def _configure(self, **publish: int) -> None:
+    def _configure(self, *tables: str, **publish: int) -> None:
         # Nobody waits for a publisher that is further up in the same test.
         lines = [f"{name} = {value}" for name, value in {"wait": 0, **publish}.items()]
         if self.key:
             lines += ["[signers.gpg]", f'home = "{self.key.home}"']
-        (self.home / "entrepot.toml").write_text("\n".join(["[publish]", *lines, ""]))
+        (self.home / "entrepot.toml").write_text("\n".join(["[publish]", *lines, *tables, ""]))
+
+    def publish_to(self, *urls: str) -> None:
+        """Makes these the places that the repository is published to."""
+        repositories.set_repository(self.workspace, REPOSITORY, {}, urls)
 
     # ------------------------------------------------------------------------------------------------ what it does
 
