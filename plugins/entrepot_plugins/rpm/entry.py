@@ -99,7 +99,8 @@ def _describe_usual(element: bytes, match: re.Match[bytes]) -> Described:
         digest,
         resolve(href),
         _line(summary),
-        _provides(element, name, match.end()),
+        # createrepo has files after the relations, so that most of an element is not looked at for them.
+        _provides(element, name, match.end(), element.rfind(b"</rpm:")),
         _lines(description),
     )
 
@@ -126,7 +127,7 @@ def _describe(element: bytes) -> Described:
         digest if algorithm == "sha256" else "",
         location_of(element),
         _line(_text(element, b"summary")),
-        _provides(element, name, 0),
+        _provides(element, name, 0, 0),
         _text(element, b"description"),
     )
 
@@ -197,13 +198,15 @@ def _size(element: bytes) -> int | None:
     return int(text)
 
 
-def _provides(element: bytes, name: str, start: int) -> str:
-    """The names it provides besides its own, and the files that primary has of it: what a requirement may name."""
+def _provides(element: bytes, name: str, start: int, files_from: int) -> str:
+    """The names it provides besides its own, and the files that primary has of it: what a requirement may name.
+
+    They are looked for from the two places on.
+    """
     start = element.find(b"<rpm:provides>", start)
     end = element.find(b"</rpm:provides>", start)
     found = _PROVIDED.findall(element, start, end) if 0 <= start < end else []
-    if b"<file" in element:
-        found += _FILES.findall(element)
+    found += _FILES.findall(element, max(files_from, 0))
     joined = b"\n".join(found)
     text = joined.decode("utf-8", "replace")
     names = dict.fromkeys(_unescaped(text).split("\n") if b"&" in joined else text.split("\n"))
