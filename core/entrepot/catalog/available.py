@@ -265,9 +265,10 @@ class _Replacement:
         execute = self._conn.execute
         execute("CREATE TEMP TABLE IF NOT EXISTS vanishing (id INTEGER PRIMARY KEY)")
         execute("DELETE FROM vanishing")
+        # In the order of ids, as the rows lie in the file: by the index of digests this takes five times as long.
         live = execute(
-            "SELECT id FROM available WHERE index_id = ? AND vanished_at IS NULL AND id < ?",
-            [self._index_id, self._first_new],
+            "SELECT id FROM available NOT INDEXED WHERE id BETWEEN ? AND ? AND index_id = ? AND vanished_at IS NULL",
+            [self._low, self._low + len(self._seen) - 1, self._index_id],
         )
         self._conn.executemany(
             "INSERT INTO vanishing VALUES (?)", [row for row in live if not self._seen[row[0] - self._low]]
