@@ -45,6 +45,8 @@ class Fault:
     """Answer this, with ``code`` and ``message`` in the body, and do nothing."""
     code: str = ""
     message: str = ""
+    content: bytes | None = None
+    """The body, instead."""
     hang_up: bool = False
     """Read the request and close the connection, nothing done."""
     lose_answer: bool = False
@@ -148,7 +150,7 @@ def _due(fault: Fault) -> bool:
 
 def _refuse(fault: Fault, status: int, method: str, start_response: StartResponse) -> Iterable[bytes]:
     text = f"<Error><Code>{fault.code}</Code><Message>{fault.message}</Message></Error>"
-    body = text.encode() if fault.code and method != "HEAD" else b""
+    body = fault.content or (text.encode() if fault.code and method != "HEAD" else b"")
     start_response(f"{status} Fault", [("Content-Length", str(len(body))), ("Content-Type", "application/xml")])
     return [body]
 
