@@ -147,12 +147,11 @@ def test_a_service_that_is_out_of_order_can_be_asked_later(
 
 
 def test_what_is_no_service_is_told(moto: MotoService, storage: S3Storage) -> None:
-    moto.fail("GET", "*", Fault(status=404, content=b"<html><p>Welcome!"))
-    with pytest.raises(StorageError, match="not that of an S3 service"):
-        storage.read("a")
-    moto.fail("HEAD", "*", Fault(status=404))
-    with pytest.raises(StorageError, match="not that of an S3 service"):
-        storage.stat("a")
+    moto.fail("*", "*", Fault(status=404, content=b"<html><p>Welcome!"))
+    for name in ("read", "stat", "list", "write"):
+        with pytest.raises(StorageError, match="404") as caught:
+            CALLS[name](storage)
+        assert "endpoint_url" in caught.value.hint
 
 
 def test_what_a_service_says_is_shown_in_plain_and_in_short(moto: MotoService, storage: S3Storage) -> None:

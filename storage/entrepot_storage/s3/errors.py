@@ -151,6 +151,8 @@ class Translator:
                 hint = _REGION
             elif status == HTTPStatus.FORBIDDEN:
                 hint = _PERMISSION
+            elif code.isdecimal():
+                hint = "check endpoint_url: S3 services say more than that"
         said = _plain(str(error.response.get("Error", {}).get("Message") or ""))
         transient = code in _TRANSIENT or status in _AGAIN or (status >= 500 and status not in _NEVER)
         return self._error(what, key, reason, said, hint, {"code": code, "status": status, "transient": transient})
