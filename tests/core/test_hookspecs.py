@@ -13,12 +13,13 @@ import pytest
 
 import support.toy
 from entrepot import hookspecs
-from entrepot.contracts import ExecutorFactory, Format, Scanner, StorageFactory
+from entrepot.contracts import AdvisoryFormat, ExecutorFactory, Format, Scanner, StorageFactory
 from entrepot.events import ImportDecided, PackageImported, SourceSynced, TreePublished, VersionCreated
 from entrepot.hookspecs import hookimpl
 from entrepot.plugins import EXTENSION_POINTS, make_plugins
 from entrepot.services import publishing
 from entrepot_plugins.executors.threads import ThreadsExecutorFactory
+from entrepot_plugins.scanners.osv import LazyAdvisoryFormat
 from entrepot_storage.memory import MemoryStorageFactory
 from support.toybox import ToyBox
 
@@ -125,6 +126,10 @@ class Supplier:
         return [support.toy.ToyScanner()]
 
     @hookimpl
+    def register_advisory_formats(self) -> Iterable[AdvisoryFormat]:
+        return [LazyAdvisoryFormat("toy-news", "News of toys", "1", "osv_format:OsvReader")]
+
+    @hookimpl
     def register_storage(self) -> Iterable[StorageFactory]:
         return [ToyStorage()]
 
@@ -146,6 +151,7 @@ class Supplier:
     [
         ("register_formats", "toy"),
         ("register_scanners", "toy-words"),
+        ("register_advisory_formats", "toy-news"),
         ("register_storage", "toystore"),
         ("register_signers", "toysigner"),
         ("register_executors", "toythreads"),
@@ -157,6 +163,7 @@ def test_what_a_plugin_registers_is_there_by_name(hook: str, name: str) -> None:
     tables: dict[str, Any] = {
         "register_formats": plugins.formats,
         "register_scanners": plugins.scanners,
+        "register_advisory_formats": plugins.advisory_formats,
         "register_storage": plugins.storage,
         "register_signers": plugins.signers,
         "register_executors": plugins.executors,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -160,7 +161,8 @@ def _load(
     def describe(raw: RawAdvisory) -> Advisory:
         return format_.describe(raw, key)
 
-    counts = table.replace(feed, _counted(format_.advisories(path), task.progress), describe)
+    records = _salted(format_.advisories(path), format_.generation)
+    counts = table.replace(feed, _counted(records, task.progress), describe)
     counts += table.replace_facts(feed, _counted(format_.facts(path), task.progress))
     if not counts.total:
         # An empty answer of a broken mirror would make everything look as if nothing were known against it.
@@ -187,6 +189,14 @@ def _counted(records: Iterable[T], progress: Progress) -> Iterator[T]:
         if not count % REPORT_EVERY:
             progress(ProgressEvent("advisories.read", "Reading", "running", count, unit="records"))
         yield item
+
+
+def _salted(records: Iterable[RawAdvisory], generation: str) -> Iterator[RawAdvisory]:
+    """The records under digests that are others when what is read out of them is."""
+    salt = generation.encode()
+    for item in records:
+        digest = hashlib.blake2b(item.digest, digest_size=16, key=salt[:64]).digest()
+        yield replace(item, digest=digest)
 
 
 def _choose(workspace: Workspace, path: Path, format_name: str | None, location: str) -> AdvisoryFormat:

@@ -18,7 +18,9 @@ from typing import BinaryIO
 
 from entrepot.errors import IndexFormatError
 
-MAGIC = b"PK\x03\x04"
+_FILE = b"PK\x03\x04"
+MAGIC = (_FILE, b"PK\x05\x06")
+"""What an archive starts with: a file, or its end where there is none."""
 
 _END = struct.Struct("<4s4H2LH")
 _END64_LOCATOR = struct.Struct("<4sLQL")
@@ -134,7 +136,7 @@ def _read(file: BinaryIO, entry: _Entry, limit: int, where: str) -> bytes:
         raise _bad(where, f"it has {entry.size} bytes; at most {limit} are read", entry.name)
     file.seek(entry.offset)
     fixed = file.read(_LOCAL.size)
-    if len(fixed) < _LOCAL.size or fixed[:4] != MAGIC:
+    if len(fixed) < _LOCAL.size or fixed[:4] != _FILE:
         raise _bad(where, "it is not where the directory says", entry.name)
     *_, name_size, extra_size = _LOCAL.unpack(fixed)
     file.seek(name_size + extra_size, os.SEEK_CUR)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from entrepot.advisories import Hit, Told
 from entrepot_plugins.scanners.osv.intervals import UNCOMPARABLE
@@ -16,8 +15,6 @@ MINOR = frozenset({"no_dsa", "ignored", "postponed"})
 """States by which a vendor says that it does not matter enough to be fixed now."""
 
 _MODULAR = re.compile(r"\.module[_+]")
-_CVE_INSIDE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}", re.ASCII)
-_NO_VULNERABILITY = frozenset({"bugfix", "enhancement", "newpackage", "optional", "recommended"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +60,18 @@ def same_module(hit: Hit, name: str, version: str, modules: Collection[str]) -> 
 
 
 def told_hits(
-    told: Iterable[Told], key: Callable[[str], bytes], version: str, modules: Callable[[str, str], Collection[str]]
+    told: Iterable[Told], key: Callable[[str], bytes], version: str, modules: Collection[str]
 ) -> Iterator[Hit]:
-    """What a source's own advisories (updateinfo) say against a version: they bring a newer one of the same package."""
+    """What a source's own advisories (updateinfo) say against a version: they bring a newer one of the same package.
+
+    ``modules`` are those that the package is known to be of.
+    """
     own = key(version)
     for item in told:
-        try:
-            newer = key(item.version) > own
-        except ValueError:
+        found = tuple(dict.fromkeys(name for name in _texts(item, "cves") if CVE.fullmatch(name)))
+        if not found and item.data.get("type") != "security":
             continue
-        if not newer or is_modular(item.version) != is_modular(version):
-            continue
-        if is_modular(version):
-            ours, theirs = set(modules(item.package, version)), set(modules(item.package, item.version))
-            if ours and theirs and not ours & theirs:
-                continue
-        found = tuple(dict.fromkeys(_CVE_INSIDE.findall(f"{item.title} {json.dumps(item.data)}")))
-        if not found and item.data.get("type") in _NO_VULNERABILITY:
-            continue
-        yield Hit(
+        hit = Hit(
             feed="updateinfo",
             name=item.name,
             vulnerabilities=found or (item.name,),
@@ -98,6 +88,19 @@ def told_hits(
             fixed=item.version,
             state="",
         )
+        streams = (_texts(item, "modules") or ("*",)) if is_modular(item.version) else ("",)
+        if not any(same_module(replace(hit, module=stream), item.package, version, modules) for stream in streams):
+            continue
+        try:
+            if key(item.version) > own:
+                yield hit
+        except ValueError:  # an advisory that names no version is about none
+            continue
+
+
+def _texts(item: Told, name: str) -> Sequence[str]:
+    values = item.data.get(name)
+    return [value for value in values if isinstance(value, str)] if isinstance(values, list) else []
 
 
 def vulnerabilities(hits: Sequence[Hit], key: Callable[[str], bytes], *, prefer: str) -> Sequence[Vulnerability]:

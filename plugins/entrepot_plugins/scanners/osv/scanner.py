@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import partial
 from itertools import chain
 
 from entrepot.advisories import Hit
@@ -142,7 +141,7 @@ def _hits(subject: _Subject, context: ScanContext, lookup: AdvisoryLookup) -> Se
     ]
     if source is not None and subject.told:
         told = lookup.told(source, [info.name])
-        hits += told_hits(told, key, info.version, partial(lookup.modules, source))
+        hits += told_hits(told, key, info.version, modules)
     return hits
 
 

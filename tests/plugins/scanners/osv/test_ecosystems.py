@@ -1,0 +1,46 @@
+"""Which ecosystem a suite belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from entrepot_plugins.scanners.osv.ecosystems import debian_release, format_of, guess
+
+
+@pytest.mark.parametrize(
+    ("names", "known", "expected"),
+    [
+        (["bookworm"], [], ["Debian:12"]),
+        (["bookworm-security/updates"], [], ["Debian:12"]),
+        (["bookworm-updates"], [], ["Debian:12"]),
+        (["jammy-backports"], [], ["Ubuntu:22.04:LTS"]),
+        (["jammy"], ["Ubuntu:Pro:22.04:LTS"], ["Ubuntu:22.04:LTS"]),
+        (["internal", "trixie"], [], ["Debian:13"]),
+        (["bookwormish", "stable"], [], []),
+        (["el9"], ["AlmaLinux:9"], ["AlmaLinux:9"]),
+        (["el9/x86_64"], ["Rocky Linux:9", "AlmaLinux:8"], ["Rocky Linux:9"]),
+        (["el9"], ["AlmaLinux:9", "Rocky Linux:9"], ["AlmaLinux:9", "Rocky Linux:9"]),
+        (["2.el9_4.1"], ["AlmaLinux:9"], ["AlmaLinux:9"]),
+        (["1.module_el9.2.0+16+91bc168f"], ["AlmaLinux:9"], ["AlmaLinux:9"]),
+        (["model9", "el910", "1.fc40"], ["AlmaLinux:9"], []),
+    ],
+)
+def test_well_known_words_say_which_ecosystem_a_suite_is(
+    names: Sequence[str], known: Sequence[str], expected: Sequence[str]
+) -> None:
+    assert list(guess(names, known)) == expected
+
+
+def test_the_tracker_names_releases_by_codename() -> None:
+    assert [debian_release(name) for name in ("bookworm", "sid")] == ["Debian:12", "Debian:sid"]
+
+
+def test_ecosystems_that_are_no_distributions_have_no_format() -> None:
+    assert [format_of(name) for name in ("Ubuntu:Pro:16.04:LTS", "Rocky Linux:9", "npm", "")] == [
+        "apt",
+        "rpm",
+        None,
+        None,
+    ]

@@ -1,0 +1,206 @@
+"""What the scanner says of packages, with data in a real catalog."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from entrepot.models import Status
+from support.advisories import Desk, osv, package, scan_context
+from support.debs import make_deb
+
+V3 = "CVSS:3.1/AV:{0}/AC:L/PR:N/UI:N/S:U/C:{1}/I:{1}/A:{1}"
+SCORES = {"critical": V3.format("N", "H"), "high": V3.format("L", "H"), "medium": V3.format("L", "L")}
+
+
+def cve(number: int = 1001, severity: str = "", **fields: Any) -> dict[str, Any]:
+    """A vulnerability of ``hello`` in bookworm."""
+    scores = [{"type": "CVSS_V3", "score": SCORES[severity]}] if severity else []
+    return osv(f"CVE-2026-{number}", package("Debian:12", "hello", **fields), severity=scores, summary="reads too much")
+
+
+def test_without_any_data_it_is_skipped_with_what_to_do(desk: Desk, tmp_path: Path) -> None:
+    verdict = desk.scan(make_deb(tmp_path))
+    assert (verdict.status, verdict.reason) == (Status.SKIPPED, "skipped")
+    assert verdict.message == "there is no data about Debian:12: add some with `entrepot advisories add`"
+
+
+def test_what_could_not_be_compared_is_an_error_where_it_is_required(desk: Desk, tmp_path: Path) -> None:
+    verdict = desk.scan(make_deb(tmp_path), {"required": True})
+    assert (verdict.status, verdict.reason) == (Status.ERROR, "error")
+
+
+def test_a_suite_that_nobody_knows_is_skipped_with_what_to_write_into_the_settings(desk: Desk, tmp_path: Path) -> None:
+    desk.load("debian", cve())
+    context = desk.context(make_deb(tmp_path))
+    assert context.available is not None
+    context = replace(
+        context,
+        distribution=replace(context.distribution, name="stable"),
+        available=replace(context.available, distribution="stable"),
+    )
+    verdict = scan_context(context)
+    assert verdict.status == Status.SKIPPED
+    assert '[scanners.osv.ecosystems] "internal/stable" = "Debian:12"' in verdict.message
+    for name in ("internal/stable", "stable", "debian"):
+        assert scan_context(replace(context, settings={"ecosystems": {name: "Debian:12"}})).status != Status.SKIPPED
+    assert scan_context(replace(context, settings={"ecosystem": "Debian:*"})).status != Status.SKIPPED
+    assert scan_context(replace(context, settings={"ecosystem": "Fedora:*"})).status == Status.SKIPPED
+
+
+def test_an_unreadable_package_is_an_error(desk: Desk, tmp_path: Path) -> None:
+    verdict = scan_context(replace(desk.context(make_deb(tmp_path)), info=None, problem="it is damaged"))
+    assert (verdict.status, verdict.reason, verdict.message) == (Status.ERROR, "error", "it is damaged")
+
+
+def test_a_package_that_no_advisory_affects_passes_with_what_it_was_compared_with(desk: Desk, tmp_path: Path) -> None:
+    desk.load("debian", cve(fixed="1.0-1"))
+    verdict = desk.scan(make_deb(tmp_path))
+    assert (verdict.status, verdict.reason, verdict.findings) == (Status.PASS, "no_findings", ())
+    assert verdict.evidence["compared_with"] == "hello=1.0-1"
+    assert verdict.evidence["ecosystems"] == "Debian:12"
+    assert verdict.evidence["data_days"] == 0
+
+
+def test_a_finding_says_which_advisory_which_fix_and_how_bad(desk: Desk, tmp_path: Path) -> None:
+    desk.load("debian", cve(severity="high", fixed="1.0-2"))
+    verdict = desk.scan(make_deb(tmp_path))
+    (finding,) = verdict.findings
+    assert (finding.id, finding.severity, finding.where) == ("CVE-2026-1001", "high", "hello")
+    assert finding.summary == "fixed in 1.0-2: reads too much"
+    assert finding.data == {
+        "advisories": "CVE-2026-1001",
+        "fixed": "1.0-2",
+        "action": "review",
+        "kev": False,
+        "score": "8.4",
+        "vector": SCORES["high"],
+    }
+    assert verdict.message == "1 known (1 high): CVE-2026-1001"
+
+
+@pytest.mark.parametrize(
+    ("record", "settings", "reason"),
+    [
+        (cve(severity="critical", fixed="2"), {}, "findings_blocked"),
+        (cve(severity="high", fixed="2"), {}, "findings_review"),
+        (cve(severity="medium", fixed="2"), {}, "findings_allowed"),
+        (cve(fixed="2"), {}, "findings_review"),
+        (cve(fixed="2"), {"unknown": "allow"}, "findings_allowed"),
+        (cve(fixed="2"), {"unknown": "block"}, "findings_blocked"),
+        (cve(), {}, "findings_allowed"),
+        (cve(severity="critical"), {}, "findings_review"),
+        (cve(severity="critical"), {"unfixed": "allow"}, "findings_allowed"),
+        (cve(severity="critical"), {"unfixed": "block"}, "findings_blocked"),
+        (cve(severity="medium", fixed="2"), {"block": "low"}, "findings_blocked"),
+        (cve(severity="critical", fixed="2"), {"block": "never"}, "findings_review"),
+        (cve(severity="critical", fixed="2"), {"block": "never", "review": "never"}, "findings_allowed"),
+        (cve(severity="critical", fixed="2"), {"ignore": ["CVE-2026-1001"]}, "findings_allowed"),
+        (cve(severity="critical", fixed="2") | {"withdrawn": "2026-01-01T00:00:00Z"}, {}, "no_findings"),
+    ],
+)
+def test_thresholds_of_the_settings_decide(
+    desk: Desk, tmp_path: Path, record: dict[str, Any], settings: dict[str, Any], reason: str
+) -> None:
+    # So that there is data, whatever becomes of the record.
+    desk.load("debian", record, osv("CVE-2026-9999", package("Debian:12", "other")))
+    verdict = desk.scan(make_deb(tmp_path), settings)
+    statuses = {"no_findings": Status.PASS, "findings_allowed": Status.WARN, "findings_review": Status.REVIEW}
+    assert (verdict.reason, verdict.status) == (reason, statuses.get(reason, Status.BLOCK))
+
+
+KEV = '{"vulnerabilities": [{"cveID": "CVE-2026-1001", "dateAdded": "2026-01-02"}]}'
+EPSS = "cve,epss,percentile\nCVE-2026-1001,0.4,0.9\n"
+
+
+def test_what_is_known_to_be_exploited_is_held_for_review_at_least(desk: Desk, tmp_path: Path) -> None:
+    desk.load("debian", cve(severity="medium"))
+    desk.load_text("kev", "kev.json", KEV)
+    path = make_deb(tmp_path)
+    verdict = desk.scan(path)
+    assert verdict.reason == "findings_review"
+    assert verdict.findings[0].summary == "not fixed, known to be exploited: reads too much"
+    assert (verdict.findings[0].data["kev"], verdict.findings[0].data["kev_since"]) == (True, "2026-01-02")
+    assert desk.scan(path, {"kev": "block"}).reason == "findings_blocked"
+    assert desk.scan(path, {"kev": "allow"}).reason == "findings_allowed"
+
+
+def test_what_will_probably_be_exploited_is_held_for_review_where_the_settings_say_so(
+    desk: Desk, tmp_path: Path
+) -> None:
+    desk.load("debian", cve(severity="medium"))
+    desk.load_text("epss", "epss.csv", EPSS)
+    path = make_deb(tmp_path)
+    assert desk.scan(path).reason == "findings_allowed"
+    assert desk.scan(path).findings[0].data["epss"] == "0.4"
+    assert desk.scan(path, {"epss": 0.4}).reason == "findings_review"
+    assert desk.scan(path, {"epss": 0.5}).reason == "findings_allowed"
+
+
+def test_data_that_was_not_updated_for_long_is_told(desk: Desk, tmp_path: Path) -> None:
+    desk.load("debian", cve(fixed="1.0-1"))
+    desk.clock.advance(days=14)
+    path = make_deb(tmp_path)
+    assert desk.scan(path).reason == "no_findings"
+    desk.clock.advance(days=1)
+    verdict = desk.scan(path)
+    assert (verdict.status, verdict.reason) == (Status.WARN, "findings_allowed")
+    assert verdict.message == "its vulnerability data is 15 days old: run `entrepot advisories update`"
+    assert [(finding.id, finding.data) for finding in verdict.findings] == [("advisories-old", {"days": 15})]
+    assert desk.scan(path, {"max_age_days": 0}).reason == "no_findings"
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "fields", "found"),
+    [
+        ("libhello1", "1.0-1", {"Source": "hello"}, True),
+        ("libhello1", "9.0-1", {"Source": "hello (1.0-1)"}, True),
+        ("libhello1", "1.0-1", {"Source": "hello (9.0-1)"}, False),
+        ("hello", "1.0-2+b1", {"Source": "hello (1.0-2)"}, False),
+        ("hello", "1.0-1+b1", {}, True),
+        ("hello", "1.0-1", {"Source": "goodbye"}, False),
+    ],
+)
+def test_packages_of_apt_are_compared_by_the_name_and_version_of_their_source(
+    desk: Desk, tmp_path: Path, name: str, version: str, fields: dict[str, str], found: bool
+) -> None:
+    desk.load("debian", cve(fixed="1.0-2"))
+    verdict = desk.scan(make_deb(tmp_path, name, version, fields=fields))
+    assert bool(verdict.findings) == found
+
+
+def test_records_about_every_release_of_a_distribution_count(desk: Desk, tmp_path: Path) -> None:
+    desk.load("debian", osv("CVE-2026-1001", package("Debian", "hello")))
+    assert [finding.id for finding in desk.scan(make_deb(tmp_path)).findings] == ["CVE-2026-1001"]
+
+
+def test_records_about_other_releases_and_packages_do_not_count(desk: Desk, tmp_path: Path) -> None:
+    desk.load("debian", cve(fixed="1.0-1"), osv("X", package("Debian:13", "hello"), package("Debian:12", "hell")))
+    assert desk.scan(make_deb(tmp_path)).findings == ()
+
+
+def test_what_several_feeds_say_of_one_cve_is_one_finding(desk: Desk, tmp_path: Path) -> None:
+    desk.load("debian", osv("DEBIAN-CVE-2026-1001", package("Debian:12", "hello"), upstream=["CVE-2026-1001"]))
+    desk.load("other", osv("DSA-1-1", package("Debian:12", "hello", fixed="1.0-3"), related=["CVE-2026-1001"]))
+    text = '{"hello": {"CVE-2026-1001": {"releases": {"bookworm": {"status": "open", "urgency": "high"}}}}}'
+    desk.load_text("tracker", "tracker.json", text)
+    (finding,) = desk.scan(make_deb(tmp_path)).findings
+    assert (finding.id, finding.severity, finding.data["fixed"]) == ("CVE-2026-1001", "high", "1.0-3")
+    assert finding.data["advisories"] == "CVE-2026-1001 DEBIAN-CVE-2026-1001 DSA-1-1"
+
+
+@pytest.mark.parametrize(
+    ("release", "summary"),
+    [
+        ('"status": "open", "nodsa": "x", "nodsa_reason": "postponed"', "not fixed (postponed)"),
+        ('"status": "undetermined"', "not fixed (undetermined)"),
+        ('"status": "open", "urgency": "end-of-life"', "not fixed (end of life)"),
+        ('"status": "resolved", "fixed_version": "nonsense version"', "fixed in nonsense version"),
+    ],
+)
+def test_a_finding_says_why_nothing_fixes_it(desk: Desk, tmp_path: Path, release: str, summary: str) -> None:
+    desk.load_text("t", "t.json", '{"hello": {"CVE-2026-1001": {"releases": {"bookworm": {%s}}}}}' % release)  # noqa: UP031
+    assert [finding.summary for finding in desk.scan(make_deb(tmp_path)).findings] == [summary]
