@@ -68,7 +68,7 @@ def from_header(parts: Parts, files: FileList, sha256: str, file_name: str, wher
             raise PackageError(f"{where}: no index can have what its header says: {shown(str(error))}") from error
     elements = [text.strip().encode("utf-8") for text in texts[:3]]
     for element in elements:
-        _check_well_formed(element, where)
+        _check_well_formed(element, f"{where}: no index can have what its header says")
     return Fragments(*elements)
 
 
@@ -127,13 +127,34 @@ def _file_values(files: FileList) -> Iterator[Value]:
     yield Value(Tag.FILEDIGESTS, Type.STRING_ARRAY, [b""] * len(split))
 
 
-def _check_well_formed(element: bytes, where: str) -> None:
-    # One malformed element would make a whole repository unreadable.
+def check_upstream(theirs: Fragments, sha256: str, where: str) -> None:
+    """``PackageError`` unless each element that an index has of a package is one well-formed element, and of it.
+
+    Sync cuts them out of their documents without parsing them; here they are about to be published.
+    """
+    for kind, element in zip(Fragments._fields, theirs, strict=True):
+        if not element:
+            continue
+        name, attributes = _check_well_formed(element, f"{where}: its element in the index's {kind} cannot be used")
+        if name != "package" or attributes.get("pkgid", sha256).lower() != sha256:
+            raise PackageError(f"{where}: its element in the index's {kind} is of another package")
+
+
+def _check_well_formed(element: bytes, problem: str) -> tuple[str, dict[str, str]]:
+    """Name and attributes of an element. One that is malformed would make a whole repository unreadable."""
+    found: list[tuple[str, dict[str, str]]] = []
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        if not found:
+            found.append((name, attributes))
+
+    parser = expat.ParserCreate("utf-8")
+    parser.StartElementHandler = start
     try:
-        parser = expat.ParserCreate("utf-8")
         parser.Parse(element, True)  # noqa: FBT003
     except expat.ExpatError as error:
-        raise PackageError(f"{where}: no index can have what its header says: {error}") from error
+        raise PackageError(f"{problem}: {error}") from error
+    return found[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from entrepot.contracts import SignatureCheck, Signer
 from entrepot.errors import PackageError
 from entrepot.models import SOURCE_ARCHITECTURE, PackageFile, PackageInfo, RemoteFile, Sha256
-from entrepot_plugins.rpm.elements import Primary, from_header, is_primary_file, read_primary
+from entrepot_plugins.rpm.elements import Primary, check_upstream, from_header, is_primary_file, read_primary
 from entrepot_plugins.rpm.filelist import FileList, read_files
 from entrepot_plugins.rpm.integrity import Reading, check_headers
 from entrepot_plugins.rpm.payload import Payload, compression_of
@@ -207,10 +207,11 @@ def _raw(parts: Parts, file_list: FileList, sha256: str, file_name: str, upstrea
             same = read_primary(theirs.primary).sha256 == sha256
         except ValueError as error:
             raise PackageError(f"{where}: the index's entry cannot be used: {shown(str(error))}") from error
-        if same and all(theirs):
-            return upstream
         if not same:
             theirs = Fragments(b"", b"", b"")
+        check_upstream(theirs, sha256, where)
+        if all(theirs):
+            return upstream
     ours = from_header(parts, file_list, sha256, file_name, where)
     # A repository without filelists or other does not make us forget what the package says.
     return pack(*(their or our for their, our in zip(theirs, ours, strict=True)))
