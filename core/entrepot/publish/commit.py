@@ -21,7 +21,7 @@ from entrepot.contracts import ObjectMeta, Storage, TreeFile
 from entrepot.errors import BusyError, NotFoundError, StorageError
 from entrepot.models import Phase
 from entrepot.progress import Progress, ProgressEvent
-from entrepot.publish.lease import Lease
+from entrepot.publish.lease import Lease, LostLeaseError
 from entrepot.publish.plan import PayloadFile, TreePlan, in_phases
 from entrepot.settings import PublishSettings
 from entrepot.store import ArtifactStore
@@ -82,6 +82,16 @@ class Committer:
 
         ``BusyError`` if another publisher is at it, ``StalePlanError`` if another one was since the plan was made.
         """
+        try:
+            return self._commit(plan)
+        except LostLeaseError as error:
+            # A single write may have come after those of whoever took over: no lease can prevent that. So that what is
+            # there is not believed, a publication counts as begun, and the next one writes all of it.
+            with self._catalog.transaction():
+                self._start(plan)
+            raise StalePlanError(str(error), hint="publish again") from error
+
+    def _commit(self, plan: TreePlan) -> PublishReport:
         immutable = [file for file in plan.writes if file.phase <= Phase.IMMUTABLE]
         with self._catalog.transaction():
             entries = [*map(_payload_entry, plan.payload), *map(_entry, immutable)]
@@ -118,9 +128,11 @@ class Committer:
             publications.save(plan.target, plan.distribution, immutable, plan.now)
             # A collection may have noted some of them as unused since the plan was made; it removed none.
             publications.need(plan.target, plan.distribution, plan.version.number)
-            return publications.start(
-                plan.target, plan.distribution, plan.version.number, plan.settings_digest, plan.now
-            )
+            return self._start(plan)
+
+    def _start(self, plan: TreePlan) -> int:
+        version, digest = plan.version.number, plan.settings_digest
+        return self._catalog.publications.start(plan.target, plan.distribution, version, digest, plan.now)
 
     def _end(self, plan: TreePlan, publication: int, requests: Mapping[str, int]) -> None:
         publications = self._catalog.publications

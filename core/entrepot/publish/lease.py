@@ -26,7 +26,13 @@ LEASE_KEY = ".entrepot/lease.json"
 LEASE_SECONDS = 120
 WAIT_STEP = 0.5
 """Seconds between two tries to take a lease that another one has."""
+OVERTAKEN = 100
+"""How often another one may be quicker between looking at a lease and taking it."""
 META = ObjectMeta(content_type="application/json", cache_control="no-store")
+
+
+class LostLeaseError(BusyError):
+    """The lease ran out, and another publisher has it or had it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,7 @@ class Lease:
 
     A lease that has run out is taken over; so is, at once, one of a process of this machine that is gone. ``inherited``
     then says that whoever had it did not give it back. ``reads`` and ``writes`` count requests. ``confirm`` may be
-    called from several threads.
+    called from several threads. ``LostLeaseError`` at the end, too, if somebody took it over in the meantime.
     """
 
     def __init__(
@@ -83,14 +89,20 @@ class Lease:
 
     def __enter__(self) -> Lease:
         waited = 0.0
+        overtaken = 0
         while True:
             try:
                 return self._take()
+            except PreconditionError as error:
+                # Another one was quicker, and may have ended already.
+                overtaken += 1
+                if overtaken == OVERTAKEN:
+                    raise BusyError("other publishers are always quicker", hint="try again") from error
             except BusyError:
                 if waited >= self._wait:
                     raise
-            self._sleep(WAIT_STEP)
-            waited += WAIT_STEP
+                self._sleep(WAIT_STEP)
+                waited += WAIT_STEP
 
     def _take(self) -> Lease:
         info = self._storage.stat(LEASE_KEY)
@@ -103,10 +115,7 @@ class Lease:
             )
         self.inherited = document.expires is not None
         self.generation = document.generation + 1
-        try:
-            self._held = self._put(held=True, over=info)
-        except PreconditionError as error:
-            raise BusyError("another publisher took the tree at this moment", hint="try again") from error
+        self._held = self._put(held=True, over=info)
         return self
 
     def __exit__(
@@ -114,17 +123,19 @@ class Lease:
     ) -> None:
         if self._held is None:
             return
+        held, self._held = self._held, None
         try:
-            self._put(held=False, over=self._held)
+            self._put(held=False, over=held)
+        except PreconditionError as lost:
+            # There is nothing of ours to give back.
+            if error is None:
+                raise LostLeaseError("another publisher took the tree over meanwhile") from lost
         except StorageError:
-            # It ran out and somebody else has it, or the storage is gone: there is nothing of ours to give back.
             if error is None:
                 raise
-        finally:
-            self._held = None
 
     def confirm(self) -> None:
-        """Makes sure that the lease is still ours; ``BusyError`` if it is not.
+        """Makes sure that the lease is still ours; ``LostLeaseError`` if it is not.
 
         Nobody takes a lease over before it has run out, so there is nothing to ask while more than half of it is left.
         """
@@ -135,7 +146,7 @@ class Lease:
             try:
                 self._held = self._put(held=True, over=self._held)
             except PreconditionError as error:
-                raise BusyError("another publisher took the tree over; nothing more is written") from error
+                raise LostLeaseError("another publisher took the tree over; nothing more is written") from error
 
     def _read(self) -> _Document:
         self.reads += 1
