@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from entrepot.cli.app import App, human_size, json_option, pass_app
+
+if TYPE_CHECKING:
+    from entrepot.models import Available
 
 COLUMNS = [
     ("NAME", "name"),
@@ -51,8 +56,7 @@ def command_search(
         limit=limit,
     )
     rows = [
-        browse.available_json(row)
-        | ({} if app.json else {"human_size": human_size(row.size), "from": f"{row.distribution}/{row.component}"})
+        browse.available_json(row) | ({} if app.json else {"human_size": human_size(row.size), "from": _place(row)})
         for row in found
     ]
     app.table(rows, COLUMNS, "nothing found; `entrepot source list` shows when sources were synced")
@@ -74,12 +78,16 @@ def command_show(app: App, package: str, source: str | None) -> None:
     lines = [f"{name}: {value}" for name, value in view.fields]
     shown = view.package
     trust = f"signed by {shown.signed_by}" if shown.signed_by else "not verified"
-    lines += ["", f"Index: {shown.source} {shown.distribution}/{shown.component}, {trust}, synced {view.last_sync}"]
+    lines += ["", f"Index: {shown.source} {_place(shown)}, {trust}, synced {view.last_sync}"]
     lines.append("Versions:")
     lines += [
-        f"  {row.version} {row.architecture} {human_size(row.size)} {row.source} {row.distribution}/{row.component}"
-        for row in view.versions
+        f"  {row.version} {row.architecture} {human_size(row.size)} {row.source} {_place(row)}" for row in view.versions
     ]
     lines.append("Imported:" if view.holders else "Imported: nowhere")
     lines += [f"  {path} {version} {architecture}" for path, version, architecture, _ in view.holders]
     app.result(view.as_json(), "\n".join(lines))
+
+
+def _place(row: Available) -> str:
+    """Where in its source a package is; some formats have no distributions."""
+    return "/".join(part for part in (row.distribution, row.component) if part)

@@ -1,0 +1,69 @@
+"""The protocols that plugins implement, and what the core hands to them.
+
+A format is six small objects held together by one; a scanner, a storage, a signer and an executor are one each. The
+core calls them only through what is written here, and they see of the core only what they are handed.
+"""
+
+from entrepot.contracts.advisories import AdvisoryFormat, AdvisoryLookup, VersionKeys
+from entrepot.contracts.executors import ExecutorFactory
+from entrepot.contracts.formats import Format
+from entrepot.contracts.indexes import (
+    ClientFiles,
+    IndexEntry,
+    IndexReader,
+    IndexUpdate,
+    Option,
+    ReadContext,
+    VersionScheme,
+)
+from entrepot.contracts.packages import PackageReader, SignatureCheck
+from entrepot.contracts.scanners import Artifact, ScanContext, Scanner
+from entrepot.contracts.signing import Signer, SignerFactory, SigningKey
+from entrepot.contracts.solving import Candidate, CandidatePool, Closure, Missing, Solver
+from entrepot.contracts.storage import Body, ObjectInfo, ObjectMeta, Storage, StorageFactory, StorageProperties
+from entrepot.contracts.transfer import Fetched, Transfer, Validators
+from entrepot.contracts.trees import FileBody, IndexText, RenderedFile, TreeBuilder, TreeFile, TreeTools, VersionView
+
+__all__ = [
+    "AdvisoryFormat",
+    "AdvisoryLookup",
+    "Artifact",
+    "Body",
+    "Candidate",
+    "CandidatePool",
+    "ClientFiles",
+    "Closure",
+    "ExecutorFactory",
+    "Fetched",
+    "FileBody",
+    "Format",
+    "IndexEntry",
+    "IndexReader",
+    "IndexText",
+    "IndexUpdate",
+    "Missing",
+    "ObjectInfo",
+    "ObjectMeta",
+    "Option",
+    "PackageReader",
+    "ReadContext",
+    "RenderedFile",
+    "ScanContext",
+    "Scanner",
+    "SignatureCheck",
+    "Signer",
+    "SignerFactory",
+    "SigningKey",
+    "Solver",
+    "Storage",
+    "StorageFactory",
+    "StorageProperties",
+    "Transfer",
+    "TreeBuilder",
+    "TreeFile",
+    "TreeTools",
+    "Validators",
+    "VersionKeys",
+    "VersionScheme",
+    "VersionView",
+]

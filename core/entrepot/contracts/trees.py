@@ -1,0 +1,132 @@
+"""Rendering versions to files."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from entrepot.contracts.signing import Signer
+from entrepot.models import Distribution, EntryRef, Extra, PackageInfo, Phase, PublishedEntry, Repository
+
+
+class FileBody(Protocol):
+    """The content of a file of a tree, which can be read more than once."""
+
+    def chunks(self) -> Iterator[bytes]:
+        """The content from its start."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TreeFile:
+    """One file of a tree, with all that is needed to decide whether it must be written."""
+
+    path: str
+    phase: Phase
+    size: int
+    sha256: str
+    body: FileBody = field(repr=False)
+    content_type: str = "application/octet-stream"
+    copy_of: str | None = None
+    """Path of a file of an earlier phase with the same content, so that a storage can copy within itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedFile:
+    """A rendered index in one compression (``""``: plain; its body exists, too)."""
+
+    compression: str
+    size: int
+    sha256: str
+    body: FileBody = field(repr=False)
+
+
+class VersionView(Protocol):
+    """A version as a tree builder sees it."""
+
+    repository: Repository
+    distribution: Distribution
+    number: int
+
+    def groups(self) -> Sequence[tuple[str, str, str]]:
+        """The (component, kind, architecture) of which there is at least one package, sorted."""
+        ...
+
+    def entries(self, component: str, kind: str, architectures: Collection[str]) -> Iterator[EntryRef]:
+        """Packages in index order: name, version, architecture, then digest of the main file."""
+        ...
+
+    def extras(self, kind: str) -> Iterator[Extra]:
+        """Advisories, groups and the like of one kind that belong to the version, by name, without their packages."""
+        ...
+
+    def extra_kinds(self) -> Sequence[str]:
+        """The kinds of extras of which there is at least one, sorted."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class IndexText:
+    """How an index is written: ``entry`` turns a package into bytes, ``head`` and ``tail`` stand around all of them.
+
+    A change of what ``entry`` writes has to change its ``__qualname__`` or the format's ``render_generation``.
+    """
+
+    entry: Callable[[PublishedEntry], bytes]
+    head: bytes = b""
+    tail: bytes = b""
+
+
+def _cannot_render(*_: object, **__: object) -> Mapping[str, Any]:
+    raise AssertionError("these tools render nothing of this kind")
+
+
+@dataclass(frozen=True, slots=True)
+class TreeTools:
+    """What the core does for a tree builder: compress by pieces, sign, tell the time."""
+
+    render: Callable[..., Mapping[str, RenderedFile]]
+    """``render(refs, entry, compressions=("gz",), head=b"", tail=b"")``: an index of ``refs`` in every compression and
+    plain (``""``), where ``entry`` turns a ``PublishedEntry`` into bytes. Only pieces that changed are rendered.
+    A change of what ``entry`` writes has to change ``entry.__qualname__`` or the format's ``render_generation``."""
+    signer: Signer | None
+    now: dt.datetime
+    render_together: Callable[..., Mapping[str, Mapping[str, RenderedFile]]] = _cannot_render
+    """``render_together(refs, texts, compressions=("gz",))``: several indexes of the same packages, of which each is
+    loaded once. ``texts`` are ``IndexText`` by name; so are the files, which are as those of ``render``."""
+    render_text: Callable[..., Mapping[str, RenderedFile]] = _cannot_render
+    """``render_text(chunks, compressions=("gz",))``: a text that is no index of packages (advisories, groups), where
+    ``chunks()`` gives it from its start. What did not change is not compressed again."""
+
+
+class TreeBuilder(Protocol):
+    """Turns a version into files. Pure: the same version, tools and clock give the same bytes."""
+
+    render_generation: int
+    """Raised whenever the text that is written for an unchanged package changes, so that no old piece is used again."""
+    compressions: tuple[str, ...]
+    """What indexes are compressed with unless a distribution says otherwise."""
+    offered_compressions: tuple[str, ...]
+    """What a distribution may choose from."""
+    payload_type: str
+    """The media type under which package files are served."""
+
+    def location(self, package: PackageInfo, distribution: Distribution, component: str) -> str:
+        """The folder of a package's files, relative to the tree's root, by the format's custom."""
+        ...
+
+    def build(self, version: VersionView, tools: TreeTools) -> Iterator[TreeFile]:
+        """The files of a distribution besides its packages: indexes, Release or repomd, signatures."""
+        ...
+
+    def expired(self, distribution: Distribution, published: dt.datetime, now: dt.datetime) -> bool:
+        """Whether an unchanged version has to be published again because of its age (APT's Valid-Until)."""
+        ...
+
+    def front(
+        self, repository: Repository, distributions: Sequence[Distribution], tools: TreeTools
+    ) -> Iterator[TreeFile]:
+        """The files of the repository as a whole: its key, client configuration, a page for people."""
+        ...
