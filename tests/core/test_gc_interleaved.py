@@ -66,7 +66,7 @@ def check(depot: Depot) -> None:
 
 def check_from_here(depot: Depot) -> None:
     """Whatever is published next is whole, and stays so when all is collected that can be."""
-    for version in PACKAGES:
+    for version in (2, 4):
         depot.publish(version=version)
         check(depot)
         depot.clock.advance(days=30)

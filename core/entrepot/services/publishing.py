@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from entrepot.contracts import Storage
 from entrepot.errors import BatchError, EntrepotError, UsageError
 from entrepot.events import TreePublished
 from entrepot.models import Distribution, Repository, Target
@@ -16,7 +17,7 @@ from entrepot.publish.encoders import Levels
 from entrepot.publish.plan import Planner, TreePlan
 from entrepot.publish.tree import TreeMaker
 from entrepot.services.records import record
-from entrepot.services.tasks import running
+from entrepot.services.tasks import Task, running
 
 if TYPE_CHECKING:
     from entrepot.workspace import Workspace
@@ -118,7 +119,7 @@ def publish(
     targets = [target for target in repository.targets if request.only in (None, target.url)]
     for target in targets:
         try:
-            number, result = _publish_to(workspace, repository, target, distribution, progress, request)
+            number, result = _Job(workspace, repository, target, distribution, request).run(progress)
             results.append(result)
         except EntrepotError as error:
             if len(targets) == 1:
@@ -131,78 +132,77 @@ def publish(
     return published
 
 
-def _publish_to(
-    workspace: Workspace,
-    repository: Repository,
-    target: Target,
-    distribution: Distribution,
-    progress: Progress,
-    request: PublishRequest,
-) -> tuple[int, TargetResult]:
-    for attempt in range(1, TRIES + 1):
-        newest = workspace.catalog.versions.latest(distribution).number
-        number = newest if request.version is None else request.version
-        plan = _plan(workspace, repository, target, distribution, number, request)
-        if plan is None or request.dry_run:
-            return number, TargetResult(target.url, "dry_run" if plan else "unchanged", plan)
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One distribution at one target."""
+
+    workspace: Workspace
+    repository: Repository
+    target: Target
+    distribution: Distribution
+    request: PublishRequest
+
+    def run(self, progress: Progress) -> tuple[int, TargetResult]:
+        """Publishes, and answers which version it was and what was done."""
+        number, plan = self.plan()
+        if plan is None or self.request.dry_run:
+            return number, TargetResult(self.target.url, "dry_run" if plan else "unchanged", plan)
+        storage = self.workspace.storage(self.target.url)
         try:
-            return number, TargetResult(target.url, "published", plan, _commit(workspace, plan, progress))
-        except StalePlanError:
-            if attempt == TRIES:
-                raise
-    raise AssertionError("a publication ends or fails")
+            with running(self.workspace, "publish", self.distribution.path, progress) as task:
+                for attempt in range(1, TRIES + 1):
+                    try:
+                        report = self._commit(plan, storage, task)
+                        break
+                    except StalePlanError:
+                        if attempt == TRIES:
+                            raise
+                    number, plan = self.plan()
+                    if plan is None:
+                        return number, TargetResult(self.target.url, "unchanged")
+        finally:
+            storage.close()
+        event = TreePublished(self.repository, self.target, self.distribution, number, report.written, report.changed)
+        self.workspace.plugins.tell("tree_published", event)
+        return number, TargetResult(self.target.url, "published", plan, report)
 
+    def plan(self) -> tuple[int, TreePlan | None]:
+        """Which version it is, and what putting it in place takes; None if it is in place."""
+        workspace, catalog, settings = self.workspace, self.workspace.catalog, self.workspace.settings.publish
+        maker = TreeMaker(
+            catalog,
+            workspace.format(self.repository.format),
+            self.repository,
+            partial(workspace.signer, self.repository),
+            workspace.cache_folder / "pieces",
+            Levels(settings.gz, settings.xz, settings.zst),
+            workspace.now(),
+        )
+        planner = Planner(catalog, maker, self.repository, self.target)
+        # First of all: a newer version that is published while this one is chosen must make the plan void.
+        basis = planner.basis(self.distribution)
+        number = self.request.version
+        version = (
+            catalog.versions.latest(self.distribution)
+            if number is None
+            else catalog.versions.get(self.distribution, number)
+        )
+        again = self.request.force or self.request.full
+        if not again and planner.in_place(self.distribution, version):
+            return version.number, None
+        tree = maker.make(self.distribution, version)
+        return version.number, planner.plan(tree, basis, full=self.request.full, missing=self.request.missing)
 
-def _plan(
-    workspace: Workspace,
-    repository: Repository,
-    target: Target,
-    distribution: Distribution,
-    number: int,
-    request: PublishRequest,
-) -> TreePlan | None:
-    catalog, settings = workspace.catalog, workspace.settings.publish
-    maker = TreeMaker(
-        catalog,
-        workspace.format(repository.format),
-        repository,
-        partial(workspace.signer, repository),
-        workspace.cache_folder / "pieces",
-        Levels(settings.gz, settings.xz, settings.zst),
-        workspace.now(),
-    )
-    planner = Planner(catalog, maker, repository, target)
-    version = catalog.versions.get(distribution, number)
-    if not request.force and not request.full and planner.in_place(distribution, version):
-        return None
-    basis = planner.basis(distribution)
-    return planner.plan(maker.make(distribution, version), basis, full=request.full, missing=request.missing)
-
-
-def _commit(workspace: Workspace, plan: TreePlan, progress: Progress) -> PublishReport:
-    storage = workspace.storage(plan.target.url)
-    try:
-        with running(workspace, "publish", plan.distribution.path, progress) as task:
-            committer = Committer(
-                workspace.catalog,
-                workspace.store,
-                storage,
-                workspace.settings.publish,
-                workspace.clock,
-                task.progress,
-            )
-            report = committer.commit(plan)
-            task.created.append(f"{plan.distribution.path} version {plan.version.number}")
-            with workspace.catalog.transaction():
-                detail = {"version": plan.version.number, "target": plan.target.url, "requests": dict(report.requests)}
-                record(workspace, "publish", plan.distribution.path, detail)
-    finally:
-        storage.close()
-    event = TreePublished(
-        plan.repository, plan.target, plan.distribution, plan.version.number, report.written, report.changed
-    )
-    workspace.plugins.tell("tree_published", event)
-    return report
+    def _commit(self, plan: TreePlan, storage: Storage, task: Task) -> PublishReport:
+        workspace, number = self.workspace, plan.version.number
+        settings, clock = workspace.settings.publish, workspace.clock
+        committer = Committer(workspace.catalog, workspace.store, storage, settings, clock, task.progress)
+        report = committer.commit(plan)
+        task.created.append(f"{self.distribution.path} version {number}")
+        with workspace.catalog.transaction():
+            detail = {"version": number, "target": self.target.url, "requests": dict(report.requests)}
+            record(workspace, "publish", self.distribution.path, detail)
+        return report
 
 
 def publish_many(
