@@ -2,16 +2,18 @@
 
 An *ecosystem* is a release of a distribution as the OSV schema names it (``name:release``); the core takes it for
 text. A *vulnerability* is what counts once however many advisories are about it: a CVE where there is one.
+
+Records of which an update makes hundreds of thousands are named tuples, which are made in a third of the time.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class RawAdvisory:
+class RawAdvisory(NamedTuple):
     """One record of a feed as it came. ``digest`` (16 bytes) is what an update compares.
 
     ``where`` names file and record for messages.
@@ -22,8 +24,7 @@ class RawAdvisory:
     where: str
 
 
-@dataclass(frozen=True, slots=True)
-class Affected:
+class Affected(NamedTuple):
     """A run of versions of one package that an advisory is about: ``introduced_key`` <= version < ``end_key``.
 
     Keys are those of the version scheme of the ecosystem's packages. ``introduced_key`` is empty where it begins with

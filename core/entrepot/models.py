@@ -267,6 +267,8 @@ class PackageInfo:
     """Names it provides besides its own, separated by one space."""
     source_version: str = ""
     """Of the source package, where the format has such a thing and it is known."""
+    module: str = ""
+    """``name:stream`` and more of the module that it was built for, where the format has modules."""
     original_sha256: str = ""
     """Of its main file as it came, if it was signed anew here."""
 

@@ -196,7 +196,7 @@ def _salted(records: Iterable[RawAdvisory], generation: str) -> Iterator[RawAdvi
     salt = generation.encode()
     for item in records:
         digest = hashlib.blake2b(item.digest, digest_size=16, key=salt[:64]).digest()
-        yield replace(item, digest=digest)
+        yield RawAdvisory(digest, item.raw, item.where)
 
 
 def _choose(workspace: Workspace, path: Path, format_name: str | None, location: str) -> AdvisoryFormat:

@@ -84,6 +84,7 @@ class RpmReader:
             architecture=SOURCE_ARCHITECTURE if source else architecture,
             source_name=source_name,
             source_version=source_version,
+            module=header.text(Tag.MODULARITYLABEL),
             summary=header.text(Tag.SUMMARY).strip().partition("\n")[0],
             section=header.text(Tag.GROUP),
             provides=" ".join(dict.fromkeys(_provided(header, file_list, name))),

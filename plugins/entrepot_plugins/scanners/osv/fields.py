@@ -17,22 +17,36 @@ TEXT_LIMIT = 4096
 
 
 class Fields:
-    """One JSON object, and where it stands."""
+    """One JSON object, and where it stands: ``name``, or its place in ``parent``."""
 
-    def __init__(self, value: object, where: str) -> None:
+    __slots__ = ("_name", "_parent", "_value")
+
+    def __init__(self, value: object, name: str | int, parent: Fields | None = None) -> None:
+        self._name = name
+        self._parent = parent
         if not isinstance(value, dict):
-            raise IndexFormatError(f"{where} is {_kind(value)}, not an object", entry=where)
+            raise IndexFormatError(f"{self.where} is {_kind(value)}, not an object", entry=self.where)
         self._value: Mapping[str, Any] = value
-        self.where = where
+
+    @property
+    def where(self) -> str:
+        """Its place in words. Put together when it is asked for: hardly ever."""
+        if self._parent is None:
+            return str(self._name)
+        return (
+            f"{self._parent.where}[{self._name}]"
+            if isinstance(self._name, int)
+            else f"{self._parent.where}: {self._name}"
+        )
 
     def text(self, name: str, *, required: bool = False) -> str:
         """A text; empty if it is absent or null."""
         value = self._value.get(name)
+        if isinstance(value, str) and (value or not required):
+            return value
         if value is None and not required:
             return ""
-        if not isinstance(value, str) or (required and not value):
-            raise self.wrong(name, value, "a text")
-        return value
+        raise self.wrong(name, value, "a text")
 
     def short(self, name: str, *, required: bool = False) -> str:
         """A text that is used as a name: of some length, in one line."""
@@ -51,12 +65,16 @@ class Fields:
 
     def objects(self, name: str) -> Sequence[Fields]:
         """An array of objects; empty if it is absent or null."""
-        return [Fields(value, f"{self.where}: {name}[{index}]") for index, value in enumerate(self._list(name))]
+        values = self._list(name)
+        if not values:
+            return ()
+        place = Fields({}, name, self)
+        return [Fields(value, index, place) for index, value in enumerate(values)]
 
     def inner(self, name: str) -> Fields:
         """An object; one without anything if it is absent or null."""
         value = self._value.get(name)
-        return Fields({} if value is None else value, f"{self.where}: {name}")
+        return Fields({} if value is None else value, name, self)
 
     def get(self, name: str) -> object:
         """Whatever is there."""

@@ -9,7 +9,6 @@ one that is introduced again where it was fixed goes on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 
 from entrepot.advisories import Affected
 
@@ -28,32 +27,37 @@ def intervals(events: Sequence[Event], key: Callable[[str], bytes], base: Affect
         keyed = sorted(((_key(version, key), kind, version) for kind, version in events), key=lambda event: event[0])
     except ValueError:
         fixed = next((version for kind, version in events if kind == "fixed"), "")
-        yield replace(base, fixed=fixed, state=base.state or UNCOMPARABLE)
+        yield base._replace(fixed=fixed, state=base.state or UNCOMPARABLE)
         return
     limit = max((at for at, kind, _ in keyed if kind == "limit"), default=None)
-    begun: Affected | None = None
+    begun: tuple[bytes, str] | None = None
     for at, kind, version in keyed:
-        if kind == "introduced" and begun is None:
-            begun = replace(base, introduced="" if version == _FIRST else version, introduced_key=at)
-        elif kind == "fixed" and begun is not None:
-            yield from _ended(replace(begun, fixed=version, end_key=at), limit)
-            begun = None
-        elif kind == "last_affected" and begun is not None:
-            yield from _ended(replace(begun, last_affected=version, end_key=at), limit)
+        if kind == "introduced":
+            begun = begun or (at, "" if version == _FIRST else version)
+        elif kind != "limit" and begun is not None:
+            yield from _run(base, begun, (at, kind, version), limit)
             begun = None
     if begun is not None:
-        yield from _ended(begun, limit)
+        yield from _run(base, begun, None, limit)
 
 
-def _ended(run: Affected, limit: bytes | None) -> Iterator[Affected]:
-    if limit is not None and (run.end_key is None or run.end_key >= limit):
-        run = replace(run, end_key=limit, last_affected="")
-    if (
-        run.end_key is None
-        or run.end_key > run.introduced_key
-        or (run.last_affected and run.end_key == run.introduced_key)
-    ):
-        yield run
+def _run(
+    base: Affected, begun: tuple[bytes, str], ended: tuple[bytes, str, str] | None, limit: bytes | None
+) -> Iterator[Affected]:
+    """The run between two events, unless no version is in it."""
+    start, introduced = begun
+    end, kind, version = ended or (None, "", "")
+    if limit is not None and (end is None or end >= limit):
+        end = limit
+        kind = kind if kind == "fixed" else ""
+    if end is None or end > start or (kind == "last_affected" and end == start):
+        yield base._replace(
+            introduced=introduced,
+            introduced_key=start,
+            fixed=version if kind == "fixed" else "",
+            last_affected=version if kind == "last_affected" else "",
+            end_key=end,
+        )
 
 
 def _key(version: str, key: Callable[[str], bytes]) -> bytes:

@@ -30,7 +30,7 @@ _NO_VULNERABILITY = re.compile(r"[A-Z]{2}[BE]A-", re.ASCII)
 _WORD_IN_SUMMARY = re.compile(r"(Critical|Important|Moderate|Low|None): ")
 _MODULE_IN_SUMMARY = re.compile(r"(?:^|: )([\w.+-]+:[\w.+-]+) ")
 _MODULAR = re.compile(r"\.module[_+]")
-_EVENTS = ("introduced", "fixed", "last_affected", "limit")
+_EVENTS = frozenset(("introduced", "fixed", "last_affected", "limit"))
 _HEAD = re.compile(rb"\s*[\[{]", re.ASCII)
 
 
@@ -190,17 +190,19 @@ def _affected(fields: Fields, summary: str, keys: VersionKeys) -> Iterator[Affec
         events = [event for one in range_.objects("events") for event in _events(one)]
         if not any(kind == "introduced" for kind, _ in events):
             raise IndexFormatError(f"{range_.where}: no event says where it begins", entry=range_.where)
-        modular = any(_MODULAR.search(version) for _, version in events)
-        yield from intervals(events, key, replace(base, module=module or (_module_in(summary) if modular else "")))
+        if module or any(_MODULAR.search(version) for _, version in events):
+            yield from intervals(events, key, base._replace(module=module or _module_in(summary)))
+        else:
+            yield from intervals(events, key, base)
     if not has_range:
         for version in fields.texts("versions"):
             yield from intervals([("introduced", version), ("last_affected", version)], key, base)
 
 
 def _events(fields: Fields) -> Iterator[Event]:
-    for kind in _EVENTS:
-        if version := fields.short(kind):
-            yield kind, version
+    for kind in fields.names():
+        if kind in _EVENTS:
+            yield kind, fields.short(kind, required=True)
 
 
 def _module_of(package: Fields) -> str:

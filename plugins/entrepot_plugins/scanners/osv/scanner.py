@@ -130,8 +130,8 @@ def _hits(subject: _Subject, context: ScanContext, lookup: AdvisoryLookup) -> Se
     key = context.format.versions.key
     source, info = context.source, subject.info
     wanted = sorted({base for ecosystem in subject.ecosystems for base in bases(ecosystem)})
-    modules: Sequence[str] = ()
-    if source is not None and is_modular(info.version):
+    modules: Sequence[str] = [info.module] if info.module else []
+    if not modules and source is not None and is_modular(info.version):
         modules = lookup.modules(source, info.name, info.version)
     hits = [
         hit

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from entrepot.models import Status
+from entrepot_plugins.rpm.format import RpmFormat
 from support.advisories import Desk, osv, package, scan_context
 from support.debs import make_deb
+from support.rpms import make_rpm
 
 V3 = "CVSS:3.1/AV:{0}/AC:L/PR:N/UI:N/S:U/C:{1}/I:{1}/A:{1}"
 SCORES = {"critical": V3.format("N", "H"), "high": V3.format("L", "H"), "medium": V3.format("L", "L")}
@@ -204,3 +206,17 @@ def test_what_several_feeds_say_of_one_cve_is_one_finding(desk: Desk, tmp_path: 
 def test_a_finding_says_why_nothing_fixes_it(desk: Desk, tmp_path: Path, release: str, summary: str) -> None:
     desk.load_text("t", "t.json", '{"hello": {"CVE-2026-1001": {"releases": {"bookworm": {%s}}}}}' % release)  # noqa: UP031
     assert [finding.summary for finding in desk.scan(make_deb(tmp_path)).findings] == [summary]
+
+
+@pytest.mark.parametrize(("modularity", "found"), [("nodejs:20:901:c", True), ("nodejs:18:901:c", False)])
+def test_an_rpm_package_says_of_which_module_stream_it_is(
+    desk: Desk, tmp_path: Path, modularity: str, found: bool
+) -> None:
+    item = package("AlmaLinux:9", "npm", fixed="1:9-1.module_el9.2.0+1+aa")
+    desk.load("alma", osv("ALSA-2026:1", item, summary="Important: nodejs:20 security update"))
+    path = make_rpm(tmp_path, "npm", "8", "1.module_el9.2.0+1+aa", epoch=1, modularity=modularity)
+    rpm = RpmFormat()
+    context = desk.context(make_deb(tmp_path))
+    context = replace(context, format=rpm, info=rpm.packages.read([path], None), available=None, source=None)
+    verdict = scan_context(replace(context, settings={"ecosystem": "AlmaLinux:9"}))
+    assert [finding.id for finding in verdict.findings] == (["ALSA-2026:1"] if found else [])
