@@ -53,7 +53,7 @@ def test_a_package_that_passes_is_published(box: ToyBox) -> None:
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "import_id": 1,
         "repository_version": 1,
-        "pipeline": {"format": "valid", "gpg": "unsigned_pass", "words": "said_pass"},
+        "pipeline": {"cve_scan": "skipped", "format": "valid", "gpg": "unsigned_pass", "words": "said_pass"},
         "findings": [],
         "reasons": [],
         "message": "in version 1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -322,6 +323,10 @@ def test_a_signature_of_another_text_is_not_taken_for_verified(workspace: Path) 
 
 
 def test_a_home_whose_path_is_too_long_for_a_socket_says_so(tmp_path: Path) -> None:
+    if any(Path(run, str(os.getuid())).is_dir() for run in ("/run/user", "/var/run/user", "/run/gnupg/user")):
+        # GnuPG then has its sockets there, and no path of a home is too long.
+        assert GpgSignerFactory().generate("a@example.org", {**ED25519, "home": "long" * 25}, tmp_path)
+        return
     with pytest.raises(SigningError) as caught:
         GpgSignerFactory().generate("a@example.org", {**ED25519, "home": "long" * 25}, tmp_path)
     assert "too long" in caught.value.hint
