@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -23,23 +24,25 @@ HOOKS = sorted(
 )
 
 
-def commands(command: click.Command, path: tuple[str, ...], app: App) -> list[tuple[tuple[str, ...], click.Context]]:
-    """A command with all those below it, each with a context that prints its help."""
-    context = click.Context(command, info_name=" ".join(path), obj=app, terminal_width=100)
-    found = [(path, context)]
+def commands(command: click.Command, name: str, parent: click.Context | None = None) -> list[click.Context]:
+    """A command with all those below it, each as a context that prints its help."""
+    context = click.Context(command, parent, name, terminal_width=100, **command.context_settings)
+    if parent is None:
+        context.obj = App(Path("/nowhere"), quiet=True)
+    found = [context]
     if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            child = command.get_command(context, name)
+        for child_name in command.list_commands(context):
+            child = command.get_command(context, child_name)
             assert child is not None
-            found += commands(child, (*path, name), app)
+            found += commands(child, child_name, context)
     return found
 
 
 def cli_reference() -> str:
     """The help of every command, as the documentation has it."""
     parts = ["# Commands\n\nThe help of every command, as the program prints it.\n"]
-    for path, context in commands(main, ("entrepot",), App(Path("/nowhere"), quiet=True)):
-        parts.append(f"## {' '.join(path)}\n\n```\n{context.get_help()}\n```\n")
+    for context in commands(main, "entrepot"):
+        parts.append(f"## {context.command_path}\n\n```\n{context.get_help()}\n```\n")
     return "\n".join(parts)
 
 
@@ -50,8 +53,8 @@ def test_the_command_reference_is_what_the_program_prints() -> None:
 
 
 @pytest.mark.parametrize(("name", "function"), HOOKS, ids=[name for name, _ in HOOKS])
-def test_every_hook_is_documented_with_its_exact_signature(name: str, function: object) -> None:
-    signature = inspect.signature(function)  # type: ignore[arg-type]
+def test_every_hook_is_documented_with_its_exact_signature(name: str, function: Callable[..., object]) -> None:
+    signature = inspect.signature(function)
     assert f"`{name}{signature}`".replace("'", "") in (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
 
 
