@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from entrepot.errors import PreconditionError, StorageError
-from entrepot_storage.contract.base import at_once, content, keys
+from entrepot_storage.contract.base import content, keys
 from entrepot_storage.s3.storage import S3Storage
 from support.s3_buckets import PART, client_for, new_bucket, storage_for
 from support.s3_moto import Fault, MotoService, Request
@@ -237,26 +237,6 @@ def test_parts_are_completed_under_a_condition(moto: MotoService, bucket: str, s
     assert found is not None
     assert (found.size, found.etag) == (12_000_001, second.etag)
     assert not client_for(moto.url).list_multipart_uploads(Bucket=bucket).get("Uploads")
-
-
-@pytest.mark.client
-def test_of_many_writers_to_a_real_service_one_wins(radosgw_url: str) -> None:
-    bucket = new_bucket(radosgw_url)
-    with closing(storage_for(radosgw_url, bucket)) as storage:
-        etag = storage.write("lock", b"0").etag
-        for turn in range(1, 3):
-
-            def take(number: int, turn: int = turn, etag: str = etag) -> bool:
-                try:
-                    storage.write("lock", b"%d by %d" % (turn, number), if_match=etag)
-                except PreconditionError:
-                    return False
-                return True
-
-            assert at_once(take, 8) == 1
-            found = storage.stat("lock")
-            assert found is not None
-            etag = found.etag
 
 
 @pytest.mark.client
