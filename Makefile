@@ -25,7 +25,7 @@ help:
 	@touch $@
 
 system:
-	@tests/support/system_packages.sh gnupg gpgv dpkg-dev xz-utils zstd gzip bzip2 openssl apt-utils dnf rpm createrepo-c \
+	@tests/support/system_packages.sh gnupg gpgv dpkg-dev xz-utils zstd gzip bzip2 openssl apt-utils dnf rpm createrepo-c nginx \
 		radosgw ceph-mon ceph-osd ceph-common
 
 demo: .venv/ready
