@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from itertools import chain, count
+from itertools import chain
 from typing import Any, BinaryIO
 
 from botocore.exceptions import ClientError
@@ -126,7 +126,8 @@ class Writer:
     ) -> Mapping[str, Any]:
         """The answer to a write; empty if the first answer was lost and a later one says that the object is there."""
         translator = self._bucket.translator
-        for failures in count(1):
+        failures = 0
+        while True:
             with translator.errors("written", key):
                 try:
                     return send()
@@ -137,8 +138,8 @@ class Writer:
                         raise self._refused(key, condition) from error
                     if not (repeatable and code_of(error) in CONFLICTS and failures < _CONFLICTS):
                         raise
+            failures += 1
             time.sleep(_PAUSE * 2**failures * _chance())
-        raise AssertionError("unreachable")
 
     def _is_ours(self, key: str, token: str) -> bool:
         found = self._bucket.look(key)
