@@ -17,8 +17,8 @@ from support.apt_repository import Key
 from support.debs import make_deb
 from support.gnupg import gnupg_home, make_key
 from support.stock import stock
-from support.tree_checker import StampSignatures, contents, packages_in
-from support.workspaces import NOW, Depot
+from support.tree_checker import StampSignatures, contents, packages_in, packages_named
+from support.workspaces import NOW, Depot, crashes
 
 SIGNATURES = StampSignatures()
 STEPS = {"write": "write", "copy": "copy", "delete": "remove"}
@@ -173,6 +173,37 @@ def test_the_signature_of_a_release_goes_before_what_has_its_own_signature_in_it
     plan = planned(depot)
     assert plan
     assert plan.removals == ["dists/stable/Release.gpg", "dists/stable/InRelease"]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("signers", [("stamp", None), (None, "stamp")], ids=["not any more", "from now on"])
+def test_a_publisher_that_dies_while_signing_is_given_up_or_begun_leaves_nothing_that_contradicts_itself(
+    versions: Depot, tmp_path: Path, signers: tuple[str | None, str | None], *, after: bool
+) -> None:
+    begun = versions.copy(tmp_path / "begun")
+    sign(begun, signers[0])
+    begun.publish(version=1)
+    begun.clock.advance(minutes=1)
+    sign(begun, signers[1])
+    begun.close()
+    for depot in crashes(begun, tmp_path, 2, after=after):
+        assert len(seen(depot)) in (2, 3)
+        for signer in (signers[1], signers[0]):
+            sign(depot, signer)
+            depot.publish(version=2)
+            assert len(seen(depot)) == 3
+            assert (depot.tree / "dists/stable/InRelease").exists() == (signer is not None)
+            depot.clock.advance(minutes=1)
+
+
+def seen(depot: Depot) -> frozenset[str]:
+    """What a client sees that trusts the repository, signed or not, and refuses only signatures of something else."""
+    folder = depot.tree / "dists/stable"
+    if (folder / "InRelease").exists():
+        return packages_named(depot.tree, "stable", SIGNATURES.opened(folder / "InRelease"))
+    if (folder / "Release.gpg").exists():
+        SIGNATURES.check(folder / "Release", folder / "Release.gpg")
+    return packages_named(depot.tree, "stable", (folder / "Release").read_bytes())
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from entrepot.contracts import Storage
 from entrepot.errors import BatchError, ConflictError, StorageError
-from entrepot.services import publishing, repositories
+from entrepot.services import publishing, repositories, upkeep
 from entrepot.services.publishing import PublishRequest, publish, publish_many
 from entrepot_storage.wrappers import FaultyStorage
 from support.debs import make_deb
@@ -58,6 +58,12 @@ def url(request: pytest.FixtureRequest, tmp_path: Path, depot: Depot, monkeypatc
     use_credentials(monkeypatch)
     depot.configure("[storage.s3]", f'endpoint_url = "{service.url}"')
     return f"s3://{new_bucket(service.url)}/deb"
+
+
+def tables(depot: Depot) -> list[str]:
+    """Tables of the settings besides ``[publish]``, as they are."""
+    _, mark, rest = (depot.home / "entrepot.toml").read_text().partition("[storage.s3]")
+    return [mark + rest]
 
 
 def opened(depot: Depot, url: str) -> Storage:
@@ -110,6 +116,31 @@ def test_a_target_whose_files_are_all_gone_is_written_anew_by_a_full_publication
     assert statuses(depot) == ["unchanged", "unchanged"]
     assert statuses(depot, PublishRequest(full=True)) == ["published", "published"]
     assert objects(tree) == before == contents(depot.tree)
+
+
+def test_a_target_of_any_kind_is_collected_checked_and_repaired(depot: Depot, tmp_path: Path, url: str) -> None:
+    depot.publish_to(url)
+    depot.publish(version=1)
+    old = objects(opened(depot, url))
+    depot.publish()
+    tree = opened(depot, url)
+    depot.configure(*tables(depot), grace_days=0, grace_publications=0)
+    depot.collect()
+    superseded = {path for path in old if "/by-hash/" in path}
+    new = objects(tree)
+    assert len(superseded) == 1
+    assert not superseded & new.keys()
+    damaged = "dists/stable/main/binary-amd64/Packages.gz"
+    tree.delete("pool/main/h/hello/hello_1.0-1_amd64.deb")
+    tree.write(damaged, new[damaged][:-1] + b"x")
+    (result,) = upkeep.check(depot.workspace, content=True, repair=True)
+    assert sorted((fault.path, fault.kind) for fault in result.faults) == [
+        (damaged, "content"),
+        ("pool/main/h/hello/hello_1.0-1_amd64.deb", "missing"),
+    ]
+    assert result.repaired
+    assert objects(tree) == new
+    assert packages_in(as_folder(tree, tmp_path / "copy"), "stable", SIGNATURES) == PACKAGES[2]
 
 
 def test_one_target_that_fails_is_named_and_the_others_have_the_version(depot: Depot, tmp_path: Path, url: str) -> None:

@@ -125,6 +125,11 @@ def packages_in(root: Path, distribution: str, signatures: Signatures, *, settle
     return frozenset(_check_indexes(root, folder, listed))
 
 
+def packages_named(root: Path, distribution: str, release: bytes) -> frozenset[str]:
+    """The same for a Release that a client has read and trusts, however it came to that."""
+    return frozenset(_check_indexes(root, root / "dists" / distribution, _listed(release.decode())))
+
+
 def indexes_in(root: Path, distribution: str, signatures: Signatures) -> frozenset[str]:
     """Where a client of the newest Release finds its indexes, relative to ``root``."""
     folder = root / "dists" / distribution

@@ -10,12 +10,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from entrepot.catalog.publications import ManifestEntry
 from entrepot.contracts import Storage
 from entrepot.models import Repository, Target
 from entrepot.publish.lease import Lease
+from entrepot.publish.parallel import each
 from entrepot.settings import PublishSettings
 
 if TYPE_CHECKING:
@@ -73,9 +76,14 @@ class TreeCollector:
                     return found
                 # In the same transaction: what is noted as being in place later is checked against this.
                 self._catalog.publications.collecting(target)
-            for file in found.files:
+
+            def delete(file: ManifestEntry) -> None:
                 lease.confirm()
                 storage.delete(file.path)
+
+            # What clients read first goes first, so that nothing names what is gone.
+            for _, files in groupby(found.files, key=attrgetter("phase")):
+                each(storage, self._settings.parallel, delete, list(files))
             with self._catalog.transaction():
                 self._catalog.publications.forget_files(target, [file.path for file in found.files])
                 self._catalog.publications.collecting(target)

@@ -10,11 +10,10 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from entrepot.catalog.publications import ManifestEntry
 from entrepot.contracts import ObjectMeta, Storage, TreeFile
@@ -22,6 +21,7 @@ from entrepot.errors import BusyError, NotFoundError, StorageError
 from entrepot.models import Phase
 from entrepot.progress import Progress, ProgressEvent
 from entrepot.publish.lease import Lease, LostLeaseError
+from entrepot.publish.parallel import each
 from entrepot.publish.plan import PayloadFile, TreePlan, in_phases
 from entrepot.settings import PublishSettings
 from entrepot.store import ArtifactStore
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 IMMUTABLE = "public, max-age=31536000, immutable, no-transform"
 CHANGING = "public, max-age=60, must-revalidate, no-transform"
 """One same short life for everything that changes in place, so that a cache never mixes two publications for long."""
-
-F = TypeVar("F", PayloadFile, TreeFile)
 
 CHUNK = 500
 """Package files between two notes in the manifest: what a killed publisher has to copy again at the most."""
@@ -147,7 +145,7 @@ class Committer:
     def _payload(self, plan: TreePlan) -> None:
         for start in range(0, len(plan.payload), CHUNK):
             files = plan.payload[start : start + CHUNK]
-            self._parallel(lambda file: self._copy_in(file, plan), files)
+            each(self._storage, self._settings.parallel, lambda file: self._copy_in(file, plan), files)
             with self._catalog.transaction():
                 publications = self._catalog.publications
                 if publications.basis(plan.target, plan.distribution).collections != plan.basis.collections:
@@ -161,17 +159,7 @@ class Committer:
             before()
             self._write(file, plan)
 
-        self._parallel(work, files)
-
-    def _parallel(self, work: Callable[[F], None], files: Sequence[F]) -> None:
-        """Where writing is waiting for another machine, several files at once."""
-        if not self._storage.properties.shared or len(files) < 2:
-            for file in files:
-                work(file)
-            return
-        with ThreadPoolExecutor(min(self._settings.parallel or 1, len(files))) as pool:
-            for future in [pool.submit(work, file) for file in files]:
-                future.result()
+        each(self._storage, self._settings.parallel, work, files)
 
     def _copy_in(self, file: PayloadFile, plan: TreePlan) -> None:
         meta = ObjectMeta(plan.payload_type, IMMUTABLE, file.sha256)
