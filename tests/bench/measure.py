@@ -48,7 +48,16 @@ class Command:
 
 def median(commands: Sequence[Command]) -> Cost:
     """What is in the middle of the costs of commands that do the same, each run once."""
-    costs = [command.cost() for command in commands]
+    return _middle([command.cost() for command in commands])
+
+
+def in_turn(theirs: Sequence[Command], ours: Sequence[Command]) -> tuple[Cost, Cost]:
+    """The medians of two programs that run alternately, so that other work of the machine meets both alike."""
+    costs = [(their.cost(), our.cost()) for their, our in zip(theirs, ours, strict=True)]
+    return _middle([their for their, _ in costs]), _middle([our for _, our in costs])
+
+
+def _middle(costs: Sequence[Cost]) -> Cost:
     return Cost(statistics.median(cost.cpu for cost in costs), statistics.median(cost.peak for cost in costs))
 
 
