@@ -98,8 +98,9 @@ def collect(workspace: Workspace) -> None:
     upkeep.collect(workspace, yes=True)
 
 
-@pytest.mark.parametrize("grace_days", [0, 7])
-@pytest.mark.parametrize(("published", "wanted"), [((), 2), ((2, 4), 1), ((2,), 4), ((4, 2, 3), 2)])
+@pytest.mark.parametrize(
+    ("published", "wanted", "grace_days"), [((), 2, 0), ((2, 4), 1, 0), ((2, 4), 1, 7), ((2,), 4, 7), ((4, 2, 3), 2, 7)]
+)
 def test_a_collection_at_any_write_of_a_publisher_takes_nothing_that_is_needed(
     versions: Depot, tmp_path: Path, published: tuple[int, ...], wanted: int, grace_days: int
 ) -> None:
