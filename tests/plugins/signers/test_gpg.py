@@ -297,12 +297,13 @@ def test_no_agent_is_left_behind(workspace: Path) -> None:
     factory = GpgSignerFactory()
     home = GnupgHome(workspace / "gnupg", None)
     factory.generate("archive@example.org", ED25519, workspace)
-    assert not home.agent_runs()
+    assert any(not home.agent_runs() for _ in range(500))
     signer = factory.open(None, {}, workspace)
     signer.detach(TEXT, now=LATER)
     assert home.agent_runs()
     del signer
-    assert not home.agent_runs()
+    # It is told to end, and does so when it comes to it; each question takes some milliseconds.
+    assert any(not home.agent_runs() for _ in range(500))
 
 
 def test_an_agent_that_was_there_before_is_left_alone(workspace: Path) -> None:
