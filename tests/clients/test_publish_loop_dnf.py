@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from support import radosgw
 from support.dnf_client import DnfClient
 from support.program import Program
 from support.republished import SECONDS, read_for, republished
 from support.rpms import make_rpm
+from support.s3_buckets import new_bucket, use_credentials
 from support.serving import WAYS, Serve, Serving
 
 pytestmark = pytest.mark.client
@@ -47,7 +49,28 @@ def serving(tmp_path: Path) -> Iterator[Serving]:
 def test_dnf_never_fails_while_a_folder_is_published_all_the_time(
     tmp_path: Path, program: Program, serving: Serving, serve: Serve
 ) -> None:
-    repo = f"[apps]\nname=apps\nbaseurl={serve(serving)}el9/x86_64/\ngpgcheck=0\nrepo_gpgcheck=0\n"
+    check_loop(tmp_path, program, serve(serving))
+    serving.check_caches("repodata/repomd.xml")
+
+
+def test_dnf_never_fails_while_a_bucket_is_published_to_all_the_time(
+    tmp_path: Path, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if missing := radosgw.missing_programs():
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    use_credentials(monkeypatch, radosgw.ACCESS_KEY, radosgw.SECRET_KEY)
+    service = radosgw.service().url
+    bucket = new_bucket(service)
+    settings = f'[storage.s3]\nendpoint_url = "{service}"\nacl = "public-read"\n'
+    (program.home / "entrepot.toml").write_text(settings)
+    program("repo", "set", "apps", "--publish-to", f"s3://{bucket}/rpm")
+    program("publish")
+    check_loop(tmp_path, program, f"{service}/{bucket}/rpm/")
+
+
+def check_loop(tmp_path: Path, program: Program, url: str) -> None:
+    """Metadata and packages are fetched without a failure, of more than one version."""
+    repo = f"[apps]\nname=apps\nbaseurl={url}el9/x86_64/\ngpgcheck=0\nrepo_gpgcheck=0\n"
     clients = [DnfClient(tmp_path / f"client-{number}", repo) for number in range(CLIENTS)]
     seen: list[set[str]] = [set() for _ in clients]
     with republished(program.home, DISTRIBUTION, range(1, VERSIONS + 1)):
@@ -55,7 +78,6 @@ def test_dnf_never_fails_while_a_folder_is_published_all_the_time(
         reading = read_for(SECONDS, readers)
     assert not reading.failures
     assert len(set.union(*seen)) > 1
-    serving.check_caches("repodata/repomd.xml")
 
 
 def reader(client: DnfClient, seen: set[str]) -> Callable[[], object]:
