@@ -96,14 +96,16 @@ def test_a_stream_that_is_closed_early_leaves_the_storage_usable(storage: S3Stor
     assert content(storage, "a") == BODY
 
 
-def test_listings_go_on_over_pages(moto: MotoService, bucket: str, storage: S3Storage) -> None:
+def test_listings_go_on_over_pages(
+    moto: MotoService, bucket: str, storage: S3Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client = client_for(moto.url)
     for number in range(7):
         client.put_object(Bucket=bucket, Key=f"pool/{number}", Body=b"")
     client.put_object(Bucket=bucket, Key="pool/", Body=b"")
     client.put_object(Bucket=bucket, Key=".tmp/probe", Body=b"")
     real = storage._bucket.client.list_objects_v2
-    storage._bucket.client.list_objects_v2 = lambda **arguments: real(**arguments, MaxKeys=3)  # type: ignore[method-assign]
+    monkeypatch.setattr(storage._bucket.client, "list_objects_v2", lambda **arguments: real(**arguments, MaxKeys=3))
     assert keys(storage) == [f"pool/{number}" for number in range(7)]
     assert moto.count("GET", "*list-type=2*") == 3
 
