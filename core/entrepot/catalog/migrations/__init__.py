@@ -1,0 +1,30 @@
+"""The schema, as sqlite-utils migrations: applied in order when a catalog is opened, never edited after a release.
+
+Each file has those of one group of tables; they apply in the order of the files' names.
+"""
+
+from entrepot.catalog.migrations import (
+    m01_sources,
+    m02_packages,
+    m03_repositories,
+    m04_imports,
+    m05_publications,
+    m06_records,
+    m07_extras,
+    m08_advisories,
+    m09_reviews,
+)
+from entrepot.catalog.migrations.registry import migrations
+
+__all__ = [
+    "m01_sources",
+    "m02_packages",
+    "m03_repositories",
+    "m04_imports",
+    "m05_publications",
+    "m06_records",
+    "m07_extras",
+    "m08_advisories",
+    "m09_reviews",
+    "migrations",
+]

@@ -1,0 +1,47 @@
+"""The records that travel between the layers: frozen, slotted, parsed at the border and trusted after it.
+
+Those of which a sync or a publication makes tens of thousands are named tuples, which are made in a third of the time.
+
+Times are timezone-aware UTC datetimes; sizes are bytes; digests are lower-case hexadecimal text unless a name ends in
+``_digest`` and says ``bytes``.
+"""
+
+from entrepot.models.basics import SOURCE_ARCHITECTURE, Scalar, Sha256
+from entrepot.models.indexes import Available, Described, Extra, IndexPart, PackageRef, RawEntry, RemoteFile, SyncCounts
+from entrepot.models.inspection import Decision, Finding, ImportState, Outcome, Status, Verdict
+from entrepot.models.packages import EntryRef, PackageFile, PackageInfo, PublishedEntry
+from entrepot.models.publishing import Distribution, Phase, Repository, Target, Version
+from entrepot.models.sources import Connection, Secrets, Source, SourceDraft
+
+__all__ = [
+    "Available",
+    "Connection",
+    "Decision",
+    "Described",
+    "Distribution",
+    "EntryRef",
+    "Extra",
+    "Finding",
+    "ImportState",
+    "IndexPart",
+    "Outcome",
+    "PackageFile",
+    "PackageInfo",
+    "PackageRef",
+    "Phase",
+    "PublishedEntry",
+    "RawEntry",
+    "RemoteFile",
+    "Repository",
+    "SOURCE_ARCHITECTURE",
+    "Scalar",
+    "Secrets",
+    "Sha256",
+    "Source",
+    "SourceDraft",
+    "Status",
+    "SyncCounts",
+    "Target",
+    "Verdict",
+    "Version",
+]

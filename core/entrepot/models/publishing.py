@@ -1,0 +1,86 @@
+"""Repositories, distributions, versions."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+
+from entrepot.models.basics import Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One place that a repository is published to."""
+
+    id: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """One published tree: format, where it goes, where clients find it, who signs (None: not signed)."""
+
+    id: int
+    name: str
+    format: str
+    targets: tuple[Target, ...]
+    public_url: str
+    signer: str | None
+    sign_with: str | None
+    origin: str
+    label: str
+    options: Mapping[str, Scalar]
+    created_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """A suite of an APT repository, one repodata root of an RPM repository."""
+
+    id: int
+    repository_id: int
+    repository: str
+    format: str
+    name: str
+    components: tuple[str, ...]
+    architectures: tuple[str, ...]
+    """Empty: whatever its packages have."""
+    policy: str
+    compressions: tuple[str, ...]
+    keep: int
+    options: Mapping[str, Scalar]
+    created_at: dt.datetime
+
+    @property
+    def path(self) -> str:
+        """``repository/distribution``, as a person names it."""
+        return f"{self.repository}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """An immutable, numbered set of packages of one distribution; version 0 is empty."""
+
+    distribution_id: int
+    number: int
+    created_at: dt.datetime
+    message: str
+    added: int
+    removed: int
+    packages: int
+
+
+class Phase(IntEnum):
+    """In which order the files of a tree are written: a client that looks in between sees a whole repository."""
+
+    PAYLOAD = 0
+    IMMUTABLE = 1
+    """Indexes under a name that no other content will ever have: by-hash, hashed repodata."""
+    INDEX = 2
+    """Indexes under their plain names, and what helps a person to set a client up."""
+    SIGNATURE = 3
+    """Release, Release.gpg, repomd.xml.asc."""
+    ENTRY = 4
+    """What a client reads first: InRelease, repomd.xml."""
