@@ -17,12 +17,16 @@ from entrepot.models import Finding, ImportState, Status, Verdict
 
 @dataclass(frozen=True, slots=True)
 class StoredVerdict:
-    """A verdict with the scanner that gave it. ``answers`` is its key in the result of an import."""
+    """A verdict with the scanner that gave it. ``answers`` is its key in the result of an import.
+
+    ``basis`` is a digest of what it depends on besides the artifact; empty if it is not to be used again.
+    """
 
     scanner: str
     scanner_version: str
     answers: str
     verdict: Verdict
+    basis: str = ""
 
 
 class ImportsTable:
@@ -88,8 +92,10 @@ class ImportsTable:
             verdict = stored.verdict
             verdict_id = self._db.conn.execute(
                 """
-                INSERT INTO verdicts (import_id, sha256, scanner, scanner_version, answers, status, reason, message,
-                    tool, tool_version, evidence, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id
+                INSERT INTO verdicts (import_id, distribution_id, sha256, scanner, scanner_version, answers, status,
+                    reason, message, tool, tool_version, database_version, basis, evidence, created_at)
+                VALUES (?1, (SELECT distribution_id FROM imports WHERE id = ?1), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                RETURNING id
                 """,
                 [
                     import_id,
@@ -102,18 +108,21 @@ class ImportsTable:
                     storable(verdict.message),
                     storable(verdict.tool),
                     storable(verdict.tool_version),
+                    storable(verdict.database_version),
+                    stored.basis,
                     to_json(dict(verdict.evidence)),
                     to_text(now),
                 ],
             ).fetchone()[0]
             self._db.conn.executemany(
-                "INSERT INTO findings (verdict_id, finding, severity, summary, location, data)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO findings (verdict_id, finding, severity, summary, location, data, kind)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
                         verdict_id,
                         *map(storable, (item.id, item.severity, item.summary, item.where)),
                         to_json(dict(item.data)),
+                        storable(item.kind),
                     )
                     for item in verdict.findings
                 ],
@@ -135,15 +144,19 @@ class ImportsTable:
                     tool_version=row["tool_version"],
                     findings=self._findings(row["id"]),
                     evidence=from_json(row["evidence"]),
+                    database_version=row["database_version"],
                 ),
+                row["basis"],
             )
             for row in list(rows(self._db, sql, [import_id]))
         ]
 
     def _findings(self, verdict_id: int) -> tuple[Finding, ...]:
-        sql = "SELECT finding, severity, summary, location, data FROM findings WHERE verdict_id = ? ORDER BY id"
+        sql = "SELECT finding, severity, summary, location, data, kind FROM findings WHERE verdict_id = ? ORDER BY id"
         return tuple(
-            Finding(row["finding"], row["severity"], row["summary"], row["location"], from_json(row["data"]))
+            Finding(
+                row["finding"], row["severity"], row["summary"], row["location"], from_json(row["data"]), row["kind"]
+            )
             for row in rows(self._db, sql, [verdict_id])
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from entrepot.catalog.database import rows, to_text
+from entrepot.catalog.database import rows, storable, to_text
 from entrepot.errors import NotFoundError
 from entrepot.models import PackageFile, PackageInfo, Sha256
 
@@ -48,6 +48,10 @@ class PackagesTable:
             "summary": info.summary,
             "section": info.section,
             "provides": info.provides,
+            "source_version": info.source_version,
+            "module": info.module,
+            "licence": storable(info.licence),
+            "maintainer": storable(info.maintainer),
             "size": sum(file.size for file in info.files),
             "sha256": main.sha256,
             "original_sha256": info.original_sha256 or main.sha256,
@@ -88,7 +92,11 @@ class PackagesTable:
                 raw=row["raw"],
                 files=self.files(package_id),
                 provides=row["provides"],
+                source_version=row["source_version"] or "",
+                module=row["module"] or "",
                 original_sha256=row["original_sha256"],
+                licence=row["licence"] or "",
+                maintainer=row["maintainer"] or "",
             )
         raise NotFoundError(f"there is no package with id {package_id}")
 

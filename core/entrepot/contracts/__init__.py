@@ -17,7 +17,7 @@ from entrepot.contracts.indexes import (
     VersionScheme,
 )
 from entrepot.contracts.packages import PackageReader, SignatureCheck
-from entrepot.contracts.scanners import Artifact, ScanContext, Scanner
+from entrepot.contracts.scanners import Artifact, ReusableScanner, ScanContext, Scanner
 from entrepot.contracts.signing import Signer, SignerFactory, SigningKey
 from entrepot.contracts.solving import Candidate, CandidatePool, Closure, Missing, Solver
 from entrepot.contracts.storage import Body, ObjectInfo, ObjectMeta, Storage, StorageFactory, StorageProperties
@@ -48,6 +48,7 @@ __all__ = [
     "PackageReader",
     "ReadContext",
     "RenderedFile",
+    "ReusableScanner",
     "ScanContext",
     "Scanner",
     "SignatureCheck",

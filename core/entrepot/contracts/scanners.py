@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from entrepot.contracts.advisories import AdvisoryLookup
 from entrepot.contracts.formats import Format
-from entrepot.models import Available, Distribution, PackageInfo, Source, Verdict
+from entrepot.models import Available, Basis, Distribution, PackageInfo, Source, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,17 @@ class ScanContext:
     now: dt.datetime
     advisories: AdvisoryLookup | None = None
     """The offline vulnerability data; None where there is no catalog to ask."""
+    batch: Sequence[PackageInfo] = ()
+    """What else was read in the same batch; only for scanners whose ``stage`` is ``batch``."""
 
 
 class Scanner(Protocol):
-    """Inspects an artifact. It says what it saw; what follows from that is the policy's business."""
+    """Inspects an artifact. It says what it saw; what follows from that is the policy's business.
+
+    It runs in a process of its own, with limits on time, memory and output, unless it has ``isolated = False``: only
+    for one that neither runs foreign code nor reads the files. It may have the method of ``ReusableScanner``, and
+    ``stage = "batch"`` if it has to know what else came in, which ``ScanContext.batch`` then tells.
+    """
 
     name: str
     answers: str
@@ -56,4 +63,17 @@ class Scanner(Protocol):
 
     def scan(self, artifact: Artifact, context: ScanContext) -> Verdict:
         """The verdict; an exception is recorded as ``error`` under the scanner's name."""
+        ...
+
+
+@runtime_checkable
+class ReusableScanner(Protocol):
+    """A scanner whose verdicts hold for as long as what they depend on stays the same."""
+
+    def basis(self, context: ScanContext) -> Basis | None:
+        """What the verdict about an artifact depends on now; None if it has to be asked anew whatever happens.
+
+        Asked before ``scan``. A verdict that was given for the same artifact by the same version of the scanner, with
+        the same settings, on the same basis is used again; one with the status ``error`` never is.
+        """
         ...

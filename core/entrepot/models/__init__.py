@@ -8,12 +8,29 @@ Times are timezone-aware UTC datetimes; sizes are bytes; digests are lower-case 
 
 from entrepot.models.basics import SOURCE_ARCHITECTURE, Scalar, Sha256
 from entrepot.models.indexes import Available, Described, Extra, IndexPart, PackageRef, RawEntry, RemoteFile, SyncCounts
-from entrepot.models.inspection import Decision, Finding, ImportState, Outcome, Status, Verdict
-from entrepot.models.packages import EntryRef, PackageFile, PackageInfo, PublishedEntry
+from entrepot.models.inspection import (
+    VULNERABILITY,
+    Basis,
+    Decision,
+    Finding,
+    ImportState,
+    Outcome,
+    Ruling,
+    Status,
+    Verdict,
+    Waiver,
+)
+from entrepot.models.packages import Content, ContentKind, EntryRef, PackageFile, PackageInfo, PublishedEntry
 from entrepot.models.publishing import Distribution, Phase, Repository, Target, Version
 from entrepot.models.sources import Connection, Secrets, Source, SourceDraft
 
 __all__ = [
+    "ContentKind",
+    "Content",
+    "Waiver",
+    "Ruling",
+    "Basis",
+    "VULNERABILITY",
     "Available",
     "Connection",
     "Decision",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple
 
 from entrepot.models.basics import Sha256
@@ -44,6 +45,44 @@ class PackageInfo:
     """``name:stream`` and more of the module that it was built for, where the format has modules."""
     original_sha256: str = ""
     """Of its main file as it came, if it was signed anew here."""
+    licence: str = ""
+    """An SPDX expression or the package's own words; empty where it does not say."""
+    maintainer: str = ""
+    """``Name <address>``, or a vendor's name."""
+
+
+class ContentKind(StrEnum):
+    """What a member of a package is."""
+
+    FILE = "file"
+    FOLDER = "folder"
+    SYMBOLIC_LINK = "symbolic_link"
+    HARD_LINK = "hard_link"
+    CHARACTER_DEVICE = "character_device"
+    BLOCK_DEVICE = "block_device"
+    FIFO = "fifo"
+    SOCKET = "socket"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """One member of a package, hostile like the rest of it.
+
+    ``part`` is ``payload`` (what is installed; ``path`` is relative to the root, without ``./``), ``script`` (what a
+    package manager runs: ``postinst``, ``%pre``), ``control`` (other members that only package managers read) or
+    ``source`` (a file of a source package). ``path`` and ``target`` have bytes that are not UTF-8 as surrogates.
+    """
+
+    part: str
+    path: str
+    kind: ContentKind
+    size: int
+    mode: int
+    """Permission bits with set-id and sticky bits, as in ``stat``; no file type."""
+    target: str = ""
+    """Where a link points to, as it stands."""
+    owner: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ def imports_and_verdicts(db: Database) -> None:
         {
             "id": int,
             "import_id": int,
+            "distribution_id": int,
             "sha256": str,
             "scanner": str,
             "scanner_version": str,
@@ -54,13 +55,18 @@ def imports_and_verdicts(db: Database) -> None:
             "message": str,
             "tool": str,
             "tool_version": str,
+            "database_version": str,
+            "basis": str,
             "evidence": str,
             "created_at": str,
         },
         pk="id",
-        foreign_keys=[("import_id", "imports", "id")],
+        foreign_keys=[("import_id", "imports", "id"), ("distribution_id", "distributions", "id")],
     )
     table(db, "verdicts").create_index(["import_id"])
+    # What was said last of an artifact in a distribution, and what may be used again.
+    table(db, "verdicts").create_index(["distribution_id", "sha256", "scanner"])
+    table(db, "verdicts").create_index(["sha256", "scanner", "basis"])
     table(db, "findings").create(
         {
             "id": int,
@@ -70,6 +76,7 @@ def imports_and_verdicts(db: Database) -> None:
             "summary": str,
             "location": str,
             "data": str,
+            "kind": str,
         },
         pk="id",
         foreign_keys=[("verdict_id", "verdicts", "id")],
