@@ -100,6 +100,7 @@ def test_help_imports_nothing_heavy_and_opens_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "home").exists()
 
 
+@pytest.mark.bench
 def test_help_is_quick(tmp_path: Path) -> None:
     def used() -> float:
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -110,7 +111,7 @@ def test_help_is_quick(tmp_path: Path) -> None:
         before = used()
         run_program("--help", home=tmp_path / "home")
         spent.append(used() - before)
-    # The budget is 0.25 s of CPU on an idle machine; here others may be at work.
+    # The budget is 0.25 s of CPU on an idle machine; others may be at work.
     assert min(spent) < 0.5
 
 
