@@ -152,6 +152,34 @@ class BusyError(EntrepotError):
     title = "Busy"
 
 
+class AuthenticationError(EntrepotError):
+    """Nobody said who asks, or it could not be believed: no, an unknown, an expired or a revoked token."""
+
+    status = 401
+    title = "Not authenticated"
+
+
+class NotAllowedError(EntrepotError):
+    """Who asks is known, and may not do this."""
+
+    status = 403
+    title = "Not allowed"
+
+
+class TooManyTriesError(EntrepotError):
+    """Too many wrong passwords from one address; ``data["retry_after"]`` is in seconds."""
+
+    status = 429
+    title = "Too many tries"
+
+
+class TooLargeError(UsageError):
+    """What was sent is larger than the settings allow."""
+
+    status = 413
+    title = "Too large"
+
+
 class BatchError(EntrepotError):
     """Some items of a batch failed; ``failures`` holds each with its error, ``results`` what was done."""
 

@@ -23,11 +23,13 @@ from entrepot.settings import SETTINGS_FILE, Settings, load_settings
 
 if TYPE_CHECKING:
     from entrepot.catalog import Catalog
+    from entrepot.catalog.access import Access
     from entrepot.contracts import Format, Signer, Storage, Transfer
     from entrepot.plugins import Plugins
     from entrepot.store import ArtifactStore
 
 CATALOG_FILE = "catalog.db"
+ACCESS_FILE = "access.db"
 
 
 def utc_now() -> dt.datetime:
@@ -69,8 +71,9 @@ class Workspace:
 
     def close(self) -> None:
         """Closes what was opened."""
-        if "catalog" in self.__dict__:
-            self.catalog.close()
+        for name in ("catalog", "access"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
 
     @cached_property
     def settings(self) -> Settings:
@@ -95,6 +98,14 @@ class Workspace:
         from entrepot.catalog import Catalog
 
         return Catalog(self.home / CATALOG_FILE)
+
+    @cached_property
+    def access(self) -> Access:
+        """Tokens and users: a database of their own, so that whoever may read the catalog never reads those."""
+        from entrepot.catalog.access import Access
+
+        self.catalog  # noqa: B018 - where there is no workspace, say so
+        return Access(self.home / ACCESS_FILE)
 
     @cached_property
     def store(self) -> ArtifactStore:

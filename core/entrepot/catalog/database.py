@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlite_utils
+from sqlite_utils.migrations import Migrations
 
 from entrepot.catalog.migrations import migrations
 from entrepot.errors import BusyError, EntrepotError
@@ -24,7 +25,7 @@ class CatalogError(EntrepotError):
     title = "Catalog failed"
 
 
-def open_database(path: Path) -> sqlite_utils.Database:
+def open_database(path: Path, schema: Migrations = migrations) -> sqlite_utils.Database:
     """Opens and, where needed, creates or upgrades a catalog. ``CatalogError`` names the file if that is impossible."""
     try:
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
@@ -38,10 +39,10 @@ def open_database(path: Path) -> sqlite_utils.Database:
         # 16 MiB of page cache: a sync of 63,000 packages stays within it, and memory does not grow with the catalog.
         connection.execute("PRAGMA cache_size = -16384")
         database = sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)
-        if migrations.pending(database):
+        if schema.pending(database):
             # Two commands may open a new workspace at once: who comes second waits here, and finds nothing left to do.
             with transaction(database):
-                migrations.apply(database)
+                schema.apply(database)
     except sqlite3.Error as error:
         raise CatalogError(f"the catalog {path} cannot be opened: {error}", path=str(path)) from error
     return database

@@ -6,6 +6,7 @@ Times are timezone-aware UTC datetimes; sizes are bytes; digests are lower-case 
 ``_digest`` and says ``bytes``.
 """
 
+from entrepot.models.access import Identity, Role
 from entrepot.models.basics import SOURCE_ARCHITECTURE, Scalar, Sha256
 from entrepot.models.indexes import Available, Described, Extra, IndexPart, PackageRef, RawEntry, RemoteFile, SyncCounts
 from entrepot.models.inspection import (
@@ -28,6 +29,7 @@ __all__ = [
     "ContentKind",
     "Content",
     "Waiver",
+    "Role",
     "Ruling",
     "Basis",
     "VULNERABILITY",
@@ -39,6 +41,7 @@ __all__ = [
     "EntryRef",
     "Extra",
     "Finding",
+    "Identity",
     "ImportState",
     "IndexPart",
     "Outcome",
