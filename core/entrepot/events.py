@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from entrepot.models import Distribution, Finding, Repository, Scalar, Source, SyncCounts, Target, Version
+from entrepot.models import (
+    Distribution,
+    Finding,
+    Outcome,
+    Repository,
+    Ruling,
+    Scalar,
+    Source,
+    Status,
+    SyncCounts,
+    Target,
+    Version,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +39,10 @@ class ImportResult:
     message: str = ""
     component: str = ""
     reasons: Sequence[str] = ()
+    rulings: Sequence[Ruling] = ()
+    """What every rule of the policy made of it, the most severe first."""
+    actions: Sequence[str] = ()
+    """For each of ``findings``: ``allow warn review block waived``; empty where the policy said nothing of it."""
 
     def as_json(self) -> dict[str, object]:
         """The document of the HTTP contract."""
@@ -40,21 +57,62 @@ class ImportResult:
             "import_id": self.import_id,
             "repository_version": self.repository_version,
             "pipeline": dict(self.pipeline),
-            "findings": [finding_json(finding) for finding in self.findings],
+            "findings": findings_json(self.findings, self.actions),
             "reasons": list(self.reasons),
+            "rulings": [ruling_json(ruling) for ruling in self.rulings],
             "message": self.message,
         }
 
 
-def finding_json(finding: Finding) -> dict[str, Scalar | Mapping[str, Scalar]]:
-    """A finding as JSON."""
+def finding_json(finding: Finding, action: str = "") -> dict[str, Scalar | Mapping[str, Scalar]]:
+    """A finding as JSON, with what the policy makes of it."""
     return {
         "id": finding.id,
         "severity": finding.severity,
         "summary": finding.summary,
         "where": finding.where,
+        "kind": finding.kind,
+        "action": action,
         "data": dict(finding.data),
     }
+
+
+def findings_json(
+    findings: Sequence[Finding], actions: Sequence[str]
+) -> list[dict[str, Scalar | Mapping[str, Scalar]]]:
+    """Findings as JSON; ``actions`` has one for each, or none at all."""
+    words = actions or [""] * len(findings)
+    return [finding_json(finding, word) for finding, word in zip(findings, words, strict=True)]
+
+
+def ruling_json(ruling: Ruling) -> dict[str, object]:
+    """A ruling as JSON."""
+    return {
+        "rule": ruling.rule,
+        "scanner": ruling.scanner,
+        "status": ruling.status.value,
+        "outcome": ruling.outcome.value,
+        "word": ruling.word,
+        "message": ruling.message,
+        "findings": list(ruling.findings),
+        "waived": list(ruling.waived),
+        "covers": list(ruling.covers),
+    }
+
+
+def ruling_from_json(document: Mapping[str, Any]) -> Ruling:
+    """A ruling as ``ruling_json`` wrote it."""
+    return Ruling(
+        rule=document["rule"],
+        scanner=document["scanner"],
+        status=Status(document["status"]),
+        outcome=Outcome(document["outcome"]),
+        word=document["word"],
+        message=document["message"],
+        findings=tuple(document["findings"]),
+        waived=tuple(document["waived"]),
+        covers=tuple(document["covers"]),
+    )
 
 
 @dataclass(frozen=True, slots=True)

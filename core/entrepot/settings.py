@@ -1,4 +1,4 @@
-"""``entrepot.toml``: read once, checked at once, every mistake named with file and key."""
+"""``entrepot.toml``: read once, checked at once, every mistake named with file, line and key."""
 
 from __future__ import annotations
 
@@ -9,49 +9,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from entrepot.errors import SettingsError
-from entrepot.models import Outcome, Status
+from entrepot.policies import PolicySettings
+from entrepot.policies.reading import read_policies
+from entrepot.toml_places import SettingsFile
 
 SETTINGS_FILE = "entrepot.toml"
 
 T = TypeVar("T")
-
-Rules = Mapping[Status, Outcome]
-
-
-@dataclass(frozen=True, slots=True)
-class PolicySettings:
-    """What verdicts lead to: by scanner name, then for every scanner that is not named, by status."""
-
-    name: str
-    default: Rules
-    scanners: Mapping[str, Rules] = field(default_factory=dict)
-
-
-SOFT = PolicySettings(
-    "soft",
-    {
-        Status.PASS: Outcome.PUBLISH,
-        Status.WARN: Outcome.PUBLISH,
-        Status.SKIPPED: Outcome.PUBLISH,
-        Status.REVIEW: Outcome.REVIEW,
-        Status.ERROR: Outcome.REVIEW,
-        Status.BLOCK: Outcome.REJECT,
-    },
-)
-"""Lets warnings through, holds what is doubtful, refuses what a scanner blocks. The policy unless another is chosen."""
-
-STRICT = PolicySettings(
-    "strict",
-    {
-        Status.PASS: Outcome.PUBLISH,
-        Status.WARN: Outcome.REVIEW,
-        Status.SKIPPED: Outcome.REVIEW,
-        Status.REVIEW: Outcome.REVIEW,
-        Status.ERROR: Outcome.REJECT,
-        Status.BLOCK: Outcome.REJECT,
-    },
-)
-"""Publishes only what every scanner passes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +63,18 @@ class Settings:
 
 
 def load_settings(path: Path) -> Settings:
-    """The settings of a file; the defaults where there is none. ``SettingsError`` names file and key."""
+    """The settings of a file; the defaults where there is none. ``SettingsError`` names file, line and key."""
+    text = ""
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        document = tomllib.loads(text)
     except FileNotFoundError:
         document = {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path}: {error}", path=str(path)) from error
-    reader = _Reader(path, document)
+    reader = _Reader(SettingsFile(path, text), document)
     settings = Settings(
-        policies=reader.policies(),
+        policies=read_policies(reader.tables("policies"), reader.file),
         scanners=reader.tables("scanners"),
         storage=reader.tables("storage"),
         signers=reader.tables("signers"),
@@ -130,8 +96,8 @@ def load_settings(path: Path) -> Settings:
 class _Reader:
     """Takes values out of the document and notes which, so that what is left over is a mistake."""
 
-    def __init__(self, path: Path, document: dict[str, Any]) -> None:
-        self.path = path
+    def __init__(self, file: SettingsFile, document: dict[str, Any]) -> None:
+        self.file = file
         self.document = document
         self.known: set[str] = set()
 
@@ -164,39 +130,6 @@ class _Reader:
                 raise self.error(f"{key}.{name}", "must be a table")
         return found
 
-    def policies(self) -> Mapping[str, PolicySettings]:
-        policies = {"soft": SOFT, "strict": STRICT}
-        for name, table in self.tables("policies").items():
-            parent = table.get("inherits", "soft")
-            if not isinstance(parent, str) or parent not in policies:
-                raise self.error(f"policies.{name}.inherits", f"names no policy that stands before it: {parent!r}")
-            default = dict(policies[parent].default)
-            scanners = {scanner: dict(rules) for scanner, rules in policies[parent].scanners.items()}
-            for key, value in table.items():
-                if key == "inherits":
-                    continue
-                if isinstance(value, dict):
-                    base = scanners.get(key, {})
-                    scanners[key] = base | self.rules(f"policies.{name}.{key}", value)
-                else:
-                    default |= self.rules(f"policies.{name}", {key: value})
-            policies[name] = PolicySettings(name, default, scanners)
-        return policies
-
-    def rules(self, key: str, table: Mapping[str, Any]) -> dict[Status, Outcome]:
-        rules = {}
-        for status, outcome in table.items():
-            if status not in list(Status):
-                raise self.error(f"{key}.{status}", f"is no verdict; one of {', '.join(Status)}")
-            if outcome not in list(Outcome):
-                raise self.error(f"{key}.{status}", f"must be one of {', '.join(Outcome)}")
-            if status == Status.ERROR and outcome == Outcome.PUBLISH:
-                raise self.error(
-                    f"{key}.{status}", "must not be publish: who could not look has not seen that it is fine"
-                )
-            rules[Status(status)] = Outcome(outcome)
-        return rules
-
     def refuse_unknown(self) -> None:
         for key, value in self.document.items():
             inner = {known for known in self.known if known.startswith(f"{key}.")}
@@ -208,4 +141,4 @@ class _Reader:
                 raise self.error(name, f"is not known; known are {', '.join(sorted(self.known))}")
 
     def error(self, key: str, message: str) -> SettingsError:
-        return SettingsError(f"{self.path}: {key} {message}", path=str(self.path), key=key)
+        return self.file.error(tuple(key.split(".")), message)

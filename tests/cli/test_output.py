@@ -275,12 +275,12 @@ def test_a_list_of_packages_may_be_a_file(shop: Program, tmp_path: Path) -> None
 def test_bad_settings_name_file_and_key_and_do_not_keep_help_away(shop: Program) -> None:
     path = shop.home / "entrepot.toml"
     path.write_text("executor = 3\n")
-    assert shop("plugins", code=2).stderr == f"Error: {path}: executor must be str, not int\n"
+    assert shop("plugins", code=2).stderr == f"Error: {path}:1: executor must be str, not int\n"
     assert shop.json("sync", code=2)["key"] == "executor"
     result = run_program("--help", home=shop.home)
     assert result.returncode == 0
     assert "  publish " in result.stdout
-    assert result.stderr == f"Error: {path}: executor must be str, not int\n"
+    assert result.stderr == f"Error: {path}:1: executor must be str, not int\n"
 
 
 def test_a_secret_is_in_no_output_and_in_no_log(

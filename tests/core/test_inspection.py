@@ -26,7 +26,9 @@ def box(tmp_path: Path) -> Iterator[ToyBox]:
 def test_a_scanner_that_raises_is_an_error_with_its_name(box: ToyBox, caplog: pytest.LogCaptureFixture) -> None:
     result = box.upload(make_toy(box.folder, text="crash")).results[0]
     assert result.pipeline["words"] == "scanner_failed"
-    assert result.reasons == ("toy-words: error leads to pending_review: RuntimeError: the scanner fell over",)
+    assert result.reasons == (
+        "toy-words: error leads to pending_review: RuntimeError: the scanner fell over (policies.soft.error)",
+    )
     assert caplog.records[0].getMessage() == "scanner toy-words failed on robot_1_any.toy"
 
 
@@ -97,7 +99,10 @@ def test_a_scanner_that_the_policy_names_and_that_is_not_there_counts_as_failed(
     box = ToyBox(tmp_path, settings='[policies.careful.antivirus]\nblock = "reject"\n', policy="careful")
     result = box.upload(make_toy(tmp_path)).results[0]
     assert result.status == "pending_review"
-    assert result.reasons == ("antivirus: error leads to pending_review: there is no such scanner",)
+    assert result.reasons == (
+        "antivirus: absent leads to pending_review: the policy asks for it, and no scanner of this name answered"
+        " (policies.soft.error)",
+    )
     box.workspace.close()
 
 
@@ -109,7 +114,10 @@ def test_a_policy_of_the_settings_decides(tmp_path: Path) -> None:
     box = ToyBox(tmp_path, settings=settings, policy="paranoid")
     assert box.upload(make_toy(tmp_path, "calm")).results[0].status == "published"
     result = box.upload(make_toy(tmp_path, "loud", text="warn")).results[0]
-    assert (result.status, result.reasons) == ("rejected", ("toy-words: warn leads to reject: it says warn",))
+    assert (result.status, result.reasons) == (
+        "rejected",
+        ("toy-words: warn leads to reject: it says warn (policies.paranoid.warn)",),
+    )
     box.workspace.close()
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime as dt
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,16 +12,24 @@ from hypothesis import strategies as st
 
 from entrepot.catalog.imports import StoredVerdict
 from entrepot.errors import SettingsError
-from entrepot.models import Outcome, Status, Verdict
-from entrepot.pipeline.policy import SEVERITY, decide, outcome_of
-from entrepot.settings import SOFT, STRICT, PolicySettings, load_settings
+from entrepot.models import Decision, Outcome, Status, Verdict
+from entrepot.pipeline.policy import SEVERITY, Case, outcome_of
+from entrepot.pipeline.policy import decide as decide_about
+from entrepot.policies import SOFT, STRICT, PolicySettings
+from entrepot.settings import load_settings
 
+NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 SCANNERS = ("alpha", "beta", "gamma")
 
 
 def verdict(scanner: str, status: Status) -> StoredVerdict:
     """What a scanner says."""
     return StoredVerdict(scanner, "1", scanner, Verdict(status, f"because_{status}"))
+
+
+def decide(policy: PolicySettings, verdicts: Sequence[StoredVerdict]) -> Decision:
+    """What a policy makes of verdicts about an upload that could not be read."""
+    return decide_about(policy, Case(verdicts, None, "", NOW))
 
 
 rules = st.dictionaries(st.sampled_from(Status), st.sampled_from(Outcome))
@@ -49,8 +58,10 @@ def test_the_two_policies_that_are_always_there(status: Status, soft: Outcome, s
     assert decide(STRICT, [verdict("alpha", status)]).outcome is strict
 
 
-def test_a_table_has_a_row_for_every_status() -> None:
-    assert set(SOFT.default) == set(STRICT.default) == set(Status)
+def test_a_table_has_a_row_for_every_status_and_who_is_absent_counts_as_one_that_failed() -> None:
+    assert set(SOFT.default) == set(STRICT.default) == set(Status) - {Status.ABSENT}
+    for policy in (SOFT, STRICT):
+        assert outcome_of(policy, "alpha", Status.ABSENT) is policy.default[Status.ERROR]
 
 
 def test_the_most_severe_verdict_decides_and_every_one_is_a_reason() -> None:
@@ -61,14 +72,17 @@ def test_the_most_severe_verdict_decides_and_every_one_is_a_reason() -> None:
     assert decision.outcome is Outcome.REJECT
     assert decision.policy == "soft"
     assert decision.reasons == (
-        "gamma: block leads to reject: because_block",
-        "beta: review leads to pending_review: because_review",
+        "gamma: block leads to reject: because_block (policies.soft.block)",
+        "beta: review leads to pending_review: because_review (policies.soft.review)",
     )
 
 
 def test_what_nothing_inspected_is_held() -> None:
     decision = decide(SOFT, [])
-    assert (decision.outcome, decision.reasons) == (Outcome.REVIEW, ("no scanner inspected it",))
+    assert (decision.outcome, decision.reasons) == (
+        Outcome.REVIEW,
+        ("no scanner inspected it: leads to pending_review (policies.soft)",),
+    )
 
 
 def test_a_status_without_a_rule_is_held() -> None:
@@ -92,7 +106,7 @@ def test_a_policy_with_one_stricter_rule_never_admits_more(
     policy: PolicySettings, said: list[StoredVerdict], data: st.DataObject
 ) -> None:
     status = data.draw(st.sampled_from(Status))
-    before = policy.default.get(status, Outcome.REVIEW)
+    before = outcome_of(policy, "any", status)
     stricter = data.draw(st.sampled_from(SEVERITY[SEVERITY.index(before) :]))
     changed = PolicySettings(policy.name, {**policy.default, status: stricter}, policy.scanners)
     assert SEVERITY.index(decide(changed, said).outcome) >= SEVERITY.index(decide(policy, said).outcome)
@@ -107,7 +121,7 @@ def test_one_verdict_more_never_admits_more(
         assert SEVERITY.index(after) >= SEVERITY.index(decide(policy, said).outcome)
 
 
-@given(st.sampled_from((SOFT, STRICT)), verdicts, st.sampled_from(SCANNERS))
+@given(policies, verdicts, st.sampled_from(SCANNERS))
 def test_with_an_error_nothing_is_published(policy: PolicySettings, said: list[StoredVerdict], scanner: str) -> None:
     assert decide(policy, [*said, verdict(scanner, Status.ERROR)]).outcome is not Outcome.PUBLISH
 
@@ -129,8 +143,9 @@ def test_no_policy_that_can_be_written_publishes_with_an_error(
     path = tmp_path_factory.getbasetemp() / "policy.toml"
     text = f'[policies.mine]\ninherits = "{parent}"\n{as_toml(default)}[policies.mine.alpha]\n{as_toml(of_alpha)}'
     path.write_text(text)
-    if Outcome.PUBLISH in (default.get(Status.ERROR), of_alpha.get(Status.ERROR)):
-        with pytest.raises(SettingsError, match="error must not be publish"):
+    unknown = [table.get(status) for table in (default, of_alpha) for status in (Status.ERROR, Status.ABSENT)]
+    if Outcome.PUBLISH in unknown:
+        with pytest.raises(SettingsError, match=r"(error|absent) must not be publish"):
             load_settings(path)
     else:
         policy = load_settings(path).policy("mine")
@@ -141,5 +156,8 @@ def test_a_scanner_that_is_named_and_did_not_answer_counts_as_one_that_failed(tm
     policy = PolicySettings("mine", SOFT.default, {"antivirus": {}})
     decision = decide(policy, [verdict("alpha", Status.PASS)])
     assert decision.outcome is Outcome.REVIEW
-    assert decision.reasons == ("antivirus: error leads to pending_review: there is no such scanner",)
+    assert decision.reasons == (
+        "antivirus: absent leads to pending_review: the policy asks for it, and no scanner of this name answered"
+        " (policies.mine.error)",
+    )
     assert decide(policy, [verdict("antivirus", Status.PASS)]).outcome is Outcome.PUBLISH

@@ -56,7 +56,7 @@ def test_a_policy_inherits_from_one_that_stands_before_it(path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("executor = 3", "executor must be str, not int"),
+        ("# one\nexecutor = 3", "executor must be str, not int"),
         ("max_package_size = true", "max_package_size must be int, not bool"),
         ("max_package_size = 0", "max_package_size must be at least 1"),
         ('allow_file_sources = "no"', "allow_file_sources must be bool, not str"),
@@ -72,8 +72,8 @@ def test_a_policy_inherits_from_one_that_stands_before_it(path: Path) -> None:
             '[policies.mine]\ninherits = "later"',
             "policies.mine.inherits names no policy that stands before it: 'later'",
         ),
-        ("[policies.mine]\ninherits = ['soft']", "policies.mine.inherits names no policy that stands before it"),
-        ('[policies.mine]\nfine = "publish"', "policies.mine.fine is no verdict; one of pass, warn"),
+        ("[policies.mine]\ninherits = ['soft']", "policies.mine.inherits must be a text, not an array"),
+        ('[policies.mine]\nfine = "publish"', "policies.mine.fine is not known; known are absent, allow, block"),
         ('[policies.mine]\nwarn = "maybe"', "policies.mine.warn must be one of publish, pending_review, reject"),
         ("[policies.mine]\nwarn = ['publish']", "policies.mine.warn must be one of"),
         ("[policies.mine]\nwarn = 3", "policies.mine.warn must be one of"),
@@ -86,8 +86,10 @@ def test_a_mistake_names_file_and_key(path: Path, text: str, message: str) -> No
     path.write_text(text)
     with pytest.raises(SettingsError) as caught:
         load_settings(path)
-    assert str(caught.value).startswith(f"{path}: {message}")
-    assert (caught.value.data["path"], caught.value.exit_code) == (str(path), 2)
+    line = text.count("\n") + 1
+    assert str(caught.value).startswith(f"{path}:{line}: {message}")
+    data = caught.value.data
+    assert (data["path"], data["line"], caught.value.exit_code) == (str(path), line, 2)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from sqlite_utils import Database
 
 from entrepot.catalog.database import from_json, rows, storable, to_json, to_text
 from entrepot.errors import NotFoundError
-from entrepot.events import ImportResult
+from entrepot.events import ImportResult, ruling_from_json, ruling_json
 from entrepot.models import Finding, ImportState, Status, Verdict
 
 
@@ -60,14 +60,16 @@ class ImportsTable:
             sha256=result.sha256,
             message=result.message,
             reasons=to_json(list(result.reasons)),
+            rulings=to_json([ruling_json(ruling) for ruling in result.rulings]),
             repository_version=result.repository_version,
             finished_at=to_text(now),
         )
 
     def get(self, import_id: int) -> dict[str, Any]:
-        """The row of an import, ``reasons`` decoded."""
+        """The row of an import; ``reasons`` and ``rulings`` as they were in its result."""
         for row in rows(self._db, "SELECT * FROM imports WHERE id = ?", [import_id]):
-            return row | {"reasons": from_json(row["reasons"] or "[]")}
+            rulings = [ruling_from_json(document) for document in from_json(row["rulings"] or "[]")]
+            return row | {"reasons": from_json(row["reasons"] or "[]"), "rulings": rulings}
         raise NotFoundError(f"there is no import {import_id}")
 
     def interrupt(self, task_id: int, now: dt.datetime) -> None:

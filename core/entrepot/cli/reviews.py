@@ -44,7 +44,10 @@ def show(app: App, import_id: int) -> None:
     lines = [f"{key.replace('_', ' ')}: {value}" for key, value in document.items() if not isinstance(value, list)]
     for verdict in document["verdicts"]:
         lines.append(f"{verdict['scanner']}: {verdict['status']} ({verdict['reason']}) {verdict['message']}".rstrip())
-        lines += [f"  {item['severity']:9} {item['id']}  {item['summary']}" for item in verdict["findings"]]
+        lines += [
+            f"  {item['action']:6} {item['severity']:9} {item['id']}  {item['summary']}" for item in verdict["findings"]
+        ]
+    lines += [f"{item['outcome']} by {item['rule']}: {item['message']}" for item in document["rulings"]]
     lines += [f"{item['decision']} by {item['actor']}: {item['justification']}" for item in document["reviews"]]
     app.result(document, "\n".join(lines))
 

@@ -10,6 +10,7 @@ from entrepot.models.access import Identity, Role
 from entrepot.models.basics import SOURCE_ARCHITECTURE, Scalar, Sha256
 from entrepot.models.indexes import Available, Described, Extra, IndexPart, PackageRef, RawEntry, RemoteFile, SyncCounts
 from entrepot.models.inspection import (
+    FINDINGS,
     VULNERABILITY,
     Basis,
     Decision,
@@ -32,6 +33,7 @@ __all__ = [
     "Role",
     "Ruling",
     "Basis",
+    "FINDINGS",
     "VULNERABILITY",
     "Available",
     "Connection",

@@ -12,7 +12,10 @@ from entrepot.models.basics import Scalar
 
 
 class Status(StrEnum):
-    """What a scanner says. ``error`` means that nothing is known; it is never a pass."""
+    """What a scanner says. ``error`` means that nothing is known; it is never a pass.
+
+    ``absent`` is said of a scanner that a policy names and that did not answer at all; no scanner says it itself.
+    """
 
     PASS = "pass"
     WARN = "warn"
@@ -20,6 +23,7 @@ class Status(StrEnum):
     BLOCK = "block"
     ERROR = "error"
     SKIPPED = "skipped"
+    ABSENT = "absent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,9 @@ class Finding:
     """``vulnerability`` where a policy's thresholds apply: then ``severity`` is one of ``negligible low medium high
     critical unknown``, and ``data`` has what is known of ``score`` (CVSS), ``kev``, ``epss``, ``fixed``, ``state``."""
 
+
+FINDINGS = "findings"
+"""The reason of a verdict whose word in a result the policy gives: ``findings_allowed``, ``_review``, ``_blocked``."""
 
 VULNERABILITY = "vulnerability"
 """The kind of finding that a policy weighs by severity, CVSS, KEV, EPSS and whether there is a fix."""
@@ -116,6 +123,8 @@ class Ruling:
     """Ids of the findings that led to it."""
     waived: tuple[str, ...] = ()
     """Ids of those that would have, but are covered by a waiver that holds."""
+    covers: tuple[str, ...] = ()
+    """What a waiver has to name so that this rule does not count: as in ``Waiver.covers``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,13 +88,10 @@ def _ask(scanner: Scanner, artifact: Artifact, context: ScanContext) -> Verdict:
         verdict = scanner.scan(artifact, context)
         if not isinstance(verdict, Verdict):
             raise TypeError(f"it answered {type(verdict).__name__}, not a verdict")
+        if verdict.status is Status.ABSENT:
+            raise TypeError("it answered, and says that it is absent")
         to_json([dict(verdict.evidence), *(dict(finding.data) for finding in verdict.findings)])
         return verdict
     except Exception as error:  # whatever a scanner does, its silence must not look like a pass
         logger.warning("scanner %s failed on %s", scanner.name, artifact.paths[0].name, exc_info=True)
         return Verdict(Status.ERROR, "scanner_failed", f"{type(error).__name__}: {error}", tool=scanner.name)
-
-
-def pipeline_words(verdicts: Sequence[StoredVerdict]) -> dict[str, str]:
-    """The verdicts as an import's result has them: key of the scanner's answer to reason."""
-    return {stored.answers: stored.verdict.reason for stored in verdicts}

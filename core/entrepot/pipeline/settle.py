@@ -14,10 +14,11 @@ from entrepot.errors import EntrepotError
 from entrepot.events import ImportResult
 from entrepot.models import Available, Decision, Distribution, ImportState, Outcome, PackageInfo, Repository, Version
 from entrepot.pipeline.admit import Admission, fitting_component
+from entrepot.pipeline.explain import actions_of, pipeline_words
 from entrepot.pipeline.fetch import Fetching
-from entrepot.pipeline.inspect import Inspection, pipeline_words
-from entrepot.pipeline.policy import decide
-from entrepot.settings import PolicySettings
+from entrepot.pipeline.inspect import Inspection
+from entrepot.pipeline.policy import Case, decide
+from entrepot.policies import PolicySettings
 
 if TYPE_CHECKING:
     from entrepot.catalog import Catalog
@@ -137,7 +138,7 @@ class Settlement:
                 continue
             verdicts = attempt.inspection.verdicts
             self._catalog.imports.add_verdicts(attempt.import_id, attempt.inspection.sha256, verdicts, now)
-            attempt.decision = decide(self._ledger.policy, verdicts)
+            attempt.decision = self._decide(attempt, attempt.inspection)
             if attempt.info is None or attempt.decision.outcome is not Outcome.PUBLISH:
                 self._hold(attempt, attempt.decision)
             elif self._admit(attempt, attempt.info, admission):
@@ -147,6 +148,10 @@ class Settlement:
             for attempt in admitted:
                 self._end(attempt, ImportState.PUBLISHED, f"in version {version.number}", version.number)
         return version
+
+    def _decide(self, attempt: Attempt, inspection: Inspection) -> Decision:
+        source = attempt.job.available.source if attempt.job.available else ""
+        return decide(self._ledger.policy, Case(inspection.verdicts, inspection.info, source, self._ledger.now))
 
     def _admit(self, attempt: Attempt, info: PackageInfo, admission: Admission) -> bool:
         available = attempt.job.available
@@ -199,6 +204,7 @@ def _result(
 ) -> ImportResult:
     known = attempt.info or attempt.job.available
     verdicts = attempt.inspection.verdicts if attempt.inspection else ()
+    rulings = attempt.decision.rulings if attempt.decision else ()
     return ImportResult(
         status=state.value,
         package=known.name if known else attempt.job.label,
@@ -209,10 +215,12 @@ def _result(
         sha256=attempt.sha256,
         import_id=attempt.import_id,
         repository_version=number,
-        pipeline=pipeline_words(verdicts),
+        pipeline=pipeline_words(verdicts, rulings),
         findings=tuple(finding for stored in verdicts for finding in stored.verdict.findings),
         message=message,
         reasons=attempt.decision.reasons if attempt.decision else (),
+        rulings=rulings,
+        actions=actions_of(verdicts, rulings),
     )
 
 

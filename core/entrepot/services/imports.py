@@ -13,8 +13,8 @@ from entrepot.errors import EntrepotError, UsageError
 from entrepot.events import ImportDecided, ImportResult, PackageImported, VersionCreated
 from entrepot.models import Available, Distribution, ImportState, Version
 from entrepot.pipeline.admit import fitting_component
+from entrepot.pipeline.explain import actions_of, pipeline_words
 from entrepot.pipeline.fetch import Fetching
-from entrepot.pipeline.inspect import pipeline_words
 from entrepot.pipeline.resolve import PackageSpec, resolve, with_dependencies
 from entrepot.pipeline.run import Batch
 from entrepot.pipeline.settle import Job, Ledger
@@ -342,8 +342,10 @@ def stored_result(workspace: Workspace, import_id: int) -> ImportResult:
         sha256=row["sha256"] or "",
         import_id=import_id,
         repository_version=row["repository_version"],
-        pipeline=pipeline_words(verdicts),
+        pipeline=pipeline_words(verdicts, row["rulings"]),
         findings=tuple(finding for stored in verdicts for finding in stored.verdict.findings),
         message=row["message"] or "",
         reasons=row["reasons"],
+        rulings=row["rulings"],
+        actions=actions_of(verdicts, row["rulings"]),
     )

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from entrepot.errors import ConflictError, EntrepotError, UsageError
-from entrepot.events import PackageImported, VersionCreated, finding_json
+from entrepot.events import PackageImported, VersionCreated, findings_json, ruling_json
 from entrepot.models import Distribution, ImportState, Version
 from entrepot.pipeline.admit import Admission, fitting_component
+from entrepot.pipeline.explain import actions_of
 from entrepot.progress import Progress, silent
 from entrepot.services.imports import BatchResult, stored_result
 from entrepot.services.publishing import publish
@@ -32,6 +33,7 @@ class ImportView:
     def as_json(self) -> dict[str, Any]:
         """For ``--json`` and the HTTP API."""
         return self.row | {
+            "rulings": [ruling_json(ruling) for ruling in self.row["rulings"]],
             "distribution": self.distribution.path,
             "verdicts": list(self.verdicts),
             "reviews": list(self.reviews),
@@ -55,7 +57,7 @@ def show_import(workspace: Workspace, import_id: int) -> ImportView:
             "reason": stored.verdict.reason,
             "message": stored.verdict.message,
             "evidence": dict(stored.verdict.evidence),
-            "findings": [finding_json(finding) for finding in stored.verdict.findings],
+            "findings": findings_json(stored.verdict.findings, actions_of([stored], row["rulings"])),
         }
         for stored in catalog.imports.verdicts(import_id)
     ]

@@ -24,6 +24,7 @@ def imports_and_verdicts(db: Database) -> None:
             "package_id": int,
             "policy": str,
             "reasons": str,
+            "rulings": str,
             "message": str,
             "repository_version": int,
             "task_id": int,
