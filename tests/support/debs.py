@@ -35,14 +35,16 @@ def make_deb(
     depends: str = "",
     fields: Mapping[str, str] | None = None,
     files: Mapping[str, bytes] | None = None,
+    scripts: Mapping[str, bytes] | None = None,
     compression: str = "gz",
     suffix: str = ".deb",
 ) -> Path:
     """A binary package in ``folder``, under the name that Debian gives it.
 
     ``fields`` are added to the control file or replace what would be there; an empty one is left out. ``files`` maps
-    paths without a slash in front to contents; by default there is one. ``compression`` (``gz``, ``xz``, ``zst``,
-    ``bz2``, ``lzma`` or ``""``) is that of ``data.tar``, and of ``control.tar`` where dpkg can read that.
+    paths without a slash in front to contents; by default there is one. ``scripts`` maps names of maintainer scripts,
+    or of other members of ``control.tar``, to contents. ``compression`` (``gz``, ``xz``, ``zst``, ``bz2``, ``lzma`` or
+    ``""``) is that of ``data.tar``, and of ``control.tar`` where dpkg can read that.
     """
     if files is None:
         files = {f"usr/share/{name}/version": f"{version}\n".encode()}
@@ -65,7 +67,7 @@ def make_deb(
         ar_archive(
             [
                 ("debian-binary", b"2.0\n"),
-                _tar_member("control", {"control": text}, control_compression),
+                _tar_member("control", {"control": text, **(scripts or {})}, control_compression),
                 _tar_member("data", files, compression),
             ]
         )

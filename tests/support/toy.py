@@ -44,6 +44,8 @@ from entrepot.errors import IndexFormatError, PackageError, UsageError
 from entrepot.hookspecs import hookimpl
 from entrepot.models import (
     Available,
+    Content,
+    ContentKind,
     Described,
     Distribution,
     Extra,
@@ -180,6 +182,20 @@ class ToyPackageReader:
             raw="\t".join(row[name] for name in FIELDS[:-1]).encode(),
             files=(PackageFile(files[0].name, len(data), digest),),
         )
+
+    def contents(self, files: Sequence[Path]) -> Iterator[tuple[Content, Iterator[bytes]]]:
+        """What stands below the head, as a file; and before it the script, if the head has one."""
+        if not files[0].read_bytes().startswith(b"toy\n"):
+            raise PackageError(f"{files[0].name} is no toy")
+        head, _, text = files[0].read_text().partition("\n\n")
+        said = dict(line.split(": ", 1) for line in head.splitlines()[1:])
+        if "script" in said:
+            script = said["script"].encode()
+            yield Content("script", "wind-up", ContentKind.FILE, len(script), 0o755), iter([script])
+        data = text.encode()
+        mode = int(said.get("mode", "644"), 8)
+        content = Content("payload", f"toys/{said['name']}", ContentKind.FILE, len(data), mode, "", "root", "root")
+        yield content, iter([data])
 
     def disagreements(self, info: PackageInfo, upstream: bytes) -> Sequence[str]:
         """Name and version have to be those of the index."""

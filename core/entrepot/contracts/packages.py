@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from entrepot.contracts.signing import Signer
-from entrepot.models import PackageInfo, RemoteFile
+from entrepot.models import Content, PackageInfo, RemoteFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,14 @@ class PackageReader(Protocol):
 
         ``upstream`` is the index's text where it came from a source; its fields survive. ``PackageError`` for a file
         that is damaged or hostile.
+        """
+        ...
+
+    def contents(self, files: Sequence[Path]) -> Iterator[tuple[Content, Iterator[bytes]]]:
+        """Every member of a package, streamed, each with its content in chunks, which may be left unread.
+
+        A member's content is to be read before the next member is asked for. Only files have any; memory does not
+        depend on the package, and the limits of ``read`` hold. ``PackageError`` as there.
         """
         ...
 

@@ -70,13 +70,15 @@ class Content:
 
     ``part`` is ``payload`` (what is installed; ``path`` is relative to the root, without ``./``), ``script`` (what a
     package manager runs: ``postinst``, ``%pre``), ``control`` (other members that only package managers read) or
-    ``source`` (a file of a source package). ``path`` and ``target`` have bytes that are not UTF-8 as surrogates.
+    ``source`` (a file of a source package; behind its archive's name and a slash if it is in one). The root itself is
+    ``.``. ``path`` and ``target`` have bytes that are not UTF-8 as surrogates, and may have control characters.
     """
 
     part: str
     path: str
     kind: ContentKind
     size: int
+    """Bytes of content that the package has for it: of hard links one has all."""
     mode: int
     """Permission bits with set-id and sticky bits, as in ``stat``; no file type."""
     target: str = ""

@@ -55,6 +55,10 @@ class Stanza:
         found = self._first.get(name.lower())
         return found.value if found else ""
 
+    def line(self, name: str) -> str:
+        """The value of a field on one line, blanks together; empty where there is none."""
+        return " ".join(self.get(name).split())
+
     def repeated(self) -> tuple[str, ...]:
         """Names of fields that occur more than once, in lower case."""
         names = [item.name.lower() for item in self.fields]

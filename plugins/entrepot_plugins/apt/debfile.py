@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from entrepot.contracts import SignatureCheck, Signer
 from entrepot.errors import PackageError, UsageError
-from entrepot.models import SOURCE_ARCHITECTURE, PackageInfo, RemoteFile
+from entrepot.models import SOURCE_ARCHITECTURE, Content, PackageInfo, RemoteFile
 from entrepot_plugins.apt import dsc
 from entrepot_plugins.apt.archive import ArMember, ar_members, member_bytes
+from entrepot_plugins.apt.contents import control_part, describe, other_member, source_contents
 from entrepot_plugins.apt.control import Field, Stanza, compose, file_name, parse_stanza
+from entrepot_plugins.apt.copyright import LONGEST_COPYRIGHT, copyright_path, licence_expression
 from entrepot_plugins.apt.entry import provided_names
 from entrepot_plugins.apt.pool import source_of
-from entrepot_plugins.apt.tarball import Kind, Tarball
+from entrepot_plugins.apt.tarball import Kind, Tarball, TarMember
 from entrepot_plugins.shared.digests import Digests, measure, opened
 from entrepot_plugins.shared.unpacked import Unpacked, shown
 
@@ -63,17 +66,19 @@ class DebReader:
         the file itself and without ``Filename``; of a source package the stanza of a Sources index without
         ``Directory``. Like a stanza that was split from an index, it has no line end after its last line.
         """
-        suffix = files[0].suffix
-        if suffix == _SOURCE_SUFFIX:
+        if self._is_source(files):
             return dsc.read_source(files, upstream)
-        if suffix not in _BINARY_SUFFIXES:
-            expected = ", ".join(self.suffixes)
-            raise PackageError(
-                f"{shown(files[0].name)}: is none of {expected}", hint="the name of a file says what it is"
-            )
-        if len(files) > 1:
-            raise PackageError(f"{shown(files[0].name)}: a binary package is one file, not {len(files)}")
         return self._read_binary(files[0], upstream)
+
+    def contents(self, files: Sequence[Path]) -> Iterator[tuple[Content, Iterator[bytes]]]:
+        """The members of ``control.tar`` and ``data.tar``, and members of the outer archive that dpkg leaves out.
+
+        Of a source package the .dsc, the members of its tarballs, and its other files.
+        """
+        if self._is_source(files):
+            limits = self._limits
+            return source_contents(files, unpacked=limits.data_unpacked, members=limits.data_members)
+        return self._binary_contents(files[0])
 
     def disagreements(self, info: PackageInfo, upstream: bytes) -> Sequence[str]:
         """Where the package's own data and the index's contradict each other: name, version, architecture, source."""
@@ -98,11 +103,24 @@ class DebReader:
         """The files that a .dsc names, which lie beside it; none for a binary package."""
         return dsc.companions(path) if path.suffix == _SOURCE_SUFFIX else ()
 
+    def _is_source(self, files: Sequence[Path]) -> bool:
+        suffix = files[0].suffix
+        if suffix == _SOURCE_SUFFIX:
+            return True
+        if suffix not in _BINARY_SUFFIXES:
+            expected = ", ".join(self.suffixes)
+            raise PackageError(
+                f"{shown(files[0].name)}: is none of {expected}", hint="the name of a file says what it is"
+            )
+        if len(files) > 1:
+            raise PackageError(f"{shown(files[0].name)}: a binary package is one file, not {len(files)}")
+        return False
+
     def _read_binary(self, path: Path, upstream: bytes | None) -> PackageInfo:
         where = shown(path.name)
         with opened(path) as file:
             digests = measure(file)
-            control = self._control(file, digests.size, where)
+            control, licence = self._look(file, digests.size, where)
         name = control.package_name("Package")
         version, version_key = control.version()
         architecture = control.architecture()
@@ -124,6 +142,8 @@ class DebReader:
             files=(digests.file(file_name(name, version, f"_{architecture}{suffix}", where)),),
             source_version=source_version,
             provides=provided_names((index or control).get("Provides")),
+            licence=licence,
+            maintainer=control.line("Maintainer"),
         )
 
     def signature(self, files: Sequence[Path], keyring: Path | None) -> SignatureCheck:
@@ -134,13 +154,42 @@ class DebReader:
         """``UsageError``: see ``signature``."""
         raise UsageError("packages of APT are not signed themselves", hint="the Release file that names them is")
 
-    def _control(self, file: BinaryIO, size: int, where: str) -> Stanza:
-        """The control file, after all of the package was looked at."""
-        control, data = _parts(file, size, where)
+    def _look(self, file: BinaryIO, size: int, where: str) -> tuple[Stanza, str]:
+        """The control file and the licence, after all of the package was looked at."""
+        control, data, _ = _parts(file, size, where)
         text: bytes | None = None
-        seen: set[bytes] = set()
+        for tarball, member in self._control_members(file, control, where):
+            if member.name == b"control":
+                text = tarball.content(self._limits.control_file)
+        here = f"{where}: {control.name}"
+        if text is None:
+            raise PackageError(f"{here}: has no file control")
+        stanza = parse_stanza(text, f"{here}: control")
+        licence = ""
+        copyright_file = copyright_path(stanza.get("Package"))
+        tarball = self._data(file, data, where)
+        for member in tarball:
+            if member.name == copyright_file and member.size <= LONGEST_COPYRIGHT:
+                licence = licence_expression(tarball.content(LONGEST_COPYRIGHT))
+        return stanza, licence
+
+    def _binary_contents(self, path: Path) -> Iterator[tuple[Content, Iterator[bytes]]]:
+        where = shown(path.name)
+        with opened(path) as file:
+            control, data, others = _parts(file, os.fstat(file.fileno()).st_size, where)
+            for tarball, member in self._control_members(file, control, where):
+                yield describe(member, control_part(member)), tarball.chunks()
+            tarball = self._data(file, data, where)
+            for member in tarball:
+                yield describe(member, "payload"), tarball.chunks()
+            for other in others:
+                yield other_member(file, other)
+
+    def _control_members(self, file: BinaryIO, control: ArMember, where: str) -> Iterator[tuple[Tarball, TarMember]]:
+        """The files of ``control.tar``, which has nothing else."""
         limits = self._limits
         here, tarball = _tarball(file, control, where, limits.control_unpacked, limits.control_members)
+        seen: set[bytes] = set()
         for member in tarball:
             if member.kind is Kind.FOLDER and not member.name:
                 continue
@@ -149,14 +198,10 @@ class DebReader:
             if member.name in seen:
                 raise PackageError(f"{here}: has {shown(member.name)} twice")
             seen.add(member.name)
-            if member.name == b"control":
-                text = tarball.content(limits.control_file)
-        if text is None:
-            raise PackageError(f"{here}: has no file control")
-        _, tarball = _tarball(file, data, where, limits.data_unpacked, limits.data_members)
-        for _ in tarball:
-            pass
-        return parse_stanza(text, f"{here}: control")
+            yield tarball, member
+
+    def _data(self, file: BinaryIO, data: ArMember, where: str) -> Tarball:
+        return _tarball(file, data, where, self._limits.data_unpacked, self._limits.data_members)[1]
 
 
 def _tarball(file: BinaryIO, member: ArMember, where: str, unpacked: int, members: int) -> tuple[str, Tarball]:
@@ -166,8 +211,8 @@ def _tarball(file: BinaryIO, member: ArMember, where: str, unpacked: int, member
     return here, Tarball(stream, here, max_members=members)
 
 
-def _parts(file: BinaryIO, size: int, where: str) -> tuple[ArMember, ArMember]:
-    """The members ``control.tar`` and ``data.tar``; there may be others only where older programs leave them out."""
+def _parts(file: BinaryIO, size: int, where: str) -> tuple[ArMember, ArMember, list[ArMember]]:
+    """The members ``control.tar`` and ``data.tar``, and others that may only be where older programs leave them out."""
     members = ar_members(file, size, where)
     if not members or members[0].name != "debian-binary":
         found = members[0].name if members else "nothing"
@@ -184,7 +229,7 @@ def _parts(file: BinaryIO, size: int, where: str) -> tuple[ArMember, ArMember]:
             raise PackageError(f"{where}: has {found} where {name} should be (compressions: {known})")
     if len(parts) > len(expected):
         raise PackageError(f"{where}: has a member {parts[2].name}, which no Debian package has")
-    return parts[0], parts[1]
+    return parts[0], parts[1], [member for member in members if member.name.startswith("_")]
 
 
 def _kind(path: Path, control: Stanza, index: Stanza | None) -> str:

@@ -44,6 +44,12 @@ def companions(path: Path) -> tuple[RemoteFile, ...]:
     )
 
 
+def companion_paths(files: Sequence[Path]) -> list[Path]:
+    """Of the files of a source package those that its .dsc names, in its order, as far as names and sizes tell."""
+    stanza = _read_dsc(files[0])[0]
+    return list(_matched(files[1:], _listed(stanza), stanza.where))
+
+
 def read_source(files: Sequence[Path], upstream: bytes | None) -> PackageInfo:
     """A source package: the .dsc first, then every file that it names and no other."""
     where = shown(files[0].name)
@@ -67,6 +73,7 @@ def read_source(files: Sequence[Path], upstream: bytes | None) -> PackageInfo:
         raw=_raw(name, published, found, without=_REPLACED if upstream is not None else _REPLACED | {"source"}),
         files=tuple(digests.file(file) for file, digests in found.items()),
         source_version=version,
+        maintainer=stanza.line("Maintainer"),
     )
 
 
@@ -123,16 +130,10 @@ def _listed(stanza: Stanza, field: str = "Checksums-Sha256", digits: int = 64) -
 def _measured(paths: Sequence[Path], stanza: Stanza) -> dict[str, Digests]:
     """The files that a .dsc names, in its order, with what they really are."""
     where = stanza.where
-    given = {path.name: path for path in paths}
     listed = _listed(stanza)
-    names = [item.name for item in listed]
-    if missing := sorted(set(names) - set(given)):
-        raise PackageError(f"{where}: names {missing[0]}, which is not there", missing=missing)
-    if unknown := sorted(set(given) - set(names)):
-        raise PackageError(f"{where}: does not name {shown(unknown[0])}, which came with it")
     found: dict[str, Digests] = {}
-    for item in listed:
-        with opened(given[item.name]) as file:
+    for item, path in zip(listed, _matched(paths, listed, where), strict=True):
+        with opened(path) as file:
             digests = measure(file)
         if (digests.size, digests.sha256) != (item.size, item.digest):
             raise PackageError(f"{where}: {item.name} is not the file that it names: its size or SHA256 differs")
@@ -143,6 +144,17 @@ def _measured(paths: Sequence[Path], stanza: Stanza) -> dict[str, Digests]:
             if not digests_or_none or (digests_or_none.size, digests_or_none.md5) != (item.size, item.digest):
                 raise PackageError(f"{where}: Files and Checksums-Sha256 disagree about {item.name}", field="Files")
     return found
+
+
+def _matched(paths: Sequence[Path], listed: Sequence[Listed], where: str) -> list[Path]:
+    """The files that came, in the order of the list, which has to name all of them and no other."""
+    given = {path.name: path for path in paths}
+    names = [item.name for item in listed]
+    if missing := sorted(set(names) - set(given)):
+        raise PackageError(f"{where}: names {missing[0]}, which is not there", missing=missing)
+    if unknown := sorted(set(given) - set(names)):
+        raise PackageError(f"{where}: does not name {shown(unknown[0])}, which came with it")
+    return [given[name] for name in names]
 
 
 def _raw(name: str, stanza: Stanza, files: dict[str, Digests], *, without: frozenset[str]) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import NoReturn
 
@@ -52,6 +52,24 @@ class TarMember:
     mode: int
     target: bytes
     """Where a link points to: as it stands for a symbolic link, a member's name for a hard link."""
+    header: bytes = field(repr=False)
+
+    @property
+    def owner(self) -> bytes:
+        """The owner's name; its number where there is none."""
+        return self._name(265) or self._id(108)
+
+    @property
+    def group(self) -> bytes:
+        """The group's name; its number where there is none."""
+        return self._name(297) or self._id(116)
+
+    def _name(self, at: int) -> bytes:
+        return _text(self.header[at : at + 32]) if self.header[257:262] == b"ustar" else b""
+
+    def _id(self, at: int) -> bytes:
+        octal = _OCTAL.fullmatch(self.header[at : at + 8])
+        return b"%d" % int(octal[1] or b"0", 8) if octal else b""
 
 
 class Tarball:
@@ -68,6 +86,7 @@ class Tarball:
         self._max_members = max_members
         self._unread = 0
         self._padding = 0
+        self._current: TarMember | None = None
         self._links: set[int] = set()
         """Hashes of the names that are symbolic links: a few bytes each, however long a hostile name is."""
 
@@ -77,6 +96,7 @@ class Tarball:
             count += 1
             if count > self._max_members:
                 raise PackageError(f"{self._where}: has more than {self._max_members} members")
+            self._current = member
             yield member
             if not self._stream.skip(self._unread + self._padding):
                 raise PackageError(f"{self._where}: is cut short in {shown(member.name)}")
@@ -90,6 +110,20 @@ class Tarball:
         data = self._stream.read(self._unread)
         self._unread -= len(data)
         return data
+
+    def chunks(self) -> Iterator[bytes]:
+        """The same in chunks, however large it is; to be read before the next member is asked for."""
+        return self._chunks(self._current)
+
+    def _chunks(self, member: TarMember | None) -> Iterator[bytes]:
+        while self._unread:
+            if member is None or member is not self._current:
+                raise RuntimeError("the content of a member is to be read before the next one is asked for")
+            data = self._stream.read(min(CHUNK, self._unread))
+            if not data:
+                raise PackageError(f"{self._where}: is cut short in {shown(member.name)}")
+            self._unread -= len(data)
+            yield data
 
     def _next(self) -> TarMember | None:
         long_name: bytes | None = None
@@ -120,9 +154,7 @@ class Tarball:
         return header
 
     def _member(self, header: bytes, size: int, long_name: bytes | None, long_target: bytes | None) -> TarMember:
-        name = long_name if long_name is not None else _text(header[:100])
-        if long_name is None and header[257:263] == b"ustar\0" and header[345:346] != b"\0":
-            name = _text(header[345:500]) + b"/" + name
+        name = long_name if long_name is not None else self._short_name(header)
         kind = _KINDS.get(header[156:157])
         if kind is None:
             self._refuse(name, f"is of type '{shown(header[156:157])}', which dpkg does not read")
@@ -140,7 +172,14 @@ class Tarball:
             self._refuse(name, "takes the place of the root folder")
         self._check_links(clean, kind, target)
         self._unread, self._padding = size, -size % BLOCK
-        return TarMember(clean, kind, size, self._number(header[100:108], "mode"), target)
+        return TarMember(clean, kind, size, self._number(header[100:108], "mode"), target, header)
+
+    @staticmethod
+    def _short_name(header: bytes) -> bytes:
+        name = _text(header[:100])
+        if header[257:263] == b"ustar\0" and header[345:346] != b"\0":
+            return _text(header[345:500]) + b"/" + name
+        return name
 
     def _relative(self, member: bytes, name: bytes) -> bytes:
         """A name without ``.`` and needless slashes."""

@@ -43,15 +43,20 @@ class FileList:
 
         Of hard links the last has the content.
         """
-        last = {place: number for number, place in enumerate(self.inodes) if self._linkable(number)}
+        links = self.hard_links()
         return [
-            0
-            if self._linkable(number) and last.get(self.inodes[number]) != number
-            else size
-            if stat.S_ISREG(mode) or stat.S_ISLNK(mode)
-            else 0
+            0 if number in links else size if stat.S_ISREG(mode) or stat.S_ISLNK(mode) else 0
             for number, (size, mode) in enumerate(zip(self.sizes, self.modes, strict=True))
         ]
+
+    def hard_links(self) -> dict[int, int]:
+        """Numbers of files that are hard links of others, each with the number of the one that has the content."""
+        last = {place: number for number, place in enumerate(self.inodes) if self._linkable(number)}
+        return {
+            number: last[place]
+            for number, place in enumerate(self.inodes)
+            if self._linkable(number) and last[place] != number
+        }
 
     def _linkable(self, number: int) -> bool:
         return bool(self.inodes) and stat.S_ISREG(self.modes[number]) and not self.flags[number] & _GHOST

@@ -11,7 +11,8 @@ from typing import BinaryIO
 
 from entrepot.contracts import SignatureCheck, Signer
 from entrepot.errors import PackageError
-from entrepot.models import SOURCE_ARCHITECTURE, PackageFile, PackageInfo, RemoteFile, Sha256
+from entrepot.models import SOURCE_ARCHITECTURE, Content, PackageFile, PackageInfo, RemoteFile, Sha256
+from entrepot_plugins.rpm.contents import members, scripts
 from entrepot_plugins.rpm.elements import Primary, check_upstream, from_header, is_primary_file, read_primary
 from entrepot_plugins.rpm.filelist import FileList, read_files
 from entrepot_plugins.rpm.integrity import Reading, check_headers
@@ -87,10 +88,26 @@ class RpmReader:
             module=header.text(Tag.MODULARITYLABEL),
             summary=header.text(Tag.SUMMARY).strip().partition("\n")[0],
             section=header.text(Tag.GROUP),
+            licence=_line(header, Tag.LICENSE),
+            maintainer=_line(header, Tag.PACKAGER) or _line(header, Tag.VENDOR),
             provides=" ".join(dict.fromkeys(_provided(header, file_list, name))),
             raw=_raw(parts, file_list, sha256, file_name, upstream, where),
             files=(PackageFile(file_name, parts.size, Sha256(sha256)),),
         )
+
+    def contents(self, files: Sequence[Path]) -> Iterator[tuple[Content, Iterator[bytes]]]:
+        """The scripts in the header, then the members of the payload."""
+        return self._contents(_only(files))
+
+    def _contents(self, path: Path) -> Iterator[tuple[Content, Iterator[bytes]]]:
+        where = shown(path.name)
+        with opened(path) as file:
+            parts = read_parts(file, os.fstat(file.fileno()).st_size, where, self._limits)
+            check_headers(parts)
+            file_list = read_files(parts.header, self._limits.files)
+            yield from scripts(parts.header)
+            _, payload = self._payload(file, parts, file_list, where)
+            yield from members(payload, parts.header, file_list, "source" if is_source(parts.header) else "payload")
 
     def resign(self, files: Sequence[Path], signer: Signer, folder: Path, now: dt.datetime) -> Sequence[Path]:
         """The package with a signature by ``signer`` and no other; header and payload are as they were."""
@@ -134,6 +151,12 @@ class RpmReader:
 
     def _walk(self, file: BinaryIO, parts: Parts, file_list: FileList, where: str) -> str:
         """Looks at all of the payload; answers the SHA-256 of the file."""
+        reading, payload = self._payload(file, parts, file_list, where)
+        for _ in payload:
+            pass
+        return reading.sha256
+
+    def _payload(self, file: BinaryIO, parts: Parts, file_list: FileList, where: str) -> tuple[Reading, Payload]:
         here = f"{where}: payload"
         header = parts.header
         if Tag.PAYLOADFORMAT in header and header.text(Tag.PAYLOADFORMAT) != _FORMAT:
@@ -142,9 +165,7 @@ class RpmReader:
         reading = Reading(file, parts)
         compression = compression_of(header.text(Tag.PAYLOADCOMPRESSOR), beginning, here)
         stream = Unpacked(reading.chunks(), compression, limit=self._limits.unpacked, where=here)
-        for _ in Payload(stream, file_list, here):
-            pass
-        return reading.sha256
+        return reading, Payload(stream, file_list, here)
 
 
 def is_source(header: Header) -> bool:
@@ -168,6 +189,11 @@ def _word(header: Header, tag: Tag) -> str:
     if not pattern.fullmatch(text) or text in (".", ".."):
         raise PackageError(f"{header.where}: {tag.name} is '{shown(text)}', which it cannot be")
     return text
+
+
+def _line(header: Header, tag: Tag) -> str:
+    """A text on one line."""
+    return " ".join(header.text(tag).split())
 
 
 def _file_architecture(header: Header, architecture: str) -> str:

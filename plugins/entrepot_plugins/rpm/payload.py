@@ -49,6 +49,8 @@ class Payload:
         self._sizes: list[int] | None = None
         self._at = 0
         self._unread = 0
+        self._count = 0
+        self._number = 0
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         for _ in range(len(self._files.paths) + 1):
@@ -57,6 +59,8 @@ class Payload:
                 self._check_end()
                 return
             number, self._unread = member
+            self._number = number
+            self._count += 1
             yield member
             self._skip(self._unread, number)
             self._unread = 0
@@ -64,9 +68,20 @@ class Payload:
         raise PackageError(f"{self._where}: has more members than the header has files")
 
     def content(self) -> Iterator[bytes]:
-        """The content of the member that was handed out last, in chunks; a link's target is its content."""
+        """The content of the member that was handed out last, in chunks; a link's target is its content.
+
+        It is to be read before the next member is asked for.
+        """
+        return self._chunks(self._count, self._number)
+
+    def _chunks(self, count: int, number: int) -> Iterator[bytes]:
         while self._unread:
-            data = self._read(min(CHUNK, self._unread))
+            if count != self._count:
+                raise RuntimeError("the content of a member is to be read before the next one is asked for")
+            data = self._stream.read(min(CHUNK, self._unread))
+            if not data:
+                raise PackageError(f"{self._where}: is cut short in {shown(self._files.paths[number])}")
+            self._at += len(data)
             self._unread -= len(data)
             yield data
 

@@ -64,7 +64,21 @@ def test_a_binary_package_says_what_it_is(tmp_path: Path) -> None:
         files=(
             PackageFile("nginx-1.24~rc1-2.el9.x86_64.rpm", len(content), Sha256(hashlib.sha256(content).hexdigest())),
         ),
+        licence="MIT",
     )
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([], ""),
+        ([texts(Tag.VENDOR, "Example")], "Example"),
+        ([texts(Tag.VENDOR, "Example"), texts(Tag.PACKAGER, "Builder  <b@example.org>\n")], "Builder <b@example.org>"),
+    ],
+    ids=["nobody", "a vendor", "a packager and a vendor"],
+)
+def test_who_made_a_package_is_known(tmp_path: Path, values: list[Value], expected: str) -> None:
+    assert reader.read([make_rpm(tmp_path, extra=values)], None).maintainer == expected
 
 
 def test_a_source_package_says_what_it_is(tmp_path: Path) -> None:
