@@ -17,7 +17,15 @@ import pluggy
 if TYPE_CHECKING:
     import click
 
-    from entrepot.contracts import AdvisoryFormat, ExecutorFactory, Format, Scanner, SignerFactory, StorageFactory
+    from entrepot.contracts import (
+        AdvisoryFormat,
+        ExecutorFactory,
+        Format,
+        ReportFormat,
+        Scanner,
+        SignerFactory,
+        StorageFactory,
+    )
     from entrepot.events import ImportDecided, PackageImported, SourceSynced, TreePublished, VersionCreated
 
 hookspec = pluggy.HookspecMarker("entrepot")
@@ -59,6 +67,19 @@ def register_advisory_formats() -> Iterable[AdvisoryFormat]:
         @hookimpl
         def register_advisory_formats():
             return [OvalFormat()]
+    """
+    return ()
+
+
+@hookspec
+def register_report_formats() -> Iterable[ReportFormat]:
+    """Forms of reports: bills of materials, findings, statements about vulnerabilities.
+
+    Example::
+
+        @hookimpl
+        def register_report_formats():
+            return [SpreadsheetOfFindings()]
     """
     return ()
 

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pluggy
 
 from entrepot import hookspecs
-from entrepot.contracts import AdvisoryFormat, ExecutorFactory, Format, Scanner, SignerFactory, StorageFactory
+from entrepot.contracts import (
+    AdvisoryFormat,
+    ExecutorFactory,
+    Format,
+    ReportFormat,
+    Scanner,
+    SignerFactory,
+    StorageFactory,
+)
 from entrepot.errors import NotFoundError, PluginError
 
 if TYPE_CHECKING:
@@ -26,6 +34,7 @@ BUILTIN_PLUGINS = (
     "entrepot_plugins.apt",
     "entrepot_plugins.rpm",
     "entrepot_plugins.scanners",
+    "entrepot_plugins.reports",
     "entrepot_plugins.signers",
     "entrepot_plugins.executors",
     "entrepot_plugins.demo",
@@ -37,6 +46,7 @@ EXTENSION_POINTS: Mapping[str, tuple[str, ...]] = {
     "register_formats": ("name", "title", "source_options", "distribution_options"),
     "register_scanners": ("name", "answers", "version"),
     "register_advisory_formats": ("name", "title", "generation"),
+    "register_report_formats": ("name", "kind", "title", "media_type"),
     "register_storage": ("scheme",),
     "register_signers": ("name",),
     "register_executors": ("scheme",),
@@ -64,6 +74,7 @@ class Plugins:
     formats: Mapping[str, Format]
     scanners: Mapping[str, Scanner]
     advisory_formats: Mapping[str, AdvisoryFormat]
+    report_formats: Mapping[str, ReportFormat]
     storage: Mapping[str, StorageFactory]
     signers: Mapping[str, SignerFactory]
     executors: Mapping[str, ExecutorFactory]
@@ -78,6 +89,10 @@ class Plugins:
     def advisory_format(self, name: str) -> AdvisoryFormat:
         """The form of vulnerability data of this name."""
         return _pick("form of vulnerability data", self.advisory_formats, name)
+
+    def report_format(self, name: str) -> ReportFormat:
+        """The form of reports of this name."""
+        return _pick("form of reports", self.report_formats, name)
 
     def signer(self, name: str) -> SignerFactory:
         """The signer of this name."""
@@ -178,6 +193,7 @@ def _collect(manager: pluggy.PluginManager, broken: list[BrokenPlugin], strict: 
         formats=by_hook["register_formats"],
         scanners=by_hook["register_scanners"],
         advisory_formats=by_hook["register_advisory_formats"],
+        report_formats=by_hook["register_report_formats"],
         storage=by_hook["register_storage"],
         signers=by_hook["register_signers"],
         executors=by_hook["register_executors"],

@@ -13,12 +13,21 @@ import pytest
 
 import support.toy
 from entrepot import hookspecs
-from entrepot.contracts import AdvisoryFormat, ExecutorFactory, Format, Scanner, StorageFactory
+from entrepot.contracts import (
+    AdvisoryFormat,
+    ExecutorFactory,
+    Format,
+    ReportFormat,
+    ReportKind,
+    Scanner,
+    StorageFactory,
+)
 from entrepot.events import ImportDecided, PackageImported, SourceSynced, TreePublished, VersionCreated
 from entrepot.hookspecs import hookimpl
 from entrepot.plugins import EXTENSION_POINTS, make_plugins
 from entrepot.services import publishing
 from entrepot_plugins.executors.threads import ThreadsExecutorFactory
+from entrepot_plugins.reports import LazyReportFormat
 from entrepot_plugins.scanners.osv import LazyAdvisoryFormat
 from entrepot_storage.memory import MemoryStorageFactory
 from support.toybox import ToyBox
@@ -130,6 +139,10 @@ class Supplier:
         return [LazyAdvisoryFormat("toy-news", "News of toys", "1", "osv_format:OsvReader")]
 
     @hookimpl
+    def register_report_formats(self) -> Iterable[ReportFormat]:
+        return [LazyReportFormat("toy-list", ReportKind.SBOM, "List of toys", "text/plain", "spdx")]
+
+    @hookimpl
     def register_storage(self) -> Iterable[StorageFactory]:
         return [ToyStorage()]
 
@@ -152,6 +165,7 @@ class Supplier:
         ("register_formats", "toy"),
         ("register_scanners", "toy-words"),
         ("register_advisory_formats", "toy-news"),
+        ("register_report_formats", "toy-list"),
         ("register_storage", "toystore"),
         ("register_signers", "toysigner"),
         ("register_executors", "toythreads"),
@@ -164,6 +178,7 @@ def test_what_a_plugin_registers_is_there_by_name(hook: str, name: str) -> None:
         "register_formats": plugins.formats,
         "register_scanners": plugins.scanners,
         "register_advisory_formats": plugins.advisory_formats,
+        "register_report_formats": plugins.report_formats,
         "register_storage": plugins.storage,
         "register_signers": plugins.signers,
         "register_executors": plugins.executors,

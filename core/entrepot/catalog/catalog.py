@@ -19,6 +19,7 @@ from entrepot.catalog.repositories import RepositoriesTable
 from entrepot.catalog.reviews import ReviewsTable
 from entrepot.catalog.search import Search
 from entrepot.catalog.sources import SourcesTable
+from entrepot.catalog.standing import StandingTable
 from entrepot.catalog.tasks import TasksTable
 from entrepot.catalog.versions import VersionsTable
 
@@ -77,6 +78,10 @@ class Catalog:
     @cached_property
     def reviews(self) -> ReviewsTable:
         return ReviewsTable(self.database)
+
+    @cached_property
+    def standing(self) -> StandingTable:
+        return StandingTable(self.database)
 
     @cached_property
     def imports(self) -> ImportsTable:

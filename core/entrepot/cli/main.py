@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "upload": ("entrepot.cli.imports", "Bring package files of this machine into a distribution."),
     "advisories": ("entrepot.cli.advisories", "Offline vulnerability data that packages are compared with."),
     "review": ("entrepot.cli.reviews", "Decide about imports that wait."),
+    "report": ("entrepot.cli.reports", "Bills of materials, findings, statements about vulnerabilities."),
     "version": ("entrepot.cli.versions", "Versions of a distribution."),
     "publish": ("entrepot.cli.publishing", "Put the newest version of distributions in place."),
     "gc": ("entrepot.cli.upkeep", "Remove what nobody needs any more, after a time of grace."),

@@ -17,6 +17,7 @@ from entrepot.contracts.indexes import (
     VersionScheme,
 )
 from entrepot.contracts.packages import PackageReader, SignatureCheck
+from entrepot.contracts.reports import NamesPackages, ReportFormat, ReportKind, ReportSubject
 from entrepot.contracts.scanners import Artifact, ReusableScanner, ScanContext, Scanner
 from entrepot.contracts.signing import Signer, SignerFactory, SigningKey
 from entrepot.contracts.solving import Candidate, CandidatePool, Closure, Missing, Solver
@@ -42,12 +43,16 @@ __all__ = [
     "IndexText",
     "IndexUpdate",
     "Missing",
+    "NamesPackages",
     "ObjectInfo",
     "ObjectMeta",
     "Option",
     "PackageReader",
     "ReadContext",
     "RenderedFile",
+    "ReportFormat",
+    "ReportKind",
+    "ReportSubject",
     "ReusableScanner",
     "ScanContext",
     "Scanner",

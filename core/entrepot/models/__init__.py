@@ -24,6 +24,7 @@ from entrepot.models.inspection import (
 )
 from entrepot.models.packages import Content, ContentKind, EntryRef, PackageFile, PackageInfo, PublishedEntry
 from entrepot.models.publishing import Distribution, Phase, Repository, Target, Version
+from entrepot.models.reports import ListedPackage, Overcome, StandingFinding, StandingVerdict
 from entrepot.models.sources import Connection, Secrets, Source, SourceDraft
 
 __all__ = [
@@ -45,8 +46,10 @@ __all__ = [
     "Finding",
     "Identity",
     "ImportState",
+    "ListedPackage",
     "IndexPart",
     "Outcome",
+    "Overcome",
     "PackageFile",
     "PackageInfo",
     "PackageRef",
@@ -61,6 +64,8 @@ __all__ = [
     "Sha256",
     "Source",
     "SourceDraft",
+    "StandingFinding",
+    "StandingVerdict",
     "Status",
     "SyncCounts",
     "Target",

@@ -9,6 +9,7 @@ from entrepot.contracts import Option
 
 if TYPE_CHECKING:
     from entrepot.contracts import ClientFiles, IndexReader, PackageReader, Solver, TreeBuilder, VersionScheme
+    from entrepot.models import ListedPackage
 
 SOURCE_OPTIONS = (
     Option("sources", "read the indexes of source packages, too"),
@@ -81,3 +82,9 @@ class AptFormat:
         from .client_files import AptClientFiles
 
         return AptClientFiles()
+
+    def purl(self, package: ListedPackage) -> str:
+        """Package URLs of the type ``deb``."""
+        from .purl import deb_purl
+
+        return deb_purl(package)

@@ -9,6 +9,7 @@ from entrepot.contracts import Option
 
 if TYPE_CHECKING:
     from entrepot.contracts import ClientFiles, IndexReader, PackageReader, Solver, TreeBuilder, VersionScheme
+    from entrepot.models import ListedPackage
 
 SOURCE_OPTIONS = (
     Option("mirrorlist", "the URL is that of a list of mirrors, one a line"),
@@ -81,3 +82,9 @@ class RpmFormat:
         from .client_files import RpmClientFiles
 
         return RpmClientFiles()
+
+    def purl(self, package: ListedPackage) -> str:
+        """Package URLs of the type ``rpm``."""
+        from .purl import rpm_purl
+
+        return rpm_purl(package)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
+from entrepot_plugins.shared.releases import DEBIAN, UBUNTU, codename
+
 FORMATS = {
     "Debian": "apt",
     "Ubuntu": "apt",
@@ -24,36 +26,12 @@ FORMATS = {
 }
 """The part of an ecosystem's name before the colon, and the name of the format whose versions it has."""
 
-DEBIAN = {
-    "wheezy": "7",
-    "jessie": "8",
-    "stretch": "9",
-    "buster": "10",
-    "bullseye": "11",
-    "bookworm": "12",
-    "trixie": "13",
-    "forky": "14",
-    "duke": "15",
-}
-UBUNTU = {
-    "trusty": "14.04:LTS",
-    "xenial": "16.04:LTS",
-    "bionic": "18.04:LTS",
-    "focal": "20.04:LTS",
-    "jammy": "22.04:LTS",
-    "noble": "24.04:LTS",
-    "oracular": "24.10",
-    "plucky": "25.04",
-    "questing": "25.10",
-    "resolute": "26.04:LTS",
-}
 ENTERPRISE = ("AlmaLinux:{0}", "Rocky Linux:{0}", "Red Hat:enterprise_linux:{0}::baseos")
 """What a suite called ``el9`` may be: the same packages under the same versions, by several vendors."""
 
 _CODENAMES = {name: f"Debian:{number}" for name, number in DEBIAN.items()} | {
     name: f"Ubuntu:{number}" for name, number in UBUNTU.items()
 }
-_WORD = re.compile(r"[a-z]+")
 _ENTERPRISE = re.compile(r"(?:^|[^a-z0-9])el([0-9]{1,2})(?![0-9])")
 
 
@@ -76,9 +54,8 @@ def guess(names: Sequence[str], known: Collection[str]) -> Sequence[str]:
     for name in names:
         text = name.lower()
         # bookworm-security/updates, jammy-backports: the word before the first hyphen or slash is the release.
-        word = _WORD.match(text)
-        if word and word[0] in _CODENAMES:
-            return [_CODENAMES[word[0]]]
+        if release := codename(text):
+            return [_CODENAMES[release]]
         if match := _ENTERPRISE.search(text):
             candidates = [candidate.format(match[1]) for candidate in ENTERPRISE]
             return [candidate for candidate in candidates if candidate in known] or candidates
