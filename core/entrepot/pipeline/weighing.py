@@ -51,7 +51,7 @@ def weigh(finding: Finding, policy: PolicySettings, package: PackageInfo | None,
             why = f" ({ignored.reason})" if ignored.reason else ""
             until = f" until {ignored.until:%Y-%m-%d %H:%M} UTC" if ignored.until else ""
             return Weight(Status.PASS, ignored.rule, f"ignored{until}{why}")
-    step = max(_by_severity(finding, rules), *_by_score(finding, rules), key=lambda step: step.action)
+    step = max([_by_severity(finding, rules), *_by_score(finding, rules)], key=lambda step: step.action)
     for most in _limits(finding, rules):
         step = min(step, most, key=lambda step: step.action)
     for least in _floors(finding, rules):

@@ -9,6 +9,7 @@ import pytest
 
 from entrepot.contracts import Scanner
 from entrepot.hookspecs import hookimpl
+from entrepot.services import repositories
 from support.reports import Saying
 from support.workspaces import Depot
 
@@ -29,6 +30,10 @@ def depot(tmp_path: Path, saying: Saying) -> Iterator[Depot]:
             return [saying]
 
     depot = Depot(tmp_path / "depot", plugins=[("saying", Plugin())])
+    depot.configure(
+        "[policies.open.vulnerabilities]", 'block = "never"', 'review = "never"', 'unknown = "allow"', 'kev = "allow"'
+    )
     depot.distribute("stable")
+    repositories.set_distribution(depot.workspace, "example/stable", {"policy": "open"})
     yield depot
     depot.close()
