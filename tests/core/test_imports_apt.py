@@ -163,7 +163,7 @@ def test_an_upload_of_a_tarball_that_no_dsc_names_is_refused(site: Site) -> None
     assert dsc.exists()
 
 
-def test_the_signature_of_the_index_is_the_packages_provenance(tmp_path: Path, keys: Callable[[], Key]) -> None:
+def test_the_signature_of_the_index_vouches_for_the_package(tmp_path: Path, keys: Callable[[], Key]) -> None:
     upstream = AptUpstream(tmp_path / "upstream", keys())
     upstream.add(make_deb(tmp_path, "hello"))
     upstream.write()
@@ -176,5 +176,5 @@ def test_the_signature_of_the_index_is_the_packages_provenance(tmp_path: Path, k
     assert result.import_id is not None
     stored = {item.scanner: item.verdict for item in depot.workspace.catalog.imports.verdicts(result.import_id)}
     assert upstream.key
-    assert stored["provenance"].evidence["fingerprint"] == upstream.key.fingerprint
+    assert stored["signature"].evidence["fingerprint"] == upstream.key.fingerprint
     depot.close()

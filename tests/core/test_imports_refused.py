@@ -131,7 +131,7 @@ def test_the_same_content_in_two_distributions_is_one_file(box: ToyBox) -> None:
 @pytest.mark.parametrize(
     ("word", "soft", "strict"),
     [
-        ("pass", "published", "pending_review"),  # uploads are not signed: provenance warns
+        ("pass", "published", "pending_review"),  # uploads are not signed: the scanner warns
         ("warn", "published", "pending_review"),
         ("skipped", "published", "pending_review"),
         ("review", "pending_review", "pending_review"),

@@ -78,7 +78,7 @@ def test_the_built_in_plugins_are_loaded_as_any_other() -> None:
     plugins = load()
     assert set(BUILTIN_PLUGINS) <= {name for name, _ in plugins.manager.list_name_plugin()}
     assert "apt" in plugins.formats
-    assert {"format", "provenance"} <= set(plugins.scanners)
+    assert {"format", "signature"} <= set(plugins.scanners)
     assert {"file", "memory"} <= set(plugins.storage)
     assert "gpg" in plugins.signers
     assert "threads" in plugins.executors
@@ -123,13 +123,13 @@ def test_two_objects_of_one_name_are_an_error_that_names_both_plugins() -> None:
 
 def test_a_plugin_cannot_take_the_place_of_a_built_in_object() -> None:
     class Impostor(ToyScanner):
-        name = "provenance"
+        name = "signature"
 
         @hookimpl
         def register_scanners(self) -> Iterable[Scanner]:
             return [self]
 
-    with pytest.raises(PluginError, match=r"'provenance' is registered by .* and by impostor"):
+    with pytest.raises(PluginError, match=r"'signature' is registered by .* and by impostor"):
         load(("impostor", Impostor()))
 
 

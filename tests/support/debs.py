@@ -139,6 +139,16 @@ def sources_stanza(files: Sequence[Path], directory: str) -> bytes:
     return ("\n".join(kept) + f"\nDirectory: {directory}\n{tables}").encode()
 
 
+def ar_contents(path: Path) -> list[tuple[str, bytes]]:
+    """The members of a .deb, as ``ar_archive`` takes them."""
+    data, members, at = path.read_bytes(), [], 8
+    while at < len(data):
+        size = int(data[at + 48 : at + 58])
+        members.append((data[at : at + 16].decode().strip().removesuffix("/"), data[at + 60 : at + 60 + size]))
+        at += 60 + size + size % 2
+    return members
+
+
 def ar_archive(members: Iterable[tuple[str, bytes]]) -> bytes:
     """An ar archive as dpkg-deb writes it."""
     parts = [b"!<arch>\n"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from entrepot.cli.app import App, json_option, pass_app
+from entrepot.cli.app import App, clean, json_option, pass_app
 from entrepot.cli.source_options import SourceCommand, change_from
 
 if TYPE_CHECKING:
@@ -73,7 +73,10 @@ def list_(app: App) -> None:
 @json_option
 @pass_app
 def show(app: App, name: str) -> None:
-    """Everything about a source but its secrets."""
+    """Everything about a source but its secrets, and the keys that it is verified with.
+
+    A key is good, expiring (within a month), expired, revoked or weak.
+    """
     from entrepot.services import sources
 
     document = sources.show_source(app.workspace, name).as_json()
@@ -146,9 +149,25 @@ def _print_syncs(app: App, results: Sequence[object]) -> None:
 def _lines(document: Mapping[str, Any]) -> Sequence[str]:
     lines = []
     for name, value in document.items():
+        if name == "keys":
+            continue
         if isinstance(value, dict):
             value = ", ".join(f"{key}={item}" for key, item in value.items() if item not in (None, False, "")) or "-"
         elif isinstance(value, list):
             value = ", ".join(map(str, value)) or "-"
         lines.append(f"{name.replace('_', ' ')}: {value if value is not None else '-'}")
-    return lines
+    return lines + [_key_line(key) for key in document.get("keys", ())]
+
+
+def _key_line(key: Mapping[str, Any]) -> str:
+    """A key on one line; who made it wrote the user ids."""
+    what = (
+        f"subkey of {key['primary']}"
+        if key["primary"]
+        else ", ".join(clean(user, allowed="") for user in key["user_ids"])
+    )
+    until = f"until {key['expires'][:10]}" if key["expires"] else "never expires"
+    bits = f" {key['bits']} bits" if key["bits"] else ""
+    state = f"{key['state']} ({key['detail']})" if key["detail"] else key["state"]
+    made = f"{key['algorithm']}{bits}, made {key['created'][:10]}, {until}"
+    return f"key {key['fingerprint']}: {state}; {made}; {what}"

@@ -6,10 +6,10 @@ import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from entrepot.contracts.transfer import Transfer
-from entrepot.models import Available, Described, Extra, IndexPart, RemoteFile, Scalar, Source, SourceDraft
+from entrepot.models import Available, Described, Extra, IndexPart, RemoteFile, Scalar, Source, SourceDraft, SourceKey
 from entrepot.progress import Progress
 
 
@@ -78,7 +78,10 @@ class IndexEntry(Protocol):
 
 
 class IndexReader(Protocol):
-    """Reads what a source offers. Nothing it hands over is unverified where the source asks for verification."""
+    """Reads what a source offers. Nothing it hands over is unverified where the source asks for verification.
+
+    It may have the method of ``KeyringReader``.
+    """
 
     def check(self, source: SourceDraft) -> SourceDraft:
         """The draft with what can be filled in; ``UsageError`` for what makes no sense in this format."""
@@ -117,6 +120,15 @@ class IndexReader(Protocol):
 
         ``seen`` is what the last sync saw.
         """
+        ...
+
+
+@runtime_checkable
+class KeyringReader(Protocol):
+    """An index reader that can tell which keys it would verify a source with."""
+
+    def keys(self, keyring: bytes, now: dt.datetime) -> Sequence[SourceKey]:
+        """The keys that may sign, each with whether it can be relied on ``now``; ``TrustError`` for no keyring."""
         ...
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +23,11 @@ class SignatureCheck:
     status: str
     keys: tuple[str, ...] = ()
     detail: str = ""
+    made: tuple[str, ...] = field(default=(), compare=False)
+    """For each signature what it is of, by which key, and what it is worth."""
+    checked_by_clients: bool = field(default=True, compare=False)
+    """Whether clients of the format look at it. If not, an index that vouches for the package outweighs a signature by
+    a key that nobody knows."""
 
 
 class PackageReader(Protocol):

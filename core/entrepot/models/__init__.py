@@ -25,7 +25,7 @@ from entrepot.models.inspection import (
 from entrepot.models.packages import Content, ContentKind, EntryRef, PackageFile, PackageInfo, PublishedEntry
 from entrepot.models.publishing import Distribution, Phase, Repository, Target, Version
 from entrepot.models.reports import ListedPackage, Overcome, StandingFinding, StandingVerdict
-from entrepot.models.sources import Connection, Secrets, Source, SourceDraft
+from entrepot.models.sources import Connection, Secrets, Source, SourceDraft, SourceKey
 
 __all__ = [
     "ContentKind",
@@ -66,6 +66,7 @@ __all__ = [
     "SourceDraft",
     "StandingFinding",
     "StandingVerdict",
+    "SourceKey",
     "Status",
     "SyncCounts",
     "Target",

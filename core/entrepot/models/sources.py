@@ -56,6 +56,39 @@ class SourceDraft:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceKey:
+    """A public key in the keyring of a source. ``primary`` is the fingerprint of the key that a subkey belongs to.
+
+    ``state`` is ``good``, ``expiring`` (within a month), ``expired``, ``revoked`` or ``weak``; but for good ones
+    ``detail`` says what is wrong, as the rest of a sentence. ``bits`` is 0 where the algorithm implies them.
+    """
+
+    fingerprint: str
+    user_ids: tuple[str, ...]
+    algorithm: str
+    bits: int
+    created: dt.datetime
+    expires: dt.datetime | None
+    state: str
+    detail: str = ""
+    primary: str = ""
+
+    def as_json(self) -> dict[str, object]:
+        """For ``--json`` and the HTTP API."""
+        return {
+            "fingerprint": self.fingerprint,
+            "primary": self.primary,
+            "user_ids": list(self.user_ids),
+            "algorithm": self.algorithm,
+            "bits": self.bits,
+            "created": self.created.isoformat(),
+            "expires": self.expires.isoformat() if self.expires else None,
+            "state": self.state,
+            "detail": self.detail,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """An external repository that we read. ``keyring`` is the name of the file that holds its keys in the workspace."""
 

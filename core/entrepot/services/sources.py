@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from entrepot.contracts import ReadContext
-from entrepot.errors import BatchError, EntrepotError, UsageError
+from entrepot.contracts import KeyringReader, ReadContext
+from entrepot.errors import BatchError, EntrepotError, TrustError, UsageError
 from entrepot.events import SourceSynced
-from entrepot.models import Connection, Scalar, Secrets, Source, SourceDraft
+from entrepot.models import Connection, Scalar, Secrets, Source, SourceDraft, SourceKey
 from entrepot.progress import Progress, silent
 from entrepot.services.names import check_name
 from entrepot.services.records import record
@@ -27,16 +27,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SourceView:
-    """A source with what is known about it; no secrets, only whether there are some."""
+    """A source with what is known about it; no secrets, only whether there are some.
+
+    ``keys`` is None where nobody asked for the keys, or the format does not tell them; ``keyring_problem`` says why its
+    keyring cannot be used.
+    """
 
     source: Source
     state: SourceState
     has_secrets: bool
+    keys: Sequence[SourceKey] | None = None
+    keyring_problem: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """For ``--json`` and the HTTP API."""
         source, state = self.source, self.state
-        return {
+        document: dict[str, Any] = {
             "id": source.id,
             "name": source.name,
             "format": source.format,
@@ -53,6 +59,11 @@ class SourceView:
             "last_sync": state.checked_at.isoformat() if state.checked_at else None,
             "last_change": state.changed_at.isoformat() if state.changed_at else None,
         }
+        if self.keys is not None:
+            document["keys"] = [key.as_json() for key in self.keys]
+        if self.keyring_problem:
+            document["keyring_problem"] = self.keyring_problem
+        return document
 
 
 def add_source(workspace: Workspace, draft: SourceDraft) -> SourceView:
@@ -178,8 +189,19 @@ def list_sources(workspace: Workspace) -> Sequence[SourceView]:
 
 
 def show_source(workspace: Workspace, name: str) -> SourceView:
-    """One source."""
-    return _view(workspace, workspace.catalog.sources.get(name))
+    """One source, with the keys that it is verified with."""
+    source = workspace.catalog.sources.get(name)
+    view = _view(workspace, source)
+    path = workspace.keyring(source)
+    index = workspace.format(source.format).index
+    if path is None or not isinstance(index, KeyringReader):
+        return view
+    try:
+        return replace(view, keys=index.keys(path.read_bytes(), workspace.now()))
+    except OSError as error:
+        return replace(view, keyring_problem=f"the keyring cannot be read: {error.strerror}")
+    except TrustError as error:
+        return replace(view, keyring_problem=error.message)
 
 
 def sync_source(workspace: Workspace, name: str, progress: Progress = silent, *, force: bool = False) -> SyncResult:

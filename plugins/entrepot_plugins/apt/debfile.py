@@ -21,6 +21,7 @@ from entrepot_plugins.apt.control import Field, Stanza, compose, file_name, pars
 from entrepot_plugins.apt.copyright import LONGEST_COPYRIGHT, copyright_path, licence_expression
 from entrepot_plugins.apt.entry import provided_names
 from entrepot_plugins.apt.pool import source_of
+from entrepot_plugins.apt.signature import check_signature
 from entrepot_plugins.apt.tarball import Kind, Tarball, TarMember
 from entrepot_plugins.shared.digests import Digests, measure, opened
 from entrepot_plugins.shared.unpacked import Unpacked, shown
@@ -147,8 +148,8 @@ class DebReader:
         )
 
     def signature(self, files: Sequence[Path], keyring: Path | None) -> SignatureCheck:
-        """Always ``unsigned``: packages of APT are vouched for by the index that names them."""
-        return SignatureCheck("unsigned")
+        """What signatures inside of a .deb, or that of a .dsc, are worth; clients ask only the index that names it."""
+        return check_signature(files, keyring)
 
     def resign(self, files: Sequence[Path], signer: Signer, folder: Path, now: dt.datetime) -> Sequence[Path]:
         """``UsageError``: see ``signature``."""

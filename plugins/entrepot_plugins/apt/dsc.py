@@ -1,7 +1,7 @@
 """Reads source packages: a .dsc (policy 5.4) and the files that it names.
 
-A .dsc may be clear-signed by who uploaded it. That signature says nothing about where we have it from, so only the
-payload is read; the file itself is kept and published as it is.
+A .dsc may be clear-signed by who uploaded it. Here only the payload is read; what the signature is worth, the module
+``signature`` says. The file itself is kept and published as it is.
 """
 
 from __future__ import annotations
@@ -85,10 +85,10 @@ def _read_dsc(path: Path) -> tuple[Stanza, Digests]:
             raise PackageError(f"{where}: has {digests.size} bytes, at most {LONGEST_DSC} are read")
         file.seek(0)
         text = file.read(LONGEST_DSC)
-    return parse_stanza(_payload(text, where), where), digests
+    return parse_stanza(signed_text(text, where), where), digests
 
 
-def _payload(text: bytes, where: str) -> bytes:
+def signed_text(text: bytes, where: str) -> bytes:
     """What a clear-signed text says (RFC 9580, 7), or the text itself; nothing may stand around the signed part."""
     lines = [line.rstrip(b" \t\r") for line in text.strip().split(b"\n")]
     if lines[0] != _SIGNED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,8 +22,10 @@ from entrepot.models import (
     RemoteFile,
     Source,
     SourceDraft,
+    SourceKey,
 )
 from entrepot.progress import ProgressEvent
+from entrepot_plugins.shared.signatures import source_keys
 
 from . import entry, fetch, layout, root, stanzas
 from .draft import check_draft
@@ -60,6 +63,10 @@ class AptIndexReader:
     def check(self, source: SourceDraft) -> SourceDraft:
         """The draft in its usual form; ``UsageError`` for what cannot be an APT source."""
         return check_draft(source)
+
+    def keys(self, keyring: bytes, now: dt.datetime) -> Sequence[SourceKey]:
+        """The OpenPGP keys that a source is verified with."""
+        return source_keys(keyring, now)
 
     def refresh(self, context: ReadContext, seen: Mapping[str, Any], known: Mapping[str, str]) -> IndexUpdate | None:
         """What changed since ``seen``; None if nothing did, which costs one small request per distribution.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,8 +12,19 @@ from typing import Any
 
 from entrepot.contracts import IndexEntry, IndexUpdate, ReadContext
 from entrepot.errors import IndexFormatError, MissingError, TrustError
-from entrepot.models import SOURCE_ARCHITECTURE, Available, Described, Extra, IndexPart, RemoteFile, Source, SourceDraft
+from entrepot.models import (
+    SOURCE_ARCHITECTURE,
+    Available,
+    Described,
+    Extra,
+    IndexPart,
+    RemoteFile,
+    Source,
+    SourceDraft,
+    SourceKey,
+)
 from entrepot.progress import ProgressEvent
+from entrepot_plugins.shared.signatures import source_keys
 
 from . import entry, fetch, fields, locations, metadata, mirrors, modules, root
 from .draft import check_draft
@@ -57,6 +69,10 @@ class RpmIndexReader:
     def check(self, source: SourceDraft) -> SourceDraft:
         """The draft in its usual form; ``UsageError`` for what cannot be an RPM source."""
         return check_draft(source)
+
+    def keys(self, keyring: bytes, now: dt.datetime) -> Sequence[SourceKey]:
+        """The OpenPGP keys that a source is verified with."""
+        return source_keys(keyring, now)
 
     def refresh(self, context: ReadContext, seen: Mapping[str, Any], known: Mapping[str, str]) -> IndexUpdate | None:
         """What changed since ``seen``; None if nothing did, which costs one small request (two with a list of mirrors).

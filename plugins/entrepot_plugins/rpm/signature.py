@@ -10,39 +10,25 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-import tempfile
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from entrepot.contracts import SignatureCheck
-from entrepot.errors import PackageError, TrustError
+from entrepot.errors import PackageError
 from entrepot_plugins.rpm.integrity import Reading, check_headers, payload_claims
 from entrepot_plugins.rpm.library import library
 from entrepot_plugins.rpm.structure import Limits, Parts, read_parts
-from entrepot_plugins.rpm.tags import HASHES, SigTag, Type
+from entrepot_plugins.rpm.tags import SigTag, Type
 from entrepot_plugins.rpm.writing import Value, compose_header, padded
 from entrepot_plugins.shared.digests import opened
-from entrepot_plugins.shared.openpgp import dearmor, judge_detached
-from entrepot_plugins.shared.packets import (
-    DSA,
-    RSA,
-    SIGNATURE,
-    Key,
-    SignaturePacket,
-    certificates,
-    packets,
-    read_signature,
-)
+from entrepot_plugins.shared.openpgp import judge_chunks, judge_detached
+from entrepot_plugins.shared.packets import SIGNATURE, SignaturePacket, packets, read_signature
+from entrepot_plugins.shared.signatures import MOST_SIGNATURES, Keyring, Outcome, come_to, judged
 from entrepot_plugins.shared.unpacked import shown
 
-RSA_BITS = 2048
-"""Of RSA keys with fewer, signatures are forged by those who want it."""
-MOST_SIGNATURES = 16
 WEAK_HASHES = frozenset({"md5", "sha1"})
-_WEAK_NUMBERS = {1: "MD5", 2: "SHA-1", 3: "RIPEMD-160"}
 _OF_HEADER = (SigTag.OPENPGP, SigTag.RSA, SigTag.DSA)
 _OF_ALL = (SigTag.PGP, SigTag.GPG, SigTag.PGP5)
 SIGNATURE_TAGS: tuple[SigTag, ...] = (*_OF_HEADER, *_OF_ALL)
@@ -57,47 +43,6 @@ class PackageSignature:
     of_payload: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Keyring:
-    """Keys by whatever a signature may call them, and in the form that each checker takes."""
-
-    by_name: dict[str, Key]
-    old: bytes
-    """Up to version 4, for gpgv."""
-    new: bytes
-    """Of version 6, for rpm-rs."""
-
-    @classmethod
-    def read(cls, path: Path | None) -> _Keyring:
-        if path is None:
-            return cls({}, b"", b"")
-        try:
-            found = certificates(dearmor(path.read_bytes()))
-        except (OSError, ValueError) as error:
-            hint = "set another one with --keyring"
-            raise TrustError(f"the keyring {path.name} cannot be used: {error}", hint=hint) from error
-        keys = [key for certificate in found for key in certificate.keys]
-        by_name = {key.key_id: key for key in keys} | {key.fingerprint: key for key in keys}
-        old = b"".join(certificate.data for certificate in found if certificate.keys[0].version < 6)
-        new = b"".join(certificate.data for certificate in found if certificate.keys[0].version >= 6)
-        return cls(by_name, old, new)
-
-    def primary(self, key: Key) -> Key:
-        return self.by_name.get(key.primary, key)
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """What one signature is worth: good, by an unknown key, of no worth because of ``flaw``, or ``wrong``."""
-
-    signature: PackageSignature
-    key: str
-    good: bool = False
-    flaw: str = ""
-    wrong: bool = False
-    """It does not fit the package, or cannot be checked though its key is known."""
-
-
 def check_signature(path: Path, keyring: Path | None, limits: Limits) -> SignatureCheck:
     """What the signatures in a package are worth to whoever trusts the keys of ``keyring``.
 
@@ -105,7 +50,7 @@ def check_signature(path: Path, keyring: Path | None, limits: Limits) -> Signatu
     none is wrong; those by unknown keys, or with a weak hash, do not matter beside it. ``TrustError`` only if the
     keyring cannot be used.
     """
-    keys = _Keyring.read(keyring)
+    keys = Keyring.read(keyring)
     try:
         with opened(path) as file:
             parts = read_parts(file, os.fstat(file.fileno()).st_size, shown(path.name), limits)
@@ -155,82 +100,48 @@ def _packets(parts: Parts, tag: SigTag, data: bytes) -> Iterator[tuple[bytes, Si
         raise PackageError(f"{parts.signature.where}: {tag.name} is damaged: {error}") from error
 
 
-def _summary(parts: Parts, outcomes: Sequence[_Outcome]) -> SignatureCheck:
-    names = tuple(dict.fromkeys(outcome.key for outcome in outcomes if outcome.key))
-    good = [outcome for outcome in outcomes if outcome.good]
-    wrong = [outcome for outcome in outcomes if outcome.wrong]
-    if flaws := dict.fromkeys(outcome.flaw for outcome in wrong or outcomes if outcome.flaw and (wrong or not good)):
-        return SignatureCheck("bad", names, "; ".join(flaws))
-    if not good:
-        return SignatureCheck("untrusted", names, f"it is signed by keys that are not known: {', '.join(names)}")
+def _summary(parts: Parts, outcomes: Sequence[Outcome]) -> SignatureCheck:
+    found = come_to(outcomes)
     covered = any(claim.algorithm not in WEAK_HASHES for claim in payload_claims(parts.header))
-    if not covered and not any(outcome.signature.of_payload for outcome in good):
-        return SignatureCheck("bad", names, "its signature is of the header alone, which has no digest of the payload")
-    trusted = tuple(dict.fromkeys(outcome.key for outcome in good))
-    return SignatureCheck("trusted", trusted, f"it is signed by {', '.join(trusted)}")
+    if found.status != "trusted" or covered or any(outcome.good and outcome.covers for outcome in outcomes):
+        return found
+    detail = "its signature is of the header alone, which has no digest of the payload"
+    return SignatureCheck("bad", found.keys, detail, found.made)
 
 
-def _check(file: BinaryIO, parts: Parts, signature: PackageSignature, keys: _Keyring) -> _Outcome:
+def _check(file: BinaryIO, parts: Parts, signature: PackageSignature, keys: Keyring) -> Outcome:
     info = signature.info
     key = keys.by_name.get(info.issuer)
+    outcome = Outcome(
+        "header and payload" if signature.of_payload else "header",
+        key.primary if key else info.issuer,
+        covers=signature.of_payload,
+    )
     if key is None and info.issuer:
-        return _Outcome(signature, info.issuer)
-    name = key.primary if key else ""
-    if flaw := _flaw(info, key, keys):
-        return _Outcome(signature, name, flaw=flaw)
+        return outcome
+    if flaw := keys.flaw(info):
+        return replace(outcome, flaw=flaw)
     if info.version >= 6:
-        return _check_new(parts, signature, name, keys)
+        return _check_new(parts, signature, outcome, keys)
     if not keys.old:
-        return _Outcome(signature, name)
-    return _check_old(file, parts, signature, name, keys)
+        return outcome
+    return _check_old(file, parts, signature, outcome, keys)
 
 
-def _flaw(info: SignaturePacket, key: Key | None, keys: _Keyring) -> str:
-    """Why a signature is worth nothing, however well it fits: what gpgv would not say, or not of every version."""
-    if info.hash_algorithm in _WEAK_NUMBERS:
-        return f"its signature uses {_WEAK_NUMBERS[info.hash_algorithm]}"
-    if info.hash_algorithm not in HASHES:
-        return f"its signature uses the unknown hash algorithm {info.hash_algorithm}"
-    for part in (key, keys.primary(key)) if key else ():
-        if part.algorithm in RSA and part.bits < RSA_BITS:
-            return f"key {part.fingerprint} is an RSA key of {part.bits} bits"
-        if part.algorithm == DSA:
-            return f"key {part.fingerprint} is a DSA key"
-        if part.revoked:
-            return f"key {part.fingerprint} is revoked"
-        if part.expires is not None and part.expires <= time.time():
-            return f"key {part.fingerprint} has expired"
-    if info.expires is not None and info.expires <= time.time():
-        return "its signature has expired"
-    return ""
-
-
-def _check_old(file: BinaryIO, parts: Parts, signature: PackageSignature, name: str, keys: _Keyring) -> _Outcome:
+def _check_old(file: BinaryIO, parts: Parts, signature: PackageSignature, outcome: Outcome, keys: Keyring) -> Outcome:
     if signature.of_payload:
         os.lseek(file.fileno(), parts.start, os.SEEK_SET)
         judgement = judge_detached(signature.packet, file, keys.old)
     else:
-        with tempfile.TemporaryFile() as header:
-            header.write(parts.header.blob)
-            header.flush()
-            os.lseek(header.fileno(), 0, os.SEEK_SET)
-            judgement = judge_detached(signature.packet, header, keys.old)
-    if judgement.fingerprint:
-        return _Outcome(signature, judgement.fingerprint, good=True)
-    if judgement.unknown and not judgement.flaws and not judgement.bad:
-        return _Outcome(signature, name or judgement.unknown[0])
-    if judgement.flaws and not judgement.bad:
-        return _Outcome(signature, name, flaw="; ".join(judgement.flaws))
+        judgement = judge_chunks(signature.packet, [parts.header.blob], keys.old)
     what = "header and payload are" if signature.of_payload else "its header is"
-    return _Outcome(signature, name, flaw=f"{what} not what was signed", wrong=True)
+    return judged(outcome, judgement, f"{what} not what was signed")
 
 
-def _check_new(parts: Parts, signature: PackageSignature, name: str, keys: _Keyring) -> _Outcome:
+def _check_new(parts: Parts, signature: PackageSignature, outcome: Outcome, keys: Keyring) -> Outcome:
     """Asks rpm-rs, with a package that has this one signature and no payload: it would read that into memory."""
     if signature.of_payload:
-        return _Outcome(
-            signature, name, flaw="its signature is of a kind that no package of its version has", wrong=True
-        )
+        return replace(outcome, flaw="its signature is of a kind that no package of its version has", wrong=True)
     rpm_rs = library("rpm_rs")
     value = Value(SigTag.OPENPGP, Type.STRING_ARRAY, [base64.b64encode(signature.packet)])
     header = padded(compose_header(SigTag.REGION, [value]))
@@ -240,10 +151,10 @@ def _check_new(parts: Parts, signature: PackageSignature, name: str, keys: _Keyr
         package = rpm_rs.Package.from_bytes(parts.front[:96] + header + parts.header.blob)
         results = package.check_signatures(verifier).signatures
     except (RuntimeError, ValueError) as error:
-        return _Outcome(signature, name, flaw=f"its signature cannot be checked: {shown(str(error))}", wrong=True)
+        return replace(outcome, flaw=f"its signature cannot be checked: {shown(str(error))}", wrong=True)
     if len(results) == 1 and results[0].is_verified():
-        return _Outcome(signature, name, good=True)
-    return _Outcome(signature, name, flaw="its header is not what was signed", wrong=True)
+        return replace(outcome, good=True)
+    return replace(outcome, flaw="its header is not what was signed", wrong=True)
 
 
 def _armored(keys: bytes) -> bytes:

@@ -8,13 +8,13 @@ from entrepot.contracts import AdvisoryFormat, Scanner
 from entrepot.hookspecs import hookimpl
 from entrepot_plugins.scanners.osv import FORMATS, OsvScanner
 from entrepot_plugins.scanners.package_format import PackageFormatScanner
-from entrepot_plugins.scanners.provenance import ProvenanceScanner
+from entrepot_plugins.scanners.signature import SignatureScanner
 
 
 @hookimpl
 def register_scanners() -> Iterable[Scanner]:
-    """``format``, ``osv`` and ``provenance``."""
-    return [PackageFormatScanner(), ProvenanceScanner(), OsvScanner()]
+    """``format``, ``osv`` and ``signature``."""
+    return [PackageFormatScanner(), SignatureScanner(), OsvScanner()]
 
 
 @hookimpl

@@ -12,6 +12,9 @@ import binascii
 import re
 import subprocess
 import tempfile
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -135,6 +138,33 @@ def judge_detached(signature: bytes, data: BinaryIO, keys: bytes) -> Judgement:
         return Judgement.of(_run(command, data))
 
 
+def judge_chunks(signature: bytes, chunks: Iterable[bytes], keys: bytes) -> Judgement:
+    """Like ``judge_detached``, of what lies in pieces."""
+    with tempfile.TemporaryDirectory(prefix="entrepot-gpgv-") as scratch:
+        folder = Path(scratch)
+        (folder / "keys.gpg").write_bytes(keys)
+        (folder / "signature").write_bytes(signature)
+        command = [*_gpgv(folder, folder / "keys.gpg"), str(folder / "signature"), "-"]
+        return Judgement.of(_run(command, chunks=chunks))
+
+
+def judge_clearsigned(text: bytes, keys: bytes) -> tuple[Judgement, bytes]:
+    """What gpgv says of a clear-signed text, and what it says was signed; for ``keys`` see ``judge_detached``."""
+    with tempfile.TemporaryDirectory(prefix="entrepot-gpgv-") as scratch:
+        folder = Path(scratch)
+        payload = folder / "payload"
+        (folder / "keys.gpg").write_bytes(keys)
+        (folder / "signed").write_bytes(text)
+        command = [*_gpgv(folder, folder / "keys.gpg"), "--output", str(payload), str(folder / "signed")]
+        judgement = Judgement.of(_run(command))
+        return judgement, payload.read_bytes() if payload.exists() else b""
+
+
+def armored_signature(packet: bytes) -> bytes:
+    """The opposite of ``binary_signature``."""
+    return b"-----BEGIN PGP SIGNATURE-----\n\n" + base64.encodebytes(packet) + b"-----END PGP SIGNATURE-----\n"
+
+
 def _gpgv(home: Path, keyring: Path) -> list[str]:
     command = ["gpgv", "--homedir", str(home), "--keyring", str(keyring), "--status-fd", "1"]
     # It refuses MD5 of its own accord.
@@ -143,14 +173,48 @@ def _gpgv(home: Path, keyring: Path) -> list[str]:
     return command
 
 
-def _run(command: list[str], data: BinaryIO | None = None) -> str:
+def _run(command: list[str], data: BinaryIO | None = None, *, chunks: Iterable[bytes] | None = None) -> str:
     try:
+        if chunks is not None:
+            return _fed(command, chunks)
         done = subprocess.run(command, stdin=data, capture_output=True, timeout=TIMEOUT, check=False)
     except FileNotFoundError as error:
         raise TrustError("gpgv is not installed", hint="apt-get install gpgv (or gnupg2 on Fedora and RHEL)") from error
     except subprocess.TimeoutExpired as error:
         raise TrustError(f"gpgv did not answer within {TIMEOUT} seconds") from error
     return done.stdout.decode("utf-8", "replace")
+
+
+def _fed(command: list[str], data: Iterable[bytes]) -> str:
+    """What gpgv says of chunks that it is handed one by one; it is ended when its time is over."""
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=subprocess.DEVNULL) as process,
+    ):
+        over = threading.Event()
+
+        def end() -> None:
+            over.set()
+            process.kill()
+
+        timer = threading.Timer(TIMEOUT, end)
+        timer.start()
+        try:
+            assert process.stdin is not None
+            # It may have seen enough before the end: of a signature by an unknown key it reads nothing.
+            with suppress(BrokenPipeError):
+                for chunk in data:
+                    process.stdin.write(chunk)
+            with suppress(BrokenPipeError):
+                process.stdin.close()
+            process.wait()
+        finally:
+            timer.cancel()
+            process.kill()
+        if over.is_set():
+            raise subprocess.TimeoutExpired(command, TIMEOUT)
+        said.seek(0)
+        return said.read().decode("utf-8", "replace")
 
 
 @dataclass

@@ -10,10 +10,26 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-SIGNATURE, PUBLIC_KEY, PUBLIC_SUBKEY = 2, 6, 14
+SIGNATURE, PUBLIC_KEY, USER_ID, PUBLIC_SUBKEY = 2, 6, 13, 14
 RSA = frozenset({1, 2, 3})
 DSA = 17
-_CREATED, _SIGNATURE_EXPIRES, _KEY_EXPIRES, _ISSUER, _ISSUER_FINGERPRINT = 2, 3, 9, 16, 33
+_CREATED, _SIGNATURE_EXPIRES, _KEY_EXPIRES, _ISSUER, _KEY_FLAGS, _ISSUER_FINGERPRINT = 2, 3, 9, 16, 27, 33
+_MAY_SIGN = 0x02
+_NEVER_SIGN = frozenset({16, 18, 25, 26})
+"""Algorithms that only encrypt (9.1)."""
+_ON_CURVES = frozenset({18, 19, 22})
+_CURVES = {
+    "2b06010401da470f01": ("Ed25519", 256),
+    "2a8648ce3d030107": ("P-256", 256),
+    "2b81040022": ("P-384", 384),
+    "2b81040023": ("P-521", 521),
+    "2b8104000a": ("secp256k1", 256),
+    "2b2403030208010107": ("brainpoolP256r1", 256),
+    "2b240303020801010b": ("brainpoolP384r1", 384),
+    "2b240303020801010d": ("brainpoolP512r1", 512),
+}
+"""Object identifiers of curves (9.2), with what people call them and their bits."""
+MOST_USER_IDS = 100
 _KEY_REVOCATION, _SUBKEY_REVOCATION = 0x20, 0x28
 _SELF_SIGNATURES = frozenset({0x10, 0x11, 0x12, 0x13, 0x18, 0x1F})
 
@@ -34,6 +50,8 @@ class SignaturePacket:
     expires: int | None
     key_expires: int | None
     """Seconds after its creation at which the key that this signature binds expires."""
+    flags: int | None = None
+    """What the key that this signature binds is for (5.2.3.29); None where it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +67,8 @@ class Key:
     """Fingerprint of the primary key."""
     revoked: bool = False
     expires: int | None = None
+    signs: bool = True
+    curve: str = ""
 
     @property
     def key_id(self) -> str:
@@ -62,6 +82,8 @@ class Certificate:
 
     keys: tuple[Key, ...]
     data: bytes
+    user_ids: tuple[str, ...] = ()
+    """As whoever made the key wrote them."""
 
 
 def packets(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
@@ -124,6 +146,7 @@ def read_signature(body: bytes) -> SignaturePacket:
         created=created,
         expires=created + lifetime if lifetime else None,
         key_expires=_number(found, _KEY_EXPIRES) or None,
+        flags=found[_KEY_FLAGS][0] if found.get(_KEY_FLAGS) else None,
     )
 
 
@@ -162,16 +185,18 @@ def certificates(data: bytes) -> list[Certificate]:
     Keys of other versions than 4 and 6 are left out.
     ``ValueError`` if it is damaged.
     """
-    found: list[tuple[list[Key], list[bytes]]] = []
+    found: list[tuple[list[Key], list[bytes], list[str]]] = []
     bound = 0
     """When the self-signature was made that says until when the last key is valid: a newer one replaces it."""
     for kind, body, packet in packets(data):
         if kind == PUBLIC_KEY:
-            found.append(([], []))
+            found.append(([], [], []))
         if not found:
             raise ValueError("it does not begin with a public key")
-        keys, parts = found[-1]
+        keys, parts, users = found[-1]
         parts.append(packet)
+        if kind == USER_ID and len(users) < MOST_USER_IDS:
+            users.append(body.decode("utf-8", "replace"))
         if kind in (PUBLIC_KEY, PUBLIC_SUBKEY) and (key := _key(body, keys[0].primary if keys else "")):
             keys.append(key)
             bound = 0
@@ -181,8 +206,13 @@ def certificates(data: bytes) -> list[Certificate]:
             elif signature.kind in _SELF_SIGNATURES and signature.created >= bound and _own(signature, keys[0]):
                 bound = signature.created
                 lifetime = signature.key_expires
-                keys[-1] = replace(keys[-1], expires=keys[-1].created + lifetime if lifetime else None)
-    return [Certificate(tuple(keys), b"".join(parts)) for keys, parts in found if keys]
+                expires = keys[-1].created + lifetime if lifetime else None
+                keys[-1] = replace(keys[-1], expires=expires, signs=_signs(keys[-1].algorithm, signature.flags))
+    return [Certificate(tuple(keys), b"".join(parts), tuple(users)) for keys, parts, users in found if keys]
+
+
+def _signs(algorithm: int, flags: int | None) -> bool:
+    return algorithm not in _NEVER_SIGN and (flags is None or bool(flags & _MAY_SIGN))
 
 
 def _signature(body: bytes) -> SignaturePacket | None:
@@ -208,6 +238,12 @@ def _key(body: bytes, primary: str) -> Key | None:
     else:
         prefix = b"\x99" + len(body).to_bytes(2, "big")
         fingerprint = hashlib.sha1(prefix + body, usedforsecurity=False).hexdigest().upper()
-    bits = int.from_bytes(body[material : material + 2], "big") if algorithm in (*RSA, DSA) else 0
+    curve, bits = "", 0
+    if algorithm in (*RSA, DSA):
+        bits = int.from_bytes(body[material : material + 2], "big")
+    elif algorithm in _ON_CURVES:
+        identifier = body[material + 1 : material + 1 + body[material]].hex()
+        curve, bits = _CURVES.get(identifier, ("", 0))
     created = int.from_bytes(body[1:5], "big")
-    return Key(version, algorithm, bits, created, fingerprint, primary or fingerprint)
+    signs = _signs(algorithm, None)
+    return Key(version, algorithm, bits, created, fingerprint, primary or fingerprint, signs=signs, curve=curve)

@@ -10,7 +10,7 @@ import pytest
 from entrepot.models import Status
 from entrepot_plugins.rpm.format import RpmFormat
 from entrepot_plugins.scanners.package_format import PackageFormatScanner
-from entrepot_plugins.scanners.provenance import ProvenanceScanner
+from entrepot_plugins.scanners.signature import SignatureScanner
 from support.gnupg import gnupg_home, gpg, make_key
 from support.rpms import Key, make_rpm
 from support.scans import scan_of
@@ -37,14 +37,21 @@ def test_a_package_signed_by_a_key_of_its_source_is_trusted_whatever_the_index_i
 ) -> None:
     path = make_rpm(tmp_path, sign_with=key)
     artifact, context = scan_of(path, verify=False, keyring=keyring, package_format=RPM)
-    verdict = ProvenanceScanner().scan(artifact, context)
+    verdict = SignatureScanner().scan(artifact, context)
     assert (verdict.status, verdict.reason) == (Status.PASS, "signed_trusted")
-    assert verdict.evidence == {"keys": key.fingerprint, "signature": "trusted"}
+    assert verdict.evidence == {
+        "signature": "trusted",
+        "keys": key.fingerprint,
+        "signature_1": f"header by {key.fingerprint}: good",
+        "came_by": "source",
+        "source": "debian",
+        "index": "bookworm/main/1.noarch",
+    }
 
 
 def test_a_package_signed_by_another_key_is_a_warning(tmp_path: Path, key: Key) -> None:
     artifact, context = scan_of(make_rpm(tmp_path, sign_with=key), signed_by=FINGERPRINT, package_format=RPM)
-    verdict = ProvenanceScanner().scan(artifact, context)
+    verdict = SignatureScanner().scan(artifact, context)
     assert (verdict.status, verdict.reason) == (Status.WARN, "signed_untrusted")
     assert key.fingerprint in verdict.message
 
@@ -54,7 +61,7 @@ def test_a_package_without_a_signature_is_worth_what_its_index_is(
     tmp_path: Path, signed_by: str | None, reason: str
 ) -> None:
     artifact, context = scan_of(make_rpm(tmp_path), signed_by=signed_by, package_format=RPM)
-    assert ProvenanceScanner().scan(artifact, context).reason == reason
+    assert SignatureScanner().scan(artifact, context).reason == reason
 
 
 def test_a_changed_package_is_blocked_by_both(tmp_path: Path, key: Key, keyring: Path) -> None:
@@ -63,7 +70,7 @@ def test_a_changed_package_is_blocked_by_both(tmp_path: Path, key: Key, keyring:
     data[-5] ^= 1
     path.write_bytes(data)
     artifact, context = scan_of(path, uploaded=True, keyring=keyring, package_format=RPM)
-    verdict = ProvenanceScanner().scan(artifact, context)
+    verdict = SignatureScanner().scan(artifact, context)
     assert (verdict.status, verdict.reason) == (Status.BLOCK, "bad_signature")
     verdict = PackageFormatScanner().scan(artifact, context)
     assert (verdict.status, verdict.reason) == (Status.BLOCK, "unreadable")
@@ -74,7 +81,7 @@ def test_a_package_that_is_none_is_blocked_by_both(tmp_path: Path) -> None:
     path = tmp_path / "hello-1.0-1.noarch.rpm"
     path.write_bytes(b"<html>")
     artifact, context = scan_of(path, package_format=RPM)
-    assert ProvenanceScanner().scan(artifact, context).status is Status.BLOCK
+    assert SignatureScanner().scan(artifact, context).status is Status.BLOCK
     assert PackageFormatScanner().scan(artifact, context).status is Status.BLOCK
 
 

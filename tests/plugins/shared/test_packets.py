@@ -39,7 +39,7 @@ def test_keys_have_the_fingerprints_and_sizes_that_gpg_says(home: Path) -> None:
     ]
     assert [(key.algorithm, key.bits, key.primary) for key in certificate.keys] == [
         (1, 2048, primary),
-        (22, 0, primary),
+        (22, 256, primary),
     ]
     assert not any(key.revoked or key.expires for key in certificate.keys)
 
