@@ -47,7 +47,7 @@ def test_a_package_that_passes_is_published(box: ToyBox) -> None:
     rulings = document.pop("rulings")
     assert isinstance(rulings, list)
     assert [(ruling["scanner"], ruling["outcome"]) for ruling in rulings] == [
-        (name, "publish") for name in ("format", "osv", "provenance", "toy-words")
+        (name, "publish") for name in ("format", "osv", "signature", "toy-words")
     ]
     assert document == {
         "status": "published",
