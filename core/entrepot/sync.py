@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -40,11 +40,13 @@ class SyncResult:
         }
 
 
-def sync(catalog: Catalog, format_: Format, context: ReadContext) -> SyncResult:
+def sync(
+    catalog: Catalog, format_: Format, context: ReadContext, on_change: Callable[[SyncCounts], None] = lambda _: None
+) -> SyncResult:
     """Brings what changed at a source into the catalog.
 
     Everything is fetched and checked before the first row changes. ``BusyError`` if the source was synced or changed by
-    another command in the meantime.
+    another command in the meantime. ``on_change`` is called inside the transaction that changes something.
     """
     source = context.source
     before = catalog.sources.state(source)
@@ -62,6 +64,7 @@ def sync(catalog: Catalog, format_: Format, context: ReadContext) -> SyncResult:
         counts = _write(catalog, format_, context, update)
         packages = counts.total
         catalog.sources.save_state(source, _changed(before, update, packages, context))
+        on_change(counts)
     context.progress(ProgressEvent("sync.index", "Index updated", "completed", packages, packages, "packages"))
     warnings = list(update.warnings)
     if not packages:

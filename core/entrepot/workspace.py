@@ -8,6 +8,7 @@ import getpass
 import json
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -40,7 +41,8 @@ def utc_now() -> dt.datetime:
 class Workspace:
     """Everything that a use case needs. Nothing is opened before it is asked for.
 
-    ``actor`` is who is said to have done what is done here; ``clock`` is what the time is taken from.
+    ``actor`` is who is said to have done what is done here, ``origin`` from where: ``HOST/USER/PID`` of this process
+    unless it is done for somebody elsewhere. ``clock`` is what the time is taken from.
     """
 
     def __init__(
@@ -48,11 +50,13 @@ class Workspace:
         home: Path,
         *,
         actor: str = "",
+        origin: str = "",
         clock: Callable[[], dt.datetime] = utc_now,
         extra_plugins: Sequence[tuple[str, object]] = (),
     ) -> None:
         self.home = home
         self.actor = actor or _user()
+        self.origin = origin or f"{socket.gethostname()}/{_user()}/{os.getpid()}"
         self.clock = clock
         self._extra_plugins = extra_plugins
 

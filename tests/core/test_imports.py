@@ -198,7 +198,7 @@ def test_the_audit_log_tells_who_made_which_version(box: ToyBox) -> None:
     entries = list(box.workspace.catalog.audit.list())
     told = [(entry["actor"], entry["action"], entry["subject"]) for entry in reversed(entries)]
     assert told[-2:] == [("tester", "version.create", "shop/window"), ("tester", "publish", "shop/window")]
-    assert box.workspace.catalog.audit.verify() == len(entries)
+    assert box.workspace.catalog.audit.verify().entries == len(entries)
 
 
 def test_what_was_fetched_is_not_left_behind(served: Served) -> None:

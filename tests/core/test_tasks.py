@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -11,12 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from entrepot.catalog.audit import AuditError
 from entrepot.errors import NotFoundError, UsageError
 from entrepot.progress import ProgressEvent
 from entrepot.services import operations
 from entrepot.services.tasks import running
-from support.toy import make_toy
 from support.toybox import ToyBox
 from support.views import NOW
 
@@ -89,37 +86,3 @@ def test_an_import_that_was_under_way_when_its_task_failed_is_failed(box: ToyBox
 def test_a_task_that_is_not_there_is_named(box: ToyBox) -> None:
     with pytest.raises(NotFoundError, match="there is no task 99"):
         operations.task(box.workspace, 99)
-
-
-@pytest.fixture
-def audited(box: ToyBox) -> ToyBox:
-    box.upload(make_toy(box.folder))
-    box.upload(make_toy(box.folder, "ball"))
-    return box
-
-
-def test_the_audit_log_is_one_chain(audited: ToyBox) -> None:
-    rows = list(audited.workspace.catalog.audit.list())
-    assert operations.verify_audit(audited.workspace) == len(rows) > 5
-    assert rows[-1]["previous"] == ""
-    assert [row["previous"] for row in rows[:-1]] == [row["digest"] for row in rows[1:]]
-    assert json.loads(rows[0]["detail"])["version"] == 2
-
-
-@pytest.mark.parametrize(
-    "tampering",
-    [
-        "UPDATE audit SET actor = 'nobody' WHERE id = 3",
-        "UPDATE audit SET detail = '{}' WHERE id = 3",
-        "UPDATE audit SET at = '2020-01-01T00:00:00Z' WHERE id = 3",
-        "UPDATE audit SET digest = 'x' WHERE id = 3",
-        "DELETE FROM audit WHERE id = 3",
-        "DELETE FROM audit WHERE id = 1",
-        "UPDATE audit SET id = -id WHERE id = 3",
-        "INSERT INTO audit (at, action, digest, previous) VALUES ('x', 'y', 'z', '')",
-    ],
-)
-def test_an_audit_log_that_was_tampered_with_is_noticed(audited: ToyBox, tampering: str) -> None:
-    audited.workspace.catalog.database.conn.execute(tampering)
-    with pytest.raises(AuditError, match="does not continue the row before it"):
-        operations.verify_audit(audited.workspace)

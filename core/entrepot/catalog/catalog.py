@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from entrepot.catalog.advisories import AdvisoriesTable
-from entrepot.catalog.audit import AuditLog
+from entrepot.catalog.audit import AuditLog, default_key
 from entrepot.catalog.available import AvailableTable
 from entrepot.catalog.database import open_database, transaction
 from entrepot.catalog.extras import ExtrasTable
@@ -97,4 +97,4 @@ class Catalog:
 
     @cached_property
     def audit(self) -> AuditLog:
-        return AuditLog(self.database)
+        return AuditLog(self.database, default_key(self.path))

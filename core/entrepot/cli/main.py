@@ -37,7 +37,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "token": ("entrepot.cli.access", "Tokens for the HTTP API."),
     "user": ("entrepot.cli.access", "Persons who sign in with a password."),
     "task": ("entrepot.cli.operations", "What was done, how far it came, how it ended."),
-    "audit": ("entrepot.cli.operations", "Who changed what, in a log that shows tampering."),
+    "audit": ("entrepot.cli.audit", "Who changed what, in a log that shows tampering."),
     "plugins": ("entrepot.cli.operations", "The plugins and what they offer."),
 }
 """Name of a command -> module that has it, as ``command_<name>``, and its help in one line."""

@@ -1,4 +1,4 @@
-"""``entrepot task``, ``entrepot audit`` and ``entrepot plugins``."""
+"""``entrepot task`` and ``entrepot plugins``."""
 
 from __future__ import annotations
 
@@ -50,41 +50,6 @@ def task_show(app: App, task_id: int) -> None:
     if task["error"]:
         lines.append(f"  error: {task['error']['detail']}")
     app.result(task, "\n".join(lines))
-
-
-@click.group("audit")
-def command_audit() -> None:
-    """Who changed what, in a log that shows tampering."""
-
-
-@command_audit.command("list")
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
-@json_option
-@pass_app
-def audit_list(app: App, limit: int) -> None:
-    """The newest entries."""
-    from entrepot.services import operations
-
-    columns = [
-        ("ID", "id"),
-        ("AT", "at"),
-        ("WHO", "actor"),
-        ("WHAT", "action"),
-        ("SUBJECT", "subject"),
-        ("DETAIL", "detail"),
-    ]
-    app.table(operations.audit(app.workspace, limit), columns, "nothing yet")
-
-
-@command_audit.command("verify")
-@json_option
-@pass_app
-def audit_verify(app: App) -> None:
-    """Follow the chain of digests from the first entry to the last."""
-    from entrepot.services import operations
-
-    length = operations.verify_audit(app.workspace)
-    app.result({"entries": length, "intact": True}, f"{length} entries, every one continues the one before it")
 
 
 @click.command("plugins")

@@ -64,7 +64,10 @@ class Committer:
         settings: PublishSettings,
         clock: Callable[[], dt.datetime],
         progress: Progress,
+        on_complete: Callable[[Mapping[str, int]], None] = lambda _: None,
     ) -> None:
+        """``on_complete`` is called with the requests, inside the transaction that notes a publication as complete."""
+        self._on_complete = on_complete
         self._catalog = catalog
         self._store = store
         self._storage = storage
@@ -141,6 +144,7 @@ class Committer:
             publications.supersede(plan.target, plan.superseded, publication, plan.now)
             publications.forget_files(plan.target, plan.removals)
             publications.complete(publication, plan.signed_by, plan.files, plan.size, requests)
+            self._on_complete(requests)
 
     def _payload(self, plan: TreePlan) -> None:
         for start in range(0, len(plan.payload), CHUNK):

@@ -106,7 +106,10 @@ def update_feed(workspace: Workspace, name: str, progress: Progress = silent, *,
                     hint="nothing was written; update again",
                 )
             if got is not None:
-                return _load(workspace, feed, format_, got[0], got[1], task)
+                result = _load(workspace, feed, format_, got[0], got[1], task)
+                detail = asdict(result.counts) if result.counts else {}
+                record(workspace, "advisories.update", name, {"location": feed.location, **detail})
+                return result
             feed = replace(feed, checked_at=workspace.now())
             workspace.catalog.advisories.save(feed)
         task.progress(ProgressEvent("advisories.read", "Nothing changed", "completed", feed.records, unit="records"))

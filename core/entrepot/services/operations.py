@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from entrepot.errors import UsageError
 from entrepot.services.tasks import recover_if_needed
 
 if TYPE_CHECKING:
+    from entrepot.catalog.audit import AuditHead
     from entrepot.workspace import Workspace
 
 
@@ -28,9 +32,39 @@ def audit(workspace: Workspace, limit: int) -> Sequence[dict[str, Any]]:
     return list(workspace.catalog.audit.list(limit))
 
 
-def verify_audit(workspace: Workspace) -> int:
-    """Follows the chain of the audit log and answers its length; ``AuditError`` where it is broken."""
-    return workspace.catalog.audit.verify()
+def verify_audit(workspace: Workspace, known: str = "") -> AuditHead:
+    """Follows the chain of the audit log to its anchor and answers its end; ``AuditError`` where it is broken.
+
+    ``known`` is a digest that was noted elsewhere, which the log has to have.
+    """
+    return workspace.catalog.audit.verify(known)
+
+
+def audit_head(workspace: Workspace) -> AuditHead:
+    """Where the audit log ends now."""
+    return workspace.catalog.audit.head()
+
+
+def export_audit(workspace: Workspace, since: str | None = None) -> Iterator[str]:
+    """Entries as lines of JSON, streamed; after an id or from a day or moment on, where that is given."""
+    if since is None or since.isdecimal():
+        return workspace.catalog.audit.export(since=int(since) if since else None)
+    try:
+        moment = dt.datetime.fromisoformat(since)
+    except ValueError:
+        raise UsageError(f"{since!r} is no id and no date", hint="write 42, 2026-03-01 or 2026-03-01T12:00Z") from None
+    return workspace.catalog.audit.export(not_before=moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC))
+
+
+def verify_export(path: Path, known: str = "") -> AuditHead:
+    """Follows an export, without a workspace; ``AuditError`` where it is broken."""
+    from entrepot.catalog.audit import verify_lines
+
+    try:
+        with path.open(encoding="utf-8") as lines:
+            return verify_lines(lines, str(path), known)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}", path=str(path)) from error
 
 
 def plugins(workspace: Workspace) -> dict[str, Any]:

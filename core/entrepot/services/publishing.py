@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -196,12 +196,15 @@ class _Job:
     def _commit(self, plan: TreePlan, storage: Storage, task: Task) -> PublishReport:
         workspace, number = self.workspace, plan.version.number
         settings, clock = workspace.settings.publish, workspace.clock
-        committer = Committer(workspace.catalog, workspace.store, storage, settings, clock, task.progress)
+        last = workspace.catalog.publications.latest(self.target, self.distribution)
+
+        def noted(requests: Mapping[str, int]) -> None:
+            detail = {"target": self.target.url, "version": number, "requests": dict(requests)}
+            record(workspace, "publish", self.distribution.path, detail | {"before": last.version if last else None})
+
+        committer = Committer(workspace.catalog, workspace.store, storage, settings, clock, task.progress, noted)
         report = committer.commit(plan)
         task.created.append(f"{self.distribution.path} version {number}")
-        with workspace.catalog.transaction():
-            detail = {"version": number, "target": self.target.url, "requests": dict(report.requests)}
-            record(workspace, "publish", self.distribution.path, detail)
         return report
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from entrepot.errors import ConflictError, UsageError
 from entrepot.models import Distribution, Repository, Scalar
 from entrepot.services.names import check_name, check_path
+from entrepot.services.records import changes as changes_of
 from entrepot.services.records import record
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def create_repository(
         if signer is not None:
             # The full fingerprint is kept, so that a second key in the ring never changes who signs.
             repository = workspace.catalog.repositories.update(repository, {"sign_with": signer.fingerprint})
-        record(workspace, "repository.create", name, {"publish_to": urls, "sign_with": repository.sign_with})
+        record(workspace, "repository.create", name, changes_of({}, _audited(repository)))
     return repository
 
 
@@ -76,12 +77,13 @@ def set_repository(
     if "public_url" in changes:
         _without_user(str(changes["public_url"]))
     with workspace.catalog.transaction():
+        before = workspace.catalog.repositories.get(repository.name)
         repository = workspace.catalog.repositories.update(repository, changes)
         if (signer := workspace.signer(repository)) is not None:
             repository = workspace.catalog.repositories.update(repository, {"sign_with": signer.fingerprint})
         if urls:
             repository = workspace.catalog.repositories.set_targets(repository, urls)
-        record(workspace, "repository.set", repository.name, {**changes, "publish_to": urls})
+        record(workspace, "repository.set", repository.name, changes_of(_audited(before), _audited(repository)))
     return repository
 
 
@@ -93,7 +95,7 @@ def remove_repository(workspace: Workspace, name: str) -> Repository:
         raise ConflictError(f"{repository.name} still has {names}", hint="remove its distributions first")
     with workspace.catalog.transaction():
         workspace.catalog.repositories.remove(repository)
-        record(workspace, "repository.remove", repository.name, {"publish_to": _urls(repository)})
+        record(workspace, "repository.remove", repository.name, changes_of(_audited(repository), {}))
     return repository
 
 
@@ -127,7 +129,7 @@ def create_distribution(
     )
     with workspace.catalog.transaction():
         distribution = workspace.catalog.repositories.add_distribution(repository, values, workspace.now())
-        record(workspace, "distribution.create", distribution.path, values)
+        record(workspace, "distribution.create", distribution.path, changes_of({}, _audited(distribution)))
     return distribution
 
 
@@ -140,8 +142,9 @@ def set_distribution(workspace: Workspace, path: str, values: Mapping[str, Any])
         changes["options"] = {**distribution.options, **changes["options"]}
     changes = _distribution_values(workspace, repository, changes)
     with workspace.catalog.transaction():
+        before = workspace.catalog.repositories.distribution(distribution.path)
         distribution = workspace.catalog.repositories.update_distribution(distribution, changes)
-        record(workspace, "distribution.set", distribution.path, changes)
+        record(workspace, "distribution.set", distribution.path, changes_of(_audited(before), _audited(distribution)))
     return distribution
 
 
@@ -156,8 +159,11 @@ def remove_distribution(workspace: Workspace, path: str) -> Distribution:
     """Removes a distribution with all its versions. What it published stays until it is collected, after the grace."""
     distribution = workspace.catalog.repositories.distribution(path)
     with workspace.catalog.transaction():
+        detail = changes_of(
+            _audited(distribution) | {"version": workspace.catalog.versions.latest(distribution).number}, {}
+        )
         workspace.catalog.repositories.remove_distribution(distribution, workspace.now())
-        record(workspace, "distribution.remove", distribution.path, {})
+        record(workspace, "distribution.remove", distribution.path, detail)
     return distribution
 
 
@@ -187,6 +193,12 @@ def repository_json(workspace: Workspace, repository: Repository) -> dict[str, A
         "created_at": repository.created_at.isoformat(),
         "distributions": names,
     }
+
+
+def _audited(thing: Repository | Distribution) -> dict[str, Any]:
+    """What the audit log keeps of it: all its settings."""
+    values = asdict(thing) | {"created_at": thing.created_at.isoformat()}
+    return values | {"targets": _urls(thing)} if isinstance(thing, Repository) else values
 
 
 def _targets(workspace: Workspace, urls: Sequence[str], owner: str) -> list[str]:

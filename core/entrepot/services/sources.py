@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 from entrepot.contracts import KeyringReader, ReadContext
 from entrepot.errors import BatchError, EntrepotError, TrustError, UsageError
 from entrepot.events import SourceSynced
-from entrepot.models import Connection, Scalar, Secrets, Source, SourceDraft, SourceKey
+from entrepot.models import Connection, Scalar, Secrets, Source, SourceDraft, SourceKey, SyncCounts
 from entrepot.progress import Progress, silent
 from entrepot.services.names import check_name
-from entrepot.services.records import record
+from entrepot.services.records import changes, record
 from entrepot.services.tasks import running
 from entrepot.sync import SyncResult, sync
 from entrepot.transfer.credentials import secret_headers
@@ -73,7 +73,7 @@ def add_source(workspace: Workspace, draft: SourceDraft) -> SourceView:
     with workspace.catalog.transaction():
         source = workspace.catalog.sources.add(draft, keyring, workspace.now())
         workspace.save_secrets(source, draft.secrets)
-        record(workspace, "source.add", source.name, {"url": source.url, "format": source.format})
+        record(workspace, "source.add", source.name, changes({}, _audited(source, draft.secrets)))
     return show_source(workspace, source.name)
 
 
@@ -140,7 +140,7 @@ def _merged(held: Secrets, given: Secrets) -> Secrets:
 def set_source(workspace: Workspace, name: str, change: Change) -> SourceView:
     """Changes a source. The next sync reads everything again."""
     source = workspace.catalog.sources.get(name)
-    path = workspace.keyring(source)
+    path, held = workspace.keyring(source), workspace.secrets(source)
     draft = SourceDraft(
         name=source.name,
         format=source.format,
@@ -152,7 +152,7 @@ def set_source(workspace: Workspace, name: str, change: Change) -> SourceView:
         keyring=path.read_bytes() if path else None,
         options=source.options,
         connection=source.connection,
-        secrets=workspace.secrets(source),
+        secrets=held,
     )
     draft = _checked(workspace, change.apply(draft))
     keyring = workspace.save_keyring(draft.name, draft.keyring) if draft.keyring else None
@@ -164,7 +164,10 @@ def set_source(workspace: Workspace, name: str, change: Change) -> SourceView:
         seen = state.state if draft.url == before.url else {}
         workspace.catalog.sources.save_state(source, replace(state, state=seen, generation=state.generation + 1))
         workspace.save_secrets(source, draft.secrets)
-        record(workspace, "source.set", source.name, {"url": source.url})
+        was, now = _audited(before, held), _audited(source, draft.secrets)
+        if held != draft.secrets:
+            was, now = was | {"secrets": "as they were"}, now | {"secrets": "changed"}
+        record(workspace, "source.set", source.name, changes(was, now))
     return show_source(workspace, source.name)
 
 
@@ -176,8 +179,9 @@ def remove_source(workspace: Workspace, name: str) -> Source:
         workspace.catalog.available.remove_source(source)
         workspace.catalog.extras.remove_source(source)
         workspace.catalog.sources.remove(source)
+        detail = changes(_audited(source, workspace.secrets(source)), {})
         workspace.save_secrets(source, Secrets())
-        record(workspace, "source.remove", source.name, {"url": source.url})
+        record(workspace, "source.remove", source.name, detail)
     if keyring:
         keyring.unlink(missing_ok=True)
     return source
@@ -222,9 +226,13 @@ def sync_source(workspace: Workspace, name: str, progress: Progress = silent, *,
             progress=task.progress,
             force=force,
         )
-        result = sync(workspace.catalog, format_, context)
+        result = sync(workspace.catalog, format_, context, lambda counts: _record_sync(workspace, source, counts))
     workspace.plugins.tell("source_synced", SourceSynced(source, result.counts))
     return result
+
+
+def _record_sync(workspace: Workspace, source: Source, counts: SyncCounts) -> None:
+    record(workspace, "source.sync", source.name, asdict(counts))
 
 
 def sync_sources(
@@ -273,6 +281,12 @@ def _without_user(draft: SourceDraft) -> SourceDraft:
     elif proxy != split_user(secrets.proxy or "")[0]:
         secrets = replace(secrets, proxy=None)
     return replace(draft, url=url, secrets=secrets, connection=replace(draft.connection, proxy=proxy or None))
+
+
+def _audited(source: Source, secrets: Secrets) -> dict[str, Any]:
+    """What the audit log keeps of a source: all its settings, and whether it has secrets."""
+    values = asdict(source) | {"secrets": "set" if secrets != Secrets() else "none"}
+    return {name: value.isoformat() if name == "created_at" else value for name, value in values.items()}
 
 
 def _view(workspace: Workspace, source: Source) -> SourceView:

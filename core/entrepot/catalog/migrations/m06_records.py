@@ -33,6 +33,7 @@ def tasks_and_audit(db: Database) -> None:
             "id": int,
             "at": str,
             "actor": str,
+            "origin": str,
             "action": str,
             "subject": str,
             "detail": str,
@@ -42,3 +43,14 @@ def tasks_and_audit(db: Database) -> None:
         pk="id",
         not_null={"at", "action", "digest"},
     )
+    table(db, "audit_head").create(
+        {"id": int, "entries": int, "digest": str, "seal": str, "at": str},
+        pk="id",
+        not_null={"entries", "digest", "seal"},
+    )
+    # A first fence. Who goes around it (a catalog is a file) is found out by the chain and its anchor.
+    for change in ("UPDATE", "DELETE"):
+        db.execute(
+            f"CREATE TRIGGER audit_{change.lower()} BEFORE {change} ON audit"
+            " BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"
+        )
