@@ -47,7 +47,7 @@ def test_a_package_that_passes_is_published(box: ToyBox) -> None:
     rulings = document.pop("rulings")
     assert isinstance(rulings, list)
     assert [(ruling["scanner"], ruling["outcome"]) for ruling in rulings] == [
-        (name, "publish") for name in ("format", "osv", "signature", "toy-words")
+        (name, "publish") for name in ("dependencies", "format", "osv", "signature", "toy-words")
     ]
     assert document == {
         "status": "published",
@@ -59,7 +59,13 @@ def test_a_package_that_passes_is_published(box: ToyBox) -> None:
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "import_id": 1,
         "repository_version": 1,
-        "pipeline": {"cve_scan": "skipped", "format": "valid", "gpg": "unsigned_pass", "words": "said_pass"},
+        "pipeline": {
+            "cve_scan": "skipped",
+            "dependencies": "satisfied",
+            "format": "valid",
+            "gpg": "unsigned_pass",
+            "words": "said_pass",
+        },
         "findings": [],
         "reasons": [],
         "message": "in version 1",

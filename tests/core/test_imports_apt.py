@@ -126,7 +126,7 @@ def test_an_upload_of_a_deb_is_not_signed_and_says_so(site: Site) -> None:
     (result,) = imports.upload(site.depot.workspace, [make_deb(site.folder, "mine")], "stable").results
     assert (result.status, result.pipeline) == (
         "published",
-        {"cve_scan": "skipped", "format": "valid", "gpg": "unsigned_pass"},
+        {"cve_scan": "skipped", "dependencies": "satisfied", "format": "valid", "gpg": "unsigned_pass"},
     )
 
 
@@ -172,7 +172,12 @@ def test_the_signature_of_the_index_vouches_for_the_package(tmp_path: Path, keys
     depot.follow(upstream.draft(upstream.root.as_uri()))
     request = imports.ImportRequest("upstream", ["hello"], "stable")
     (result,) = imports.import_packages(depot.workspace, request).results
-    assert result.pipeline == {"cve_scan": "skipped", "format": "valid", "gpg": "signed_trusted"}
+    assert result.pipeline == {
+        "cve_scan": "skipped",
+        "dependencies": "satisfied",
+        "format": "valid",
+        "gpg": "signed_trusted",
+    }
     assert result.import_id is not None
     stored = {item.scanner: item.verdict for item in depot.workspace.catalog.imports.verdicts(result.import_id)}
     assert upstream.key

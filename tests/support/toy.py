@@ -217,6 +217,8 @@ class ToyPackageReader:
 class ToySolver:
     """Takes the newest of every name."""
 
+    version = "toy 1"
+
     def scope(self, architecture: str) -> Sequence[str]:
         """Toys for any child, too."""
         return list(dict.fromkeys((architecture, ToyFormat.independent_architecture)))

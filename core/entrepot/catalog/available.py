@@ -151,6 +151,14 @@ class AvailableTable:
         """All binary packages, streamed, for what only the text of each can tell a solver."""
         yield from self._candidates("1 = 1", [], source_ids, architectures)
 
+    def architectures(self, source_id: int) -> Sequence[str]:
+        """The architectures of the binary packages of a source. Reads all of its rows."""
+        sql = """
+            SELECT DISTINCT a.architecture FROM available a JOIN source_indexes i ON i.id = a.index_id
+            WHERE i.source_id = ? AND i.kind = 'binary' AND a.vanished_at IS NULL ORDER BY 1
+        """
+        return [row[0] for row in self._db.conn.execute(sql, [source_id])]
+
     def _candidates(
         self, where: str, values: Sequence[Any], source_ids: Sequence[int], architectures: Collection[str]
     ) -> Iterator[Candidate]:

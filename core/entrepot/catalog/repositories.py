@@ -13,6 +13,9 @@ from entrepot.catalog.publications import PublicationsTable
 from entrepot.errors import AmbiguousError, ConflictError, NotFoundError
 from entrepot.models import Distribution, Repository, Scalar, Target
 
+LISTS = ("components", "architectures", "compressions", "base_sources")
+"""Columns of distributions that hold several texts, as JSON."""
+
 
 class RepositoriesTable:
     """Tables ``repositories`` and ``distributions``."""
@@ -139,6 +142,10 @@ class RepositoriesTable:
             return self._distributions("1 = 1")
         return self._distributions("r.id = ?", repository.id)
 
+    def based_on(self, source: str) -> Sequence[Distribution]:
+        """The distributions that name a source among their base sources."""
+        return self._distributions("EXISTS (SELECT 1 FROM json_each(d.base_sources) WHERE value = ?)", source)
+
     def _repositories(self, where: str, *parameters: Any) -> Sequence[Repository]:
         found = list(rows(self._db, f"SELECT * FROM repositories WHERE {where} ORDER BY name", parameters))
         return [
@@ -168,7 +175,7 @@ class RepositoriesTable:
             Distribution(
                 **(
                     row
-                    | {name: tuple(from_json(row[name])) for name in ("components", "architectures", "compressions")}
+                    | {name: tuple(from_json(row[name])) for name in LISTS}
                     | {"options": from_json(row["options"]), "created_at": to_time(row["created_at"])}
                 )
             )

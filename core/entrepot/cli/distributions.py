@@ -8,12 +8,14 @@ import click
 
 from entrepot.cli.app import App, json_option, pass_app
 from entrepot.cli.source_options import FormatOptionsCommand
+from entrepot.errors import UsageError
 
 COLUMNS = [
     ("ID", "id"),
     ("DISTRIBUTION", "path"),
     ("COMPONENTS", "components"),
     ("ARCHITECTURES", "architectures"),
+    ("BASE", "base_sources"),
     ("POLICY", "policy"),
     ("VERSION", "version"),
     ("PUBLISHED", "published_version"),
@@ -28,6 +30,13 @@ def command_dist() -> None:
 
 def _shared(function: Any) -> Any:
     for option in (
+        click.option(
+            "--base",
+            "base_sources",
+            multiple=True,
+            metavar="SOURCE",
+            help="Source whose packages its clients have anyway, as the operating system's.",
+        ),
         click.option("--compression", "compressions", multiple=True, help="Of indexes: gz, xz, zst."),
         click.option("--policy", help="What decides about packages: soft, strict or one of the settings."),
         click.option(
@@ -81,15 +90,22 @@ def show(app: App, path: str) -> None:
 @command_dist.command("set", cls=FormatOptionsCommand, declared="distribution_options")
 @click.argument("path", metavar="DIST")
 @_shared
+@click.option("--no-base", is_flag=True, help="Clients have nothing besides what the distribution has.")
 @json_option
 @pass_app
-def set_(app: App, /, path: str, **values: Any) -> None:
+def set_(app: App, /, path: str, *, no_base: bool, **values: Any) -> None:
     """Change a distribution; what is not given stays."""
     from entrepot.services import repositories
 
     for caution in repositories.cautions(app.workspace, path, values["options"]):
         app.say(f"Warning: {caution}")
-    lists = {key: list(values[key]) or None for key in ("components", "architectures", "compressions")}
+    lists: dict[str, list[str] | None] = {
+        key: list(values[key]) or None for key in ("components", "architectures", "compressions", "base_sources")
+    }
+    if no_base:
+        if lists["base_sources"]:
+            raise UsageError("--base and --no-base contradict each other")
+        lists["base_sources"] = []
     distribution = repositories.set_distribution(app.workspace, path, values | lists)
     app.table([repositories.distribution_json(app.workspace, distribution)], COLUMNS, "")
 

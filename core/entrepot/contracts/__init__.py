@@ -21,8 +21,9 @@ from entrepot.contracts.packages import PackageReader, SignatureCheck
 from entrepot.contracts.reports import NamesPackages, ReportFormat, ReportKind, ReportSubject
 from entrepot.contracts.scanners import Artifact, ReusableScanner, ScanContext, Scanner
 from entrepot.contracts.signing import Signer, SignerFactory, SigningKey
-from entrepot.contracts.solving import Candidate, CandidatePool, Closure, Missing, Solver
+from entrepot.contracts.solving import Candidate, CandidatePool, Closure, Missing, RememberingPool, Solver
 from entrepot.contracts.storage import Body, ObjectInfo, ObjectMeta, Storage, StorageFactory, StorageProperties
+from entrepot.contracts.surroundings import Surroundings
 from entrepot.contracts.transfer import Fetched, Transfer, Validators
 from entrepot.contracts.trees import FileBody, IndexText, RenderedFile, TreeBuilder, TreeFile, TreeTools, VersionView
 
@@ -51,6 +52,7 @@ __all__ = [
     "Option",
     "PackageReader",
     "ReadContext",
+    "RememberingPool",
     "RenderedFile",
     "ReportFormat",
     "ReportKind",
@@ -66,6 +68,7 @@ __all__ = [
     "Storage",
     "StorageFactory",
     "StorageProperties",
+    "Surroundings",
     "Transfer",
     "TreeBuilder",
     "TreeFile",

@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from entrepot.contracts.advisories import AdvisoryLookup
 from entrepot.contracts.formats import Format
+from entrepot.contracts.surroundings import Surroundings
 from entrepot.models import Available, Basis, Distribution, PackageInfo, Source, Verdict
 
 
@@ -45,6 +46,8 @@ class ScanContext:
     """The offline vulnerability data; None where there is no catalog to ask."""
     batch: Sequence[PackageInfo] = ()
     """What else was read in the same batch; only for scanners whose ``stage`` is ``batch``."""
+    surroundings: Surroundings | None = None
+    """What clients of the distribution can install besides the package; None where there is no catalog to ask."""
 
 
 class Scanner(Protocol):

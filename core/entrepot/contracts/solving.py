@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,14 @@ class CandidatePool(Protocol):
         ...
 
 
+@runtime_checkable
+class RememberingPool(CandidatePool, Protocol):
+    """A pool that is asked for many closures: a candidate with the same number is the same one each time."""
+
+    memory: MutableMapping[Any, Any]
+    """What a solver may keep of its own from one question to the next. The pool empties it when it becomes large."""
+
+
 @dataclass(frozen=True, slots=True)
 class Missing:
     """A requirement that nothing satisfies, in the format's own words, and who has it."""
@@ -51,15 +59,22 @@ class Closure:
     """What has to come in so that what was wanted can be installed; ``packages`` has the wanted ones, too.
 
     Packages that the distribution holds already are not in it. ``missing`` and ``conflicts`` are empty if it is solved.
+    ``unmet`` are recommendations of the wanted packages that it does not meet, if they were asked for.
     """
 
     packages: tuple[Candidate, ...]
     missing: tuple[Missing, ...] = ()
     conflicts: tuple[str, ...] = ()
+    unmet: tuple[Missing, ...] = ()
 
 
 class Solver(Protocol):
     """Finds what a package needs."""
+
+    @property
+    def version(self) -> str:
+        """Name and version of what solves; another one may answer otherwise."""
+        ...
 
     def scope(self, architecture: str) -> Sequence[str]:
         """The architectures whose packages a machine of ``architecture`` installs, with that of packages for all."""

@@ -52,6 +52,8 @@ class Distribution:
     keep: int
     options: Mapping[str, Scalar]
     created_at: dt.datetime
+    base_sources: tuple[str, ...] = ()
+    """Names of the sources whose packages its clients have anyway: the operating system that it is made for."""
 
     @property
     def path(self) -> str:

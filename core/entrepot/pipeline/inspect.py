@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from entrepot.catalog.database import to_json
 from entrepot.catalog.imports import StoredVerdict
-from entrepot.contracts import AdvisoryLookup, Artifact, Format, ScanContext, Scanner
+from entrepot.contracts import AdvisoryLookup, Artifact, Format, ScanContext, Scanner, Surroundings
 from entrepot.errors import PackageError
 from entrepot.models import Available, Distribution, PackageInfo, Source, Status, Verdict
 from entrepot.store import file_sha256
@@ -39,6 +39,7 @@ class Inspection:
     info: PackageInfo | None
     problem: str
     verdicts: tuple[StoredVerdict, ...]
+    subject: Subject | None = None
 
 
 def inspect(
@@ -63,7 +64,7 @@ def inspect(
         problem = f"{subject.paths[0].name} cannot be read: {type(error).__name__}: {error}"
     artifact = Artifact(subject.paths, info.files[0].sha256 if info else file_sha256(subject.paths[0]))
     verdicts = []
-    for name in sorted(scanners):
+    for name in sorted(name for name, scanner in scanners.items() if stage(scanner) != "batch"):
         context = ScanContext(
             format=format_,
             distribution=distribution,
@@ -80,7 +81,55 @@ def inspect(
         )
         scanner = scanners[name]
         verdicts.append(StoredVerdict(name, scanner.version, scanner.answers, _ask(scanner, artifact, context)))
-    return Inspection(subject.paths, artifact.sha256, info, problem, tuple(verdicts))
+    return Inspection(subject.paths, artifact.sha256, info, problem, tuple(verdicts), subject)
+
+
+def stage(scanner: Scanner) -> str:
+    """When a scanner is asked: ``package`` or ``batch``."""
+    return str(getattr(scanner, "stage", "package"))
+
+
+def inspect_batch(
+    inspections: Sequence[Inspection],
+    format_: Format,
+    scanners: Mapping[str, Scanner],
+    settings: Mapping[str, Mapping[str, Any]],
+    distribution: Distribution,
+    folder: Path,
+    now: dt.datetime,
+    advisories: AdvisoryLookup | None = None,
+    surroundings: Surroundings | None = None,
+) -> Sequence[Inspection]:
+    """Asks the scanners that have to know what else came in, about every package."""
+    asked = sorted(name for name, scanner in scanners.items() if stage(scanner) == "batch")
+    results = []
+    for inspection in inspections:
+        subject = inspection.subject
+        batch = [other.info for other in inspections if other.info and other is not inspection]
+        verdicts = list(inspection.verdicts)
+        for name in asked if subject else ():
+            assert subject
+            context = ScanContext(
+                format=format_,
+                distribution=distribution,
+                info=inspection.info,
+                problem=inspection.problem,
+                available=subject.available,
+                source=subject.source,
+                upstream=subject.upstream,
+                keyring=subject.keyring,
+                settings=settings.get(name, {}),
+                folder=folder,
+                now=now,
+                advisories=advisories,
+                batch=batch,
+                surroundings=surroundings,
+            )
+            artifact = Artifact(inspection.paths, inspection.sha256)
+            scanner = scanners[name]
+            verdicts.append(StoredVerdict(name, scanner.version, scanner.answers, _ask(scanner, artifact, context)))
+        results.append(replace(inspection, verdicts=tuple(sorted(verdicts, key=lambda stored: stored.scanner))))
+    return results
 
 
 def _ask(scanner: Scanner, artifact: Artifact, context: ScanContext) -> Verdict:

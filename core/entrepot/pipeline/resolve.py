@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from entrepot.catalog.available import binary_first
@@ -121,33 +121,45 @@ def _unknown(catalog: Catalog, source: Source, spec: PackageSpec) -> NotFoundErr
 
 
 class CatalogPool:
-    """Candidates for a solver: what sources offer, and what the distribution has."""
+    """Candidates for a solver: what sources offer, and what clients have already.
+
+    That is what the distribution has, and what its base sources offer, even where those are among ``sources``.
+    """
 
     def __init__(
         self, catalog: Catalog, sources: Sequence[Source], distribution: Distribution, architectures: Collection[str]
     ) -> None:
         self._catalog = catalog
-        self._ids = [source.id for source in sources]
+        self._bases = [catalog.sources.get(name).id for name in distribution.base_sources]
+        self._ids = [source.id for source in sources if source.id not in self._bases]
         self._architectures = sorted(architectures)
         self._distribution = distribution
         self._number = catalog.versions.latest(distribution).number
 
     def named(self, names: Collection[str]) -> Iterable[Candidate]:
         yield from self._catalog.available.candidates(self._ids, names, self._architectures)
-        yield from self._present(names, ())
+        yield from _present(self._catalog.available.candidates(self._bases, names, self._architectures))
+        yield from self._held(names, ())
 
     def providing(self, names: Collection[str]) -> Iterable[Candidate]:
         yield from self._catalog.available.providers(self._ids, names, self._architectures)
-        yield from self._present((), names)
+        yield from _present(self._catalog.available.providers(self._bases, names, self._architectures))
+        yield from self._held((), names)
 
     def everything(self) -> Iterable[Candidate]:
         yield from self._catalog.available.everything(self._ids, self._architectures)
+        yield from _present(self._catalog.available.everything(self._bases, self._architectures))
         if self._number:
             yield from self._catalog.versions.everything(self._distribution, self._number)
 
-    def _present(self, names: Collection[str], provided: Collection[str]) -> Iterable[Candidate]:
+    def _held(self, names: Collection[str], provided: Collection[str]) -> Iterable[Candidate]:
         if self._number:
             yield from self._catalog.versions.candidates(self._distribution, self._number, names, provided)
+
+
+def _present(candidates: Iterable[Candidate]) -> Iterator[Candidate]:
+    """The same as packages that clients have."""
+    return (replace(candidate, present=True) for candidate in candidates)
 
 
 def machines(own: Collection[str], declared: Sequence[str], scope: Callable[[str], Sequence[str]]) -> Sequence[str]:
@@ -177,6 +189,7 @@ def with_dependencies(
 ) -> tuple[Sequence[Available], Sequence[Closure]]:
     """``wanted`` and what it needs that the distribution does not have; one closure for each architecture.
 
+    What its base sources offer is not brought in, as its clients have it from there.
     What cannot be satisfied is in the closures; it is the caller's to refuse.
     """
     sources_only = [row for row in wanted if row.architecture == SOURCE_ARCHITECTURE]

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from entrepot.contracts import AdvisoryLookup, Format, Scanner, Signer, Transfer
+from entrepot.contracts import AdvisoryLookup, Format, Scanner, Signer, Surroundings, Transfer
 from entrepot.errors import EntrepotError, StorageError
 from entrepot.events import ImportResult
 from entrepot.models import Distribution, PackageInfo, Repository, Version
 from entrepot.pipeline.fetch import discard, fetch
-from entrepot.pipeline.inspect import Inspection, Subject, inspect
+from entrepot.pipeline.inspect import Inspection, Subject, inspect, inspect_batch
 from entrepot.pipeline.settle import Attempt, Job, Ledger, Settlement
 from entrepot.progress import Progress, ProgressEvent
 from entrepot.store import ArtifactStore
@@ -42,6 +42,7 @@ class Batch:
     progress: Progress
     transfer: Transfer | None = None
     advisories: AdvisoryLookup | None = None
+    surroundings: Surroundings | None = None
     resigner: Signer | None = None
     """Whose signature packages get when they come in, in place of those they had."""
 
@@ -88,7 +89,24 @@ class Batch:
                 attempt.error = error
             except OSError as error:
                 attempt.error = StorageError(f"{attempt.job.label}: {error}")
+        self._inspect_together([attempt for attempt in attempts if attempt.inspection], folders)
         count.finish()
+
+    def _inspect_together(self, attempts: Sequence[Attempt], folders: _Folders) -> None:
+        with folders.one() as folder:
+            inspections = inspect_batch(
+                [attempt.inspection for attempt in attempts if attempt.inspection],
+                self.format,
+                self.scanners,
+                self.scanner_settings,
+                self.distribution,
+                folder,
+                self.ledger.now,
+                self.advisories,
+                self.surroundings,
+            )
+        for attempt, inspection in zip(attempts, inspections, strict=True):
+            attempt.inspection = inspection
 
     def _fetch_and_inspect(self, attempt: Attempt, count: _Counter, folders: _Folders) -> Inspection:
         job = attempt.job

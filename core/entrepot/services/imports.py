@@ -18,6 +18,7 @@ from entrepot.pipeline.fetch import Fetching
 from entrepot.pipeline.resolve import PackageSpec, resolve, with_dependencies
 from entrepot.pipeline.run import Batch
 from entrepot.pipeline.settle import Job, Ledger
+from entrepot.pipeline.surroundings import DistributionSurroundings
 from entrepot.progress import Progress, silent
 from entrepot.services.publishing import PublishResult, publish
 from entrepot.services.records import record
@@ -254,17 +255,19 @@ def _run(
     if resign and signer is None:
         raise UsageError(f"{repository.name} signs nothing", hint="give it a key with `entrepot repo set --sign-with`")
     policy = workspace.settings.policy(distribution.policy)
+    format_ = workspace.format(repository.format)
     executor_url = workspace.settings.executor
     workers = min(len(jobs), transfer.concurrency if transfer else 4) or 1
     with (
         workspace.scratch() as folder,
         closing(workspace.catalog.lookup()) as advisories,
+        closing(DistributionSurroundings(workspace.catalog.path, format_, distribution)) as surroundings,
         workspace.plugins.executor(executor_url.partition(":")[0]).open(executor_url, workers) as executor,
     ):
         batch = Batch(
             catalog=workspace.catalog,
             store=workspace.store,
-            format=workspace.format(repository.format),
+            format=format_,
             scanners=workspace.plugins.scanners,
             scanner_settings=workspace.settings.scanners,
             repository=repository,
@@ -275,6 +278,7 @@ def _run(
             progress=task.progress,
             transfer=transfer,
             advisories=advisories,
+            surroundings=surroundings,
             resigner=signer,
         )
         return batch.run(jobs, executor)

@@ -108,6 +108,7 @@ def create_distribution(
     policy: str | None = None,
     compressions: Sequence[str] = (),
     options: Mapping[str, Scalar] | None = None,
+    base_sources: Sequence[str] = (),
 ) -> Distribution:
     """Makes the distribution ``repository/distribution`` with its empty version 0."""
     repository_name, slash, name = path.partition("/")
@@ -125,6 +126,7 @@ def create_distribution(
             "policy": policy or workspace.settings.default_policy,
             "compressions": list(compressions),
             "options": dict(options or {}),
+            "base_sources": list(base_sources),
         },
     )
     with workspace.catalog.transaction():
@@ -245,6 +247,8 @@ def _distribution_values(workspace: Workspace, repository: Repository, values: d
     for column in ("components", "architectures"):
         for word in values.get(column, ()):
             check_path(column.removesuffix("s"), word)
+    if values.get("base_sources"):
+        values["base_sources"] = _base_sources(workspace, repository, values["base_sources"])
     if "policy" in values:
         workspace.settings.policy(values["policy"])
     format_ = workspace.format(repository.format)
@@ -256,6 +260,18 @@ def _distribution_values(workspace: Workspace, repository: Repository, values: d
             f"{repository.format} cannot publish {', '.join(sorted(unknown))}", hint=f"it can {', '.join(offered)}"
         )
     return values
+
+
+def _base_sources(workspace: Workspace, repository: Repository, names: Iterable[str]) -> list[str]:
+    """Names of the sources that are meant by name or id, each once; ``UsageError`` for one of another format."""
+    sources = [workspace.catalog.sources.get(name) for name in names]
+    for source in sources:
+        if source.format != repository.format:
+            raise UsageError(
+                f"{source.name} has {source.format} packages, {repository.name} takes {repository.format} ones",
+                hint="a base source offers what machines have on which the distribution's packages are installed",
+            )
+    return list(dict.fromkeys(source.name for source in sources))
 
 
 def _line(name: str, value: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from entrepot.contracts import KeyringReader, ReadContext
-from entrepot.errors import BatchError, EntrepotError, TrustError, UsageError
+from entrepot.errors import BatchError, ConflictError, EntrepotError, TrustError, UsageError
 from entrepot.events import SourceSynced
 from entrepot.models import Connection, Scalar, Secrets, Source, SourceDraft, SourceKey, SyncCounts
 from entrepot.progress import Progress, silent
@@ -172,10 +172,18 @@ def set_source(workspace: Workspace, name: str, change: Change) -> SourceView:
 
 
 def remove_source(workspace: Workspace, name: str) -> Source:
-    """Removes a source and what it offered; packages that were imported from it stay."""
+    """Removes a source and what it offered; packages that were imported from it stay.
+
+    ``ConflictError`` while a distribution names it among its base sources.
+    """
     source = workspace.catalog.sources.get(name)
     keyring = workspace.keyring(source)
     with workspace.catalog.transaction():
+        if based := workspace.catalog.repositories.based_on(source.name):
+            raise ConflictError(
+                f"{source.name} is a base source of {', '.join(distribution.path for distribution in based)}",
+                hint="declare others first with `entrepot dist set DIST --base SOURCE`, or none with --no-base",
+            )
         workspace.catalog.available.remove_source(source)
         workspace.catalog.extras.remove_source(source)
         workspace.catalog.sources.remove(source)

@@ -10,6 +10,7 @@ from itertools import chain, islice
 from entrepot.contracts import Candidate, CandidatePool, Closure, Missing
 from entrepot.errors import IndexFormatError
 from entrepot.models import SOURCE_ARCHITECTURE
+from entrepot_plugins.shared.libsolv_version import libsolv_version
 
 from .logic import Answer, Item, Several, choose
 from .relations import Clause, Relation, clause_text
@@ -22,7 +23,12 @@ for each."""
 
 
 class AptSolver:
-    """The solver of the APT format. It keeps nothing between two questions."""
+    """The solver of the APT format. It keeps nothing between two questions, unless the pool remembers for it."""
+
+    @property
+    def version(self) -> str:
+        """That of libsolv."""
+        return libsolv_version()
 
     def scope(self, architecture: str) -> Sequence[str]:
         """The architecture itself, and ``all``."""
@@ -49,7 +55,7 @@ class AptSolver:
         both = dict.fromkeys((*wanted, *(package.candidate for package in chosen)))
         found = tuple(candidate for candidate in both if not candidate.present)
         if answer.solved:
-            return Closure(found)
+            return Closure(found, unmet=tuple(question.unmet(answer.chosen, len(roots))))
         reasons = _Reasons(universe, question, len(roots), answer)
         return Closure(found, tuple(reasons.missing()), tuple(reasons.conflicts()))
 
@@ -71,6 +77,14 @@ class _Question:
         self._excluded: dict[tuple[Relation, str], Several] = {}
         self.items = [self._item(package) for package in self.packages]
         self._check_size()
+
+    def unmet(self, chosen: Iterable[int], roots: int) -> Iterator[Missing]:
+        """The wishes of the first ``roots`` packages that the chosen ones do not satisfy."""
+        taken = set(chosen)
+        for package, item in zip(self.packages[:roots], self.items, strict=False):
+            for clause, several in zip(self._wishes(package), item.wishes, strict=True):
+                if taken.isdisjoint(several):
+                    yield Missing(clause_text(clause), str(package))
 
     def _reach(self, roots: Sequence[Package]) -> set[Package]:
         reached, ahead = set(roots), list(roots)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from entrepot.contracts import Candidate, CandidatePool, VersionScheme
+from entrepot.contracts import Candidate, CandidatePool, RememberingPool, VersionScheme
 from entrepot.errors import IndexFormatError
 from entrepot.models import SOURCE_ARCHITECTURE
 
@@ -88,7 +88,7 @@ class Universe:
 
         ``IndexFormatError`` if one of ``wanted`` has a stanza that cannot be understood, or if too much is reached.
         """
-        reader = RelationReader(self.versions)
+        reader = _remembered(pool, self.versions)
         seen: set[tuple[bool, int]] = set()
         asked: set[str] = set()
         fresh = [self._read(candidate, reader) for candidate in _unseen(wanted, seen)]
@@ -124,14 +124,10 @@ class Universe:
             for relation in clause:
                 yield relation.name
 
-    def _read(self, candidate: Candidate, reader: RelationReader) -> Package:
-        try:
-            key = self.versions.key(candidate.version)
-        except ValueError as error:
-            raise IndexFormatError(f"{candidate}: {error}", package=str(candidate), field="Version") from error
+    def _read(self, candidate: Candidate, reader: _Reader) -> Package:
+        key, relations = reader.read(candidate)
         native = self.architectures[0]
         architecture = native if candidate.architecture == ALL else candidate.architecture
-        relations = reader.read(candidate.raw, str(candidate))
         return Package(candidate, key, architecture, relations, foreign=architecture != native)
 
     def _in_order(self, packages: Iterable[Package]) -> list[Package]:
@@ -217,6 +213,36 @@ class Universe:
                 twins = package.relations.multi_arch == other.relations.multi_arch == "same"
                 if not twins or package.key != other.key:
                     yield other
+
+
+class _Reader:
+    """Reads candidates, each once."""
+
+    def __init__(self, versions: VersionScheme) -> None:
+        self._versions = versions
+        self._relations = RelationReader(versions)
+        self._known: dict[tuple[bool, int], tuple[bytes, Relations]] = {}
+
+    def read(self, candidate: Candidate) -> tuple[bytes, Relations]:
+        """The key of its version and what it says; ``IndexFormatError`` if that cannot be understood."""
+        identity = (candidate.present, candidate.id)
+        if identity not in self._known:
+            try:
+                key = self._versions.key(candidate.version)
+            except ValueError as error:
+                raise IndexFormatError(f"{candidate}: {error}", package=str(candidate), field="Version") from error
+            self._known[identity] = key, self._relations.read(candidate.raw, str(candidate))
+        return self._known[identity]
+
+
+def _remembered(pool: CandidatePool, versions: VersionScheme) -> _Reader:
+    """The reader of the last question, where the pool keeps one."""
+    if not isinstance(pool, RememberingPool):
+        return _Reader(versions)
+    reader = pool.memory.get(_Reader)
+    if not isinstance(reader, _Reader):
+        reader = pool.memory[_Reader] = _Reader(versions)
+    return reader
 
 
 def architectures_for(machine: str, wanted: Iterable[Candidate]) -> tuple[str, ...]:

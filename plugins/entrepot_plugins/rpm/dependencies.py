@@ -7,7 +7,7 @@ expression is what rpm calls a rich or boolean dependency: ``(foo if bar else ba
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 
@@ -69,6 +69,40 @@ def capabilities(dependency: Dependency) -> Iterator[Capability]:
     else:
         for operand in dependency.operands:
             yield from capabilities(operand)
+
+
+def holds(dependency: Dependency, offered: Callable[[Capability], Collection[object]]) -> bool:
+    """Whether a dependency is satisfied where ``offered`` tells who provides a capability, the same one each time."""
+    if isinstance(dependency, Capability):
+        return bool(offered(dependency))
+    if dependency.operator in ("with", "without"):
+        return bool(_offering(dependency, offered))
+    first, *others = (holds(operand, offered) for operand in dependency.operands)
+    match dependency.operator:
+        case "and":
+            return first and all(others)
+        case "or":
+            return first or any(others)
+        case "if":
+            condition, *otherwise = others
+            return first if condition else all(otherwise)
+        case _:
+            condition, *otherwise = others
+            return first and not condition if not otherwise else otherwise[0] if condition else first
+
+
+def _offering(dependency: Dependency, offered: Callable[[Capability], Collection[object]]) -> set[object]:
+    """Who satisfies by himself what one package has to."""
+    if isinstance(dependency, Capability):
+        return set(offered(dependency))
+    first, *others = (_offering(operand, offered) for operand in dependency.operands)
+    match dependency.operator:
+        case "with":
+            return first.intersection(*others)
+        case "without":
+            return first.difference(*others)
+        case _:
+            return first.union(*others)
 
 
 def helpful(dependency: Dependency) -> Iterator[Capability]:

@@ -9,7 +9,7 @@ problem, rule, solvable: none of them keeps it alive) leaves the object that hol
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import chain
@@ -17,7 +17,7 @@ from typing import Any
 
 from entrepot.errors import IndexFormatError, MissingExtraError
 
-from .dependencies import Capability, Dependency, Rich, capabilities, helpful
+from .dependencies import Capability, Dependency, Rich, capabilities, helpful, holds
 from .universe import Package
 
 MAX_PAIRS = 5_000_000
@@ -43,7 +43,7 @@ class Answer:
     chosen: list[int] = field(default_factory=list)
     solved: bool = True
     unmet: list[tuple[int, Dependency]] = field(default_factory=list)
-    """Requirements that nothing satisfies, each with the package that has it."""
+    """Requirements that nothing satisfies, each with the package that has it; of a solution, recommendations."""
     clashes: list[tuple[tuple[int, ...], str]] = field(default_factory=list)
     """Packages that cannot be installed, or not together, and why, in libsolv's words."""
     causes: dict[int, list[int]] = field(default_factory=dict)
@@ -116,7 +116,16 @@ class Board:
         problems = solver.solve([self._pool.Job(install, solvable) for solvable in self._solvables[:roots]])
         if problems:
             return self._refusal(problems, roots)
-        return Answer([self._numbers[solvable.id] for solvable in solver.transaction().newsolvables()])
+        chosen = [self._numbers[solvable.id] for solvable in solver.transaction().newsolvables()]
+        return Answer(chosen, unmet=list(self._unmet_wishes(chosen, roots)) if recommends else [])
+
+    def _unmet_wishes(self, chosen: Collection[int], roots: int) -> Iterator[tuple[int, Dependency]]:
+        """Recommendations of the first ``roots`` packages that the chosen ones do not satisfy."""
+        taken = set(chosen)
+        for number, package in enumerate(self._packages[:roots]):
+            for wish in package.relations.recommends:
+                if not holds(wish, lambda capability: taken.intersection(self._providers(capability))):
+                    yield number, wish
 
     def _check_size(self) -> None:
         names = Counter(package.candidate.name for package in self._packages)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from entrepot.contracts import Candidate, CandidatePool, Closure, Missing
 from entrepot.models import SOURCE_ARCHITECTURE
+from entrepot_plugins.shared.libsolv_version import libsolv_version
 
 from .architectures import NOARCH, installable_on
 from .libsolv import Answer, Board
@@ -14,7 +15,12 @@ from .universe import Package, Universe
 
 
 class RpmSolver:
-    """The solver of the RPM format. It keeps nothing between two questions."""
+    """The solver of the RPM format. It keeps nothing between two questions, unless the pool remembers for it."""
+
+    @property
+    def version(self) -> str:
+        """That of libsolv."""
+        return libsolv_version()
 
     def scope(self, architecture: str) -> Sequence[str]:
         """The architecture itself, those it is compatible with (``i686`` on ``x86_64``), and ``noarch``.
@@ -51,7 +57,8 @@ class RpmSolver:
         chosen.sort(key=lambda found: (found.name, found.architecture, found.version, found.id))
         found = tuple(candidate for candidate in dict.fromkeys((*wanted, *chosen)) if not candidate.present)
         if answer.solved:
-            return Closure(found)
+            unmet = (Missing(str(wish), str(universe.packages[number])) for number, wish in answer.unmet)
+            return Closure(found, unmet=tuple(unmet))
         reasons = _Reasons(universe, len(roots), answer)
         return Closure(found, tuple(reasons.missing()), tuple(reasons.conflicts()))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from xml.sax.saxutils import escape
 
-from entrepot.contracts import Candidate, CandidatePool
+from entrepot.contracts import Candidate, CandidatePool, RememberingPool
 from entrepot.errors import IndexFormatError
 
 from .architectures import NOARCH
@@ -71,7 +71,7 @@ class Universe:
 
         ``IndexFormatError`` if one of ``wanted`` cannot be understood, or if too much is reached.
         """
-        reader = RelationReader()
+        reader = _remembered(pool)
         seen: set[tuple[bool, int]] = set()
         asked: set[str] = set()
         sought: set[str] = set()
@@ -95,7 +95,7 @@ class Universe:
                 if candidate.architecture == NOARCH or candidate.architecture in self.architectures:
                     yield candidate
 
-    def _owners(self, pool: CandidatePool, reader: RelationReader, sought: set[str]) -> Iterator[Candidate]:
+    def _owners(self, pool: CandidatePool, reader: _Reader, sought: set[str]) -> Iterator[Candidate]:
         """Those that have a path which is asked for, is not in primary.xml, and which nobody has who was reached."""
         paths = {path for package in self.packages for path in package.relations.paths()} - sought
         missing = {path for path in paths if not _IN_PRIMARY.search(path)}
@@ -118,10 +118,10 @@ class Universe:
             for capability in helpful(dependency):
                 yield capability.name
 
-    def _read(self, candidate: Candidate, reader: RelationReader) -> Package:
-        return Package(candidate, reader.read(candidate.raw, str(candidate)))
+    def _read(self, candidate: Candidate, reader: _Reader) -> Package:
+        return Package(candidate, reader.read(candidate))
 
-    def _read_all(self, candidates: Iterable[Candidate], reader: RelationReader) -> list[Package]:
+    def _read_all(self, candidates: Iterable[Candidate], reader: _Reader) -> list[Package]:
         packages = []
         for candidate in candidates:
             try:
@@ -130,7 +130,7 @@ class Universe:
                 self.unusable.append(error)
         return packages
 
-    def _find_paths(self, reader: RelationReader) -> None:
+    def _find_paths(self, reader: _Reader) -> None:
         asked = {path for package in self.packages for path in package.relations.paths()}
         elsewhere = {path for path in asked if not _IN_PRIMARY.search(path)}
         for package in self.packages:
@@ -138,13 +138,38 @@ class Universe:
             if elsewhere:
                 package.paths.update(self._listed(package, elsewhere, reader))
 
-    def _listed(self, package: Package, paths: set[str], reader: RelationReader) -> set[str]:
+    def _listed(self, package: Package, paths: set[str], reader: _Reader) -> set[str]:
         """Those of ``paths`` that the file list of a package has."""
         try:
-            return set(reader.listed(package.candidate.raw, paths, str(package.candidate)))
+            return set(reader.relations.listed(package.candidate.raw, paths, str(package.candidate)))
         except IndexFormatError as error:
             self.unusable.append(error)
             return set()
+
+
+class _Reader:
+    """Reads candidates, each once."""
+
+    def __init__(self) -> None:
+        self.relations = RelationReader()
+        self._known: dict[tuple[bool, int], Relations] = {}
+
+    def read(self, candidate: Candidate) -> Relations:
+        """What it says; ``IndexFormatError`` if that cannot be understood."""
+        identity = (candidate.present, candidate.id)
+        if identity not in self._known:
+            self._known[identity] = self.relations.read(candidate.raw, str(candidate))
+        return self._known[identity]
+
+
+def _remembered(pool: CandidatePool) -> _Reader:
+    """The reader of the last question, where the pool keeps one."""
+    if not isinstance(pool, RememberingPool):
+        return _Reader()
+    reader = pool.memory.get(_Reader)
+    if not isinstance(reader, _Reader):
+        reader = pool.memory[_Reader] = _Reader()
+    return reader
 
 
 def _order(candidate: Candidate) -> tuple[str, str, str, bool, int]:

@@ -45,11 +45,13 @@ def repositories_and_versions(db: Database) -> None:
             "compressions": str,
             "keep": int,
             "options": str,
+            "base_sources": str,
             "created_at": str,
         },
         pk="id",
         foreign_keys=[("repository_id", "repositories", "id")],
-        not_null={"repository_id", "name"},
+        not_null={"repository_id", "name", "base_sources"},
+        defaults={"base_sources": "[]"},
     )
     table(db, "distributions").create_index(["repository_id", "name"], unique=True)
     table(db, "versions").create(
