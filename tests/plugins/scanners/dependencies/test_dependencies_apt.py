@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -251,13 +252,13 @@ def test_a_base_source_cannot_be_removed_while_it_is_one(site: Site) -> None:
 
 
 def test_base_sources_are_named_once_by_name_or_id_and_told_in_the_audit_log(site: Site) -> None:
-    site.offer(site.deb("libc6"))
+    site.offer(site.deb("libc6"), based=False)
     source = site.depot.workspace.catalog.sources.get("base")
     changed = repositories.set_distribution(site.depot.workspace, STABLE, {"base_sources": [str(source.id), "base"]})
     assert changed.base_sources == ("base",)
     assert repositories.distribution_json(site.depot.workspace, changed)["base_sources"] == ("base",)
     [entry] = site.depot.workspace.catalog.database.query("SELECT * FROM audit ORDER BY id DESC LIMIT 1")
-    assert '"base_sources":["base"]' in entry["detail"]
+    assert json.loads(entry["detail"]) == {"before": {"base_sources": []}, "after": {"base_sources": ["base"]}}
 
 
 def test_a_base_source_of_another_format_is_refused(site: Site) -> None:
