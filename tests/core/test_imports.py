@@ -47,7 +47,7 @@ def test_a_package_that_passes_is_published(box: ToyBox) -> None:
     rulings = document.pop("rulings")
     assert isinstance(rulings, list)
     assert [(ruling["scanner"], ruling["outcome"]) for ruling in rulings] == [
-        (name, "publish") for name in ("dependencies", "format", "osv", "signature", "toy-words")
+        (name, "publish") for name in ("contents", "dependencies", "format", "osv", "signature", "toy-words")
     ]
     assert document == {
         "status": "published",
@@ -62,6 +62,7 @@ def test_a_package_that_passes_is_published(box: ToyBox) -> None:
         "pipeline": {
             "cve_scan": "skipped",
             "dependencies": "satisfied",
+            "contents": "usual",
             "format": "valid",
             "gpg": "unsigned_pass",
             "words": "said_pass",

@@ -126,7 +126,7 @@ def test_an_upload_of_a_deb_is_not_signed_and_says_so(site: Site) -> None:
     (result,) = imports.upload(site.depot.workspace, [make_deb(site.folder, "mine")], "stable").results
     assert (result.status, result.pipeline) == (
         "published",
-        {"cve_scan": "skipped", "dependencies": "satisfied", "format": "valid", "gpg": "unsigned_pass"},
+        {"contents": "usual", "cve_scan": "skipped", "dependencies": "satisfied", "format": "valid", "gpg": "unsigned_pass"},
     )
 
 
@@ -175,6 +175,7 @@ def test_the_signature_of_the_index_vouches_for_the_package(tmp_path: Path, keys
     assert result.pipeline == {
         "cve_scan": "skipped",
         "dependencies": "satisfied",
+        "contents": "usual",
         "format": "valid",
         "gpg": "signed_trusted",
     }

@@ -82,7 +82,7 @@ def test_verdicts_and_findings_are_kept_as_they_were_given(tmp_path: Path) -> No
     assert (result.status, result.findings) == ("published", findings)
     assert result.import_id is not None
     stored = {item.scanner: item for item in box.workspace.catalog.imports.verdicts(result.import_id)}
-    assert list(stored) == ["dependencies", "format", "odd", "osv", "signature", "toy-words"]
+    assert list(stored) == ["contents", "dependencies", "format", "odd", "osv", "signature", "toy-words"]
     read = stored["odd"]
     assert (read.scanner_version, read.answers) == ("3", "odd")
     assert read.verdict.evidence == verdict.evidence

@@ -194,7 +194,9 @@ class ToyPackageReader:
             yield Content("script", "wind-up", ContentKind.FILE, len(script), 0o755), iter([script])
         data = text.encode()
         mode = int(said.get("mode", "644"), 8)
-        content = Content("payload", f"toys/{said['name']}", ContentKind.FILE, len(data), mode, "", "root", "root")
+        content = Content(
+            "payload", f"usr/share/toys/{said['name']}", ContentKind.FILE, len(data), mode, "", "root", "root"
+        )
         yield content, iter([data])
 
     def disagreements(self, info: PackageInfo, upstream: bytes) -> Sequence[str]:

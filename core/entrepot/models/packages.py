@@ -85,6 +85,8 @@ class Content:
     """Where a link points to, as it stands."""
     owner: str = ""
     group: str = ""
+    capabilities: str = ""
+    """What it may do without being root, as ``cap_from_text(3)`` reads it; only formats that carry them say so."""
 
 
 @dataclass(frozen=True, slots=True)

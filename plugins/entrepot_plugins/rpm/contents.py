@@ -51,6 +51,7 @@ def members(payload: Payload, header: Header, files: FileList, part: str) -> Ite
     owners = header.strings(Tag.FILEUSERNAME) or nothing
     groups = header.strings(Tag.FILEGROUPNAME) or nothing
     targets = header.strings(Tag.FILELINKTOS) or nothing
+    capabilities = header.strings(Tag.FILECAPS) or nothing
     links = files.hard_links()
     for number, size in payload:
         mode = files.modes[number]
@@ -68,6 +69,7 @@ def members(payload: Payload, header: Header, files: FileList, part: str) -> Ite
             target=os.fsdecode(target),
             owner=os.fsdecode(owners[number]),
             group=os.fsdecode(groups[number]),
+            capabilities=os.fsdecode(capabilities[number]),
         )
         yield content, payload.content() if kind is ContentKind.FILE else iter(())
 

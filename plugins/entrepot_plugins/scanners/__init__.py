@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from entrepot.contracts import AdvisoryFormat, Scanner
 from entrepot.hookspecs import hookimpl
+from entrepot_plugins.scanners.contents import ContentsScanner
 from entrepot_plugins.scanners.dependencies import DependenciesScanner
 from entrepot_plugins.scanners.osv import FORMATS, OsvScanner
 from entrepot_plugins.scanners.package_format import PackageFormatScanner
@@ -14,8 +15,8 @@ from entrepot_plugins.scanners.signature import SignatureScanner
 
 @hookimpl
 def register_scanners() -> Iterable[Scanner]:
-    """``dependencies``, ``format``, ``osv`` and ``signature``."""
-    return [PackageFormatScanner(), SignatureScanner(), OsvScanner(), DependenciesScanner()]
+    """``contents``, ``dependencies``, ``format``, ``osv`` and ``signature``."""
+    return [PackageFormatScanner(), SignatureScanner(), OsvScanner(), DependenciesScanner(), ContentsScanner()]
 
 
 @hookimpl
