@@ -126,7 +126,13 @@ def test_an_upload_of_a_deb_is_not_signed_and_says_so(site: Site) -> None:
     (result,) = imports.upload(site.depot.workspace, [make_deb(site.folder, "mine")], "stable").results
     assert (result.status, result.pipeline) == (
         "published",
-        {"contents": "usual", "cve_scan": "skipped", "dependencies": "satisfied", "format": "valid", "gpg": "unsigned_pass"},
+        {
+            "contents": "usual",
+            "cve_scan": "skipped",
+            "dependencies": "satisfied",
+            "format": "valid",
+            "gpg": "unsigned_pass",
+        },
     )
 
 
