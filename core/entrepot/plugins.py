@@ -39,6 +39,7 @@ BUILTIN_PLUGINS = (
     "entrepot_plugins.executors",
     "entrepot_plugins.demo",
     "entrepot_storage",
+    "datasette_entrepot.command",
 )
 """The plugins that come with Entrepôt, as dotted names: the one place where the core names an upper layer."""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,16 @@ class ProgressEvent:
 
 Progress = Callable[[ProgressEvent], None]
 """Takes an event; must be quick and must not raise. May be called from several threads."""
+
+
+@dataclass
+class Task:
+    """A running task. ``created`` collects the names of what it made; ``result`` is a document for who asked."""
+
+    id: int
+    progress: Progress
+    created: list[str] = field(default_factory=list)
+    result: dict[str, Any] | None = None
 
 
 def silent(event: ProgressEvent) -> None:

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from entrepot.errors import SettingsError
+from entrepot.models import Role
 from entrepot.policies import PolicySettings
 from entrepot.policies.reading import read_policies
 from entrepot.toml_places import SettingsFile
 
 SETTINGS_FILE = "entrepot.toml"
+WEB_NUMBERS = ("tasks", "wait_seconds", "token_minutes")
 
 T = TypeVar("T")
 
@@ -38,6 +40,22 @@ class PublishSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class WebSettings:
+    """How ``entrepot serve`` and the plugin for Datasette behave."""
+
+    public: bool | None = None
+    """Whether everybody may read. None: only where the server listens on this machine alone."""
+    tasks: int = 2
+    """Processes that work at once on what was asked for."""
+    wait_seconds: int = 600
+    """How long a request waits for its task before it is answered with where to look."""
+    token_minutes: int = 60
+    """How long an access token holds."""
+    roles: Mapping[str, str] = field(default_factory=dict)
+    """Roles of actors that another plugin for Datasette signed in, by their id."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of a workspace. Tables of plugins are handed to them as they are."""
 
@@ -52,6 +70,7 @@ class Settings:
     allow_file_sources: bool = True
     default_policy: str = "soft"
     publish: PublishSettings = field(default_factory=PublishSettings)
+    web: WebSettings = field(default_factory=WebSettings)
 
     def policy(self, name: str) -> PolicySettings:
         """The policy of this name; ``SettingsError`` that lists those there are."""
@@ -86,6 +105,7 @@ def load_settings(path: Path) -> Settings:
         publish=PublishSettings(
             **{name: reader.size(f"publish.{name}", default, 0) for name, default in asdict(PublishSettings()).items()}
         ),
+        web=reader.web(),
     )
     reader.refuse_unknown()
     if settings.default_policy not in settings.policies:
@@ -129,6 +149,22 @@ class _Reader:
             if not isinstance(table, dict):
                 raise self.error(f"{key}.{name}", "must be a table")
         return found
+
+    def web(self) -> WebSettings:
+        self.known |= {"web.public", "web.roles"}
+        table = self.document.get("web", {})
+        if not isinstance(table, dict):
+            raise self.error("web", "must be a table")
+        public, roles = table.get("public"), table.get("roles", {})
+        if public is not None and not isinstance(public, bool):
+            raise self.error("web.public", f"must be bool, not {type(public).__name__}")
+        if not isinstance(roles, dict):
+            raise self.error("web.roles", "must be a table")
+        for actor, role in roles.items():
+            if role not in list(Role):
+                raise self.error(f"web.roles.{actor}", f"must be one of {', '.join(Role)}")
+        numbers = {name: self.size(f"web.{name}", getattr(WebSettings(), name)) for name in WEB_NUMBERS}
+        return WebSettings(public=public, roles=roles, **numbers)
 
     def refuse_unknown(self) -> None:
         for key, value in self.document.items():

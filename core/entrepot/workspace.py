@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from entrepot.catalog.access import Access
     from entrepot.contracts import Format, Signer, Storage, Transfer
     from entrepot.plugins import Plugins
+    from entrepot.progress import Task
     from entrepot.store import ArtifactStore
 
 CATALOG_FILE = "catalog.db"
@@ -42,7 +43,8 @@ class Workspace:
     """Everything that a use case needs. Nothing is opened before it is asked for.
 
     ``actor`` is who is said to have done what is done here, ``origin`` from where: ``HOST/USER/PID`` of this process
-    unless it is done for somebody elsewhere. ``clock`` is what the time is taken from.
+    unless it is done for somebody elsewhere. ``clock`` is what the time is taken from. With
+    ``read_only`` the catalog is opened so that nothing can be written to it, not even a newer schema.
     """
 
     def __init__(
@@ -53,14 +55,24 @@ class Workspace:
         origin: str = "",
         clock: Callable[[], dt.datetime] = utc_now,
         extra_plugins: Sequence[tuple[str, object]] = (),
+        read_only: bool = False,
     ) -> None:
         self.home = home
         self.actor = actor or _user()
         self.origin = origin or f"{socket.gethostname()}/{_user()}/{os.getpid()}"
         self.clock = clock
+        self.task: Task | None = None
+        """The one task that this workspace was opened for, where there is one: everything done here is part of it."""
+        self.read_only = read_only
         self._extra_plugins = extra_plugins
 
     # ------------------------------------------------------------------------------------------------ opening
+
+    def again(self, actor: str, origin: str = "") -> Workspace:
+        """Another one on the same folder, for another thread and somebody else, with the plugins that are loaded."""
+        other = Workspace(self.home, actor=actor, origin=origin, clock=self.clock, read_only=self.read_only)
+        other.plugins = self.plugins
+        return other
 
     def exists(self) -> bool:
         """Whether ``init`` was done."""
@@ -101,7 +113,7 @@ class Workspace:
     def _open_catalog(self) -> Catalog:
         from entrepot.catalog import Catalog
 
-        return Catalog(self.home / CATALOG_FILE)
+        return Catalog(self.home / CATALOG_FILE, read_only=self.read_only)
 
     @cached_property
     def access(self) -> Access:

@@ -43,13 +43,17 @@ def test_a_task_is_what_was_asked_for_how_far_it_came_and_how_it_ended(box: ToyB
 @pytest.mark.parametrize(
     ("error", "state", "problem"),
     [
-        (UsageError("no", hint="yes"), "failed", {"title": "Not understood", "detail": "no", "hint": "yes"}),
-        (RuntimeError("oops"), "failed", {"title": "RuntimeError", "detail": "oops", "hint": ""}),
-        (KeyboardInterrupt(), "canceled", {"title": "KeyboardInterrupt", "detail": "", "hint": ""}),
+        (
+            UsageError("no", hint="yes"),
+            "failed",
+            {"title": "Not understood", "status": 422, "detail": "no", "hint": "yes"},
+        ),
+        (RuntimeError("oops"), "failed", {"title": "RuntimeError", "status": 500, "detail": "oops", "hint": ""}),
+        (KeyboardInterrupt(), "canceled", {"title": "KeyboardInterrupt", "status": 500, "detail": "", "hint": ""}),
     ],
 )
 def test_a_task_that_ends_with_an_error_says_which(
-    box: ToyBox, error: BaseException, state: str, problem: dict[str, str]
+    box: ToyBox, error: BaseException, state: str, problem: dict[str, object]
 ) -> None:
     with pytest.raises(type(error)), running(box.workspace, "test", "something"):
         raise error

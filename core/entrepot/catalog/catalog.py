@@ -9,8 +9,9 @@ from pathlib import Path
 from entrepot.catalog.advisories import AdvisoriesTable
 from entrepot.catalog.audit import AuditLog, default_key
 from entrepot.catalog.available import AvailableTable
-from entrepot.catalog.database import open_database, transaction
+from entrepot.catalog.database import open_database, open_to_read, transaction
 from entrepot.catalog.extras import ExtrasTable
+from entrepot.catalog.figures import Figures
 from entrepot.catalog.imports import ImportsTable
 from entrepot.catalog.lookup import CatalogLookup
 from entrepot.catalog.packages import PackagesTable
@@ -27,9 +28,9 @@ from entrepot.catalog.versions import VersionsTable
 class Catalog:
     """An open catalog. Belongs to one thread; open another one for another thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
-        self.database = open_database(path)
+        self.database = open_to_read(path) if read_only else open_database(path)
 
     def transaction(self) -> AbstractContextManager[None]:
         """What is changed inside becomes visible as a whole at its end, or not at all."""
@@ -94,6 +95,10 @@ class Catalog:
     @cached_property
     def tasks(self) -> TasksTable:
         return TasksTable(self.database)
+
+    @cached_property
+    def figures(self) -> Figures:
+        return Figures(self.database)
 
     @cached_property
     def audit(self) -> AuditLog:

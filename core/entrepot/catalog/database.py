@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,33 @@ def open_database(path: Path, schema: Migrations = migrations) -> sqlite_utils.D
     except sqlite3.Error as error:
         raise CatalogError(f"the catalog {path} cannot be opened: {error}", path=str(path)) from error
     return database
+
+
+def open_to_read(path: Path) -> sqlite_utils.Database:
+    """Opens a catalog that is not to be changed: that of somebody else, or a copy. Its schema has to be today's."""
+    # A copy of a catalog in WAL mode, in a folder where nothing can be written, can be read only like this.
+    copy = not path.with_name(path.name + "-wal").exists() and not os.access(path.parent, os.W_OK)
+    try:
+        uri = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if copy else ''}"
+        connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+        database = sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)
+        applied = {row[0] for row in connection.execute("SELECT name FROM _sqlite_migrations")}
+    except sqlite3.Error as error:
+        raise CatalogError(f"the catalog {path} cannot be opened: {error}", path=str(path)) from error
+    if len(applied) < len(migrations.pending(sqlite_utils.Database(memory=True))):
+        connection.close()
+        raise CatalogError(f"the catalog {path} has an older schema", hint="open it once with `entrepot --home`")
+    return database
+
+
+def is_catalog(path: Path) -> bool:
+    """Whether a file is a catalog, of whatever schema. Nothing is written."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except sqlite3.Error:
+        return False
+    return {"available", "membership", "source_indexes", "audit"} <= names
 
 
 @contextmanager

@@ -28,6 +28,7 @@ class Filters:
     source_id: int | None = None
     format: str = ""
     architecture: str = ""
+    name: str = ""
 
     def where(self) -> tuple[str, list[Any]]:
         """The conditions as SQL, each starting with AND."""
@@ -36,6 +37,7 @@ class Filters:
             ("s.id", self.source_id),
             ("s.format", self.format),
             ("a.architecture", self.architecture),
+            ("a.name", self.name),
         ):
             if value:
                 sql += f" AND {column} = ?"

@@ -52,6 +52,29 @@ def task_show(app: App, task_id: int) -> None:
     app.result(task, "\n".join(lines))
 
 
+@command_task.command("cancel")
+@click.argument("task_id", metavar="ID", type=int)
+@json_option
+@pass_app
+def task_cancel(app: App, task_id: int) -> None:
+    """End a task that waits or runs on this machine."""
+    from entrepot.services import queue
+
+    task = queue.cancel(app.workspace, task_id)
+    app.result(task, f"task {task_id} is {task['state']}" if task["state"] == "canceled" else f"task {task_id} is told")
+
+
+@command_task.command("run", hidden=True)
+@click.argument("task_id", metavar="ID", type=int)
+@json_option
+@pass_app
+def task_run(app: App, task_id: int) -> None:
+    """Do a task that waits, in this process."""
+    from entrepot.services import queue
+
+    app.result(queue.run(app.workspace, task_id), f"task {task_id} is done")
+
+
 @click.command("plugins")
 @json_option
 @pass_app

@@ -14,10 +14,10 @@ from entrepot.advisories import Advisory, Feed, RawAdvisory
 from entrepot.contracts import AdvisoryFormat, Validators
 from entrepot.errors import BatchError, BusyError, EntrepotError, IndexFormatError, NotFoundError, UsageError
 from entrepot.models import Connection, Secrets, SyncCounts
-from entrepot.progress import Progress, ProgressEvent, silent
+from entrepot.progress import Progress, ProgressEvent, Task, silent
 from entrepot.services.names import check_name
 from entrepot.services.records import record
-from entrepot.services.tasks import Task, running
+from entrepot.services.tasks import running
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,6 +11,7 @@ from entrepot.catalog.search import Filters
 from entrepot.errors import NotFoundError
 from entrepot.models import Available
 from entrepot.pipeline.resolve import PackageSpec
+from entrepot.services.repositories import distribution_json, repository_json
 
 if TYPE_CHECKING:
     from entrepot.workspace import Workspace
@@ -31,6 +32,48 @@ def search(
     chosen = workspace.catalog.sources.get(source) if source else None
     filters = Filters(chosen.id if chosen else None, format_name, architecture)
     return workspace.catalog.search.find(text, filters, all_versions=all_versions, limit=limit, offset=offset)
+
+
+def search_page(
+    workspace: Workspace,
+    text: str,
+    *,
+    name: str = "",
+    source: str | None = None,
+    format_name: str = "",
+    architecture: str = "",
+    all_versions: bool = False,
+    limit: int = 50,
+    offset: int = 0,
+    most_offset: int = 10_000,
+) -> dict[str, Any]:
+    """One page of a search: ``rows`` with when their source was synced last, and ``next``, where the next one begins.
+
+    ``limit`` and ``offset`` count names. With ``name`` only packages of exactly that name. ``next`` is None at the end.
+    """
+    catalog = workspace.catalog
+    chosen = catalog.sources.get(source) if source else None
+    filters = Filters(chosen.id if chosen else None, format_name, architecture, name)
+    found = catalog.search.find(text or name, filters, all_versions=all_versions, limit=limit + 1, offset=offset)
+    names = list(dict.fromkeys(row.name for row in found))[:limit]
+    more = any(row.name not in names for row in found) and offset + limit <= most_offset
+    synced = {row.id: catalog.sources.state(row).checked_at for row in catalog.sources.list()}
+    rows = [
+        available_json(row) | {"last_sync": time.isoformat() if (time := synced.get(row.source_id)) else None}
+        for row in found
+        if row.name in names
+    ]
+    return {"rows": rows, "next": str(offset + limit) if more else None}
+
+
+def repositories(workspace: Workspace) -> Sequence[dict[str, Any]]:
+    """Every repository, with its distributions as objects."""
+    table = workspace.catalog.repositories
+    return [
+        repository_json(workspace, repository)
+        | {"distributions": [distribution_json(workspace, item) for item in table.distributions(repository)]}
+        for repository in table.list()
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,10 @@ from entrepot.pipeline.resolve import PackageSpec, resolve, with_dependencies
 from entrepot.pipeline.run import Batch
 from entrepot.pipeline.settle import Job, Ledger
 from entrepot.pipeline.surroundings import DistributionSurroundings
-from entrepot.progress import Progress, silent
+from entrepot.progress import Progress, Task, silent
 from entrepot.services.publishing import PublishResult, publish
 from entrepot.services.records import record
-from entrepot.services.tasks import Task, running
+from entrepot.services.tasks import running
 
 if TYPE_CHECKING:
     from entrepot.workspace import Workspace

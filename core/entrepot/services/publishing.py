@@ -11,13 +11,13 @@ from entrepot.contracts import Storage
 from entrepot.errors import BatchError, EntrepotError, UsageError
 from entrepot.events import TreePublished
 from entrepot.models import Distribution, Repository, Target
-from entrepot.progress import Progress, silent
+from entrepot.progress import Progress, Task, silent
 from entrepot.publish.commit import Committer, PublishReport, StalePlanError
 from entrepot.publish.encoders import Levels
 from entrepot.publish.plan import Planner, TreePlan
 from entrepot.publish.tree import TreeMaker
 from entrepot.services.records import record
-from entrepot.services.tasks import Task, running
+from entrepot.services.tasks import running
 
 if TYPE_CHECKING:
     from entrepot.workspace import Workspace

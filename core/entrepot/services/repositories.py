@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from entrepot.errors import ConflictError, UsageError
 from entrepot.models import Distribution, Repository, Scalar
@@ -85,6 +85,21 @@ def set_repository(
             repository = workspace.catalog.repositories.set_targets(repository, urls)
         record(workspace, "repository.set", repository.name, changes_of(_audited(before), _audited(repository)))
     return repository
+
+
+def show_repository(workspace: Workspace, name: str) -> Repository:
+    """One repository, by name or id."""
+    return workspace.catalog.repositories.get(name)
+
+
+def tree_folder(workspace: Workspace, name: str) -> Path | None:
+    """The folder of this machine that a repository is published to; None where it is only elsewhere, or unknown."""
+    for repository in workspace.catalog.repositories.list():
+        for target in repository.targets:
+            parts = urlsplit(target.url)
+            if repository.name == name and parts.scheme == "file":
+                return Path(unquote(parts.path))
+    return None
 
 
 def remove_repository(workspace: Workspace, name: str) -> Repository:

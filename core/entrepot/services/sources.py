@@ -273,9 +273,12 @@ def _checked(workspace: Workspace, draft: SourceDraft) -> SourceDraft:
             hint="give --keyring FILE, or --no-verify to trust whatever arrives",
         )
     format_ = workspace.format(draft.format)
-    known = {option.name for option in format_.source_options}
-    if unknown := set(draft.options) - known:
+    known = {option.name: option.type for option in format_.source_options}
+    if unknown := set(draft.options) - set(known):
         raise UsageError(f"{draft.format} sources have no option {', '.join(sorted(unknown))}")
+    for name, value in draft.options.items():
+        if type(value) is not known[name]:
+            raise UsageError(f"option {name} of a {draft.format} source is {known[name].__name__}")
     return format_.index.check(draft)
 
 

@@ -6,11 +6,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from entrepot.errors import EntrepotError
-from entrepot.progress import Progress, ProgressEvent, silent, tee
+from entrepot.errors import BatchError, EntrepotError
+from entrepot.progress import Progress, ProgressEvent, Task, silent, tee
 
 if TYPE_CHECKING:
     from entrepot.catalog import Catalog
@@ -20,22 +20,32 @@ WRITE_EVERY = 0.5
 """Seconds between two writes of a task's row."""
 
 
-@dataclass
-class Task:
-    """A running task. ``created`` collects the names of what it made."""
-
-    id: int
-    progress: Progress
-    created: list[str] = field(default_factory=list)
-
-
 @contextmanager
 def running(workspace: Workspace, kind: str, subject: str, progress: Progress = silent) -> Iterator[Task]:
-    """Runs the block as a task; an error ends it, and what it left under way, as failed and goes on to the caller."""
+    """Runs the block as a task; an error ends it, and what it left under way, as failed and goes on to the caller.
+
+    Where the workspace is there for one task that was asked for before (``queue.run``), the block is part of that one.
+    """
     catalog = workspace.catalog
+    if workspace.task is not None:
+        try:
+            yield workspace.task
+        except BaseException:
+            with catalog.transaction():
+                catalog.imports.interrupt(workspace.task.id, workspace.now())
+            raise
+        return
     with catalog.transaction():
         recover(workspace)
         task_id = catalog.tasks.start(kind, subject, workspace.actor, workspace.now())
+    with reported(workspace, task_id, progress) as task:
+        yield task
+
+
+@contextmanager
+def reported(workspace: Workspace, task_id: int, progress: Progress) -> Iterator[Task]:
+    """The block is what the task does: its progress is kept, and how it ends."""
+    catalog = workspace.catalog
     reports = _Reports(catalog, task_id)
     task = Task(task_id, tee(reports.take, progress))
     try:
@@ -44,12 +54,12 @@ def running(workspace: Workspace, kind: str, subject: str, progress: Progress = 
         state = "canceled" if isinstance(error, KeyboardInterrupt) else "failed"
         with catalog.transaction():
             reports.write()
-            catalog.tasks.finish(task_id, state, task.created, _problem(error), workspace.now())
+            catalog.tasks.finish(task_id, state, task.created, problem(error), workspace.now(), task.result)
             catalog.imports.interrupt(task_id, workspace.now())
         raise
     with catalog.transaction():
         reports.write()
-        catalog.tasks.finish(task_id, "completed", task.created, None, workspace.now())
+        catalog.tasks.finish(task_id, "completed", task.created, None, workspace.now(), task.result)
 
 
 def recover(workspace: Workspace) -> None:
@@ -60,15 +70,24 @@ def recover(workspace: Workspace) -> None:
 
 def recover_if_needed(workspace: Workspace) -> None:
     """The same for who only looks: nothing is written, and no writer waited for, where there is nothing to end."""
-    if workspace.catalog.tasks.dead():
+    if not workspace.read_only and workspace.catalog.tasks.dead():
         with workspace.catalog.transaction():
             recover(workspace)
 
 
-def _problem(error: BaseException) -> dict[str, object]:
-    if isinstance(error, EntrepotError):
-        return {"title": error.title, "detail": str(error), "hint": error.hint}
-    return {"title": type(error).__name__, "detail": str(error), "hint": ""}
+def problem(error: BaseException) -> dict[str, object]:
+    """An error as a task keeps it: what ``application/problem+json`` says of it."""
+    if not isinstance(error, EntrepotError):
+        return {"title": type(error).__name__, "status": 500, "detail": str(error), "hint": ""}
+    document: dict[str, object] = {
+        "title": error.title,
+        "status": error.status,
+        "detail": str(error),
+        "hint": error.hint,
+    }
+    if isinstance(error, BatchError):
+        document["failures"] = [{"item": item, "error": str(failure)} for item, failure in error.failures]
+    return document
 
 
 class _Reports:

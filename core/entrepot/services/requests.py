@@ -1,0 +1,105 @@
+"""What can be asked for now and done later, by a process of its own: each is one call of a service.
+
+A request is a JSON object without secrets. So is the document that it is answered with, which is kept with the task.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from entrepot.errors import UsageError
+from entrepot.services import imports, publishing, reviews, sources
+
+if TYPE_CHECKING:
+    from entrepot.workspace import Workspace
+
+Values = Mapping[str, Any]
+Document = dict[str, Any]
+
+UPLOADS = "uploads"
+"""Folder of the workspace where files are until their task takes them."""
+
+
+def _sync(workspace: Workspace, values: Values) -> Document:
+    return sources.sync_source(workspace, values["source"], force=values.get("force", False)).as_json()
+
+
+def _import(workspace: Workspace, values: Values) -> Document:
+    request = imports.ImportRequest(
+        source=values["source"],
+        packages=values["packages"],
+        distribution=values["distribution"],
+        component=values.get("component"),
+        dependencies=values.get("with_dependencies", False),
+        recommends=values.get("recommends", False),
+        resign=values.get("resign", False),
+    )
+    single = len(request.packages) == 1
+    if single and not request.dependencies:
+        # Of one package nothing is left to report beside why there is none.
+        plan = imports.plan_import(workspace, request)
+        if plan.unresolved:
+            raise plan.unresolved[0][1]
+    batch = imports.import_packages(workspace, request, publish_after=values.get("publish", True))
+    return batch_document(batch, single=single)
+
+
+def _upload(workspace: Workspace, values: Values) -> Document:
+    folder = workspace.home / UPLOADS / values["folder"]
+    try:
+        batch = imports.upload(
+            workspace,
+            [folder / name for name in values["files"]],
+            values["distribution"],
+            component=values.get("component"),
+            publish_after=values.get("publish", True),
+            resign=values.get("resign", False),
+        )
+        return batch_document(batch, single=len(batch.results) == 1)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _publish(workspace: Workspace, values: Values) -> Document:
+    request = publishing.PublishRequest(
+        version=values.get("version"), force=values.get("force", False), only=values.get("target")
+    )
+    return publishing.publish(workspace, values["distribution"], request=request).as_json()
+
+
+def _approve(workspace: Workspace, values: Values) -> Document:
+    options = {name: values[name] for name in ("expires_in_days", "cve_ids") if values.get(name)}
+    batch = reviews.approve(workspace, values["import_id"], values["justification"], **options)
+    return batch_document(batch, single=True)
+
+
+def batch_document(batch: imports.BatchResult, *, single: bool) -> Document:
+    """What became of a batch; of one package, its own result, with those that came along under ``results``."""
+    document = batch.as_json()
+    if single and batch.results:
+        results = document.pop("results")
+        # What was asked for is what nothing else brought in: the first in the order of resolving.
+        document = results[0] | {
+            "publication": document["publication"],
+            "publish_error": document["publish_error"],
+            **({"results": results} if len(results) > 1 else {}),
+        }
+    return document
+
+
+KINDS: Mapping[str, Callable[[Workspace, Values], Document]] = {
+    "sync": _sync,
+    "import": _import,
+    "upload": _upload,
+    "publish": _publish,
+    "approve": _approve,
+}
+
+
+def perform(workspace: Workspace, kind: str, values: Values) -> Document:
+    """Does what a request asks for."""
+    if kind not in KINDS:
+        raise UsageError(f"nothing is known that is called {kind!r}", hint=f"known: {', '.join(KINDS)}")
+    return KINDS[kind](workspace, values)

@@ -1,0 +1,85 @@
+"""What the hooks do."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+from datasette_entrepot import identify, trees
+from datasette_entrepot.api import ROUTES, UNKNOWN
+from datasette_entrepot.protocols import AsgiApp, Datasette, Message, Receive, Request, Scope, Send
+from datasette_entrepot.routing import unknown_view, views
+from datasette_entrepot.site import Site, forget, site_of
+
+HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"content-security-policy", b"frame-ancestors 'none'"),
+    (b"referrer-policy", b"same-origin"),
+)
+OPEN_ACTIONS = frozenset({"view-instance", "view-database", "view-table", "view-query", "execute-sql"})
+
+
+def routes(datasette: Datasette) -> Sequence[tuple[str, Callable[..., Any]]]:
+    """The routes of the API, and those of published trees."""
+    site = site_of(datasette)
+    if site is None:
+        return []
+    return [*(trees.views() if site.trees else []), *views(ROUTES), (UNKNOWN, unknown_view())]
+
+
+def actor(datasette: Datasette, request: Request) -> Awaitable[Mapping[str, Any] | None] | None:
+    """Who asks."""
+    site = site_of(datasette)
+    return None if site is None else identify.actor(datasette, site, request)
+
+
+def permission(datasette: Datasette, actor: Mapping[str, Any] | None, action: str) -> Any:
+    """Denies Datasette's pages to whoever may not read."""
+    site = site_of(datasette)
+    if site is None or action not in OPEN_ACTIONS or identify.may_read(site, actor):
+        return None
+    return import_module("datasette.permissions").PermissionSQL.deny(reason="reading is for those who are known")
+
+
+def wrapper(datasette: Datasette) -> Callable[[AsgiApp], AsgiApp]:
+    """Adds headers to every answer that does not have them."""
+
+    def wrap(app: AsgiApp) -> AsgiApp:
+        async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+            async def sending(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    there = {name.lower() for name, _ in message.get("headers", ())}
+                    added = [header for header in HEADERS if header[0] not in there]
+                    message = {**message, "headers": [*message.get("headers", ()), *added]}
+                await send(message)
+
+            await app(scope, receive, sending)
+
+        return app if site_of(datasette) is None else wrapped
+
+    return wrap
+
+
+def started(datasette: Datasette) -> Callable[[], Awaitable[None]]:
+    """Begins to look after tasks."""
+
+    async def begin() -> None:
+        site = site_of(datasette)
+        if site is not None and not site.read_only:
+            await _tend(datasette, site)
+
+    return begin
+
+
+async def _tend(datasette: Datasette, site: Site) -> None:
+    async def tend(_: Any) -> None:
+        await site.tend()
+
+    datasette.add_background_task(tend, name="entrepot-tasks")
+
+
+def ended(datasette: Datasette) -> None:
+    """Ends threads."""
+    forget(datasette)

@@ -1,0 +1,85 @@
+"""What this plugin uses of Datasette and ASGI. Datasette has no types of its own; these are as narrow as can be."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from typing import Any, Protocol
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class UploadedFile(Protocol):
+    """A file of a multipart form, on disk where it is large."""
+
+    name: str
+    filename: str
+    size: int
+
+    async def read(self, size: int = -1) -> bytes: ...
+
+
+class FormData(Protocol):
+    """A form."""
+
+    def items(self) -> Iterable[tuple[str, str | UploadedFile]]: ...
+
+    def close(self) -> None: ...
+
+
+class Request(Protocol):
+    """A request, as views get it."""
+
+    scope: Scope
+    receive: Receive
+
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    @property
+    def query_string(self) -> str: ...
+
+    @property
+    def url_vars(self) -> Mapping[str, str]: ...
+
+    @property
+    def actor(self) -> Mapping[str, Any] | None: ...
+
+    async def form(
+        self, files: bool = ..., *, max_file_size: int = ..., max_request_size: int = ..., max_files: int = ...
+    ) -> FormData: ...
+
+
+class Database(Protocol):
+    """One of the files that Datasette shows."""
+
+    name: str
+    path: str | None
+    is_mutable: bool
+
+
+class Datasette(Protocol):
+    """Datasette itself."""
+
+    databases: Mapping[str, Database]
+    root_enabled: bool
+
+    def plugin_config(self, plugin_name: str) -> Mapping[str, Any] | None: ...
+
+    def sign(self, value: Any, namespace: str) -> str: ...
+
+    def unsign(self, signed: str, namespace: str) -> Any: ...
+
+    def add_background_task(self, func: Callable[[Any], Awaitable[None]], name: str | None = None) -> object: ...
+
+
+class Answer(Protocol):
+    """What a view answers."""
+
+    async def asgi_send(self, send: Send) -> None: ...
