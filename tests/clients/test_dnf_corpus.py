@@ -28,7 +28,7 @@ def program(tmp_path: Path) -> Program:
     program = Program(tmp_path / "home")
     program("init")
     # Old packages with advisories about them: what is looked at here is how they travel.
-    lenient = '[scanners.osv]\nblock = "never"\nreview = "never"\nunknown = "allow"\n'
+    lenient = '[policies.soft.vulnerabilities]\nblock = "never"\nreview = "never"\nunknown = "allow"\n'
     (program.home / "entrepot.toml").write_text(lenient)
     program("repo", "create", "example", "--format", "rpm", "--publish-to", tmp_path / "tree", "--no-sign")
     program("dist", "create", DIST, "--arch", "x86_64")

@@ -5,7 +5,7 @@
     desk = Desk(tmp_path)
     desk.load("debian", osv("CVE-2026-1001", package("Debian:12", "hello", fixed="1.0-2")))
     verdict = desk.scan(make_deb(tmp_path))
-    assert verdict.reason == "findings_review"
+    assert verdict.reason == "findings"
 """
 
 from __future__ import annotations

@@ -22,16 +22,14 @@ class OsvScanner:
     | status | reason | when |
     |---|---|---|
     | pass | ``no_findings`` | no advisory affects this version |
-    | warn | ``findings_allowed`` | some do, all of them below the thresholds; or the data is old |
-    | review | ``findings_review`` | one is as bad as ``review``, is exploited, or nobody says how bad it is |
-    | block | ``findings_blocked`` | one is as bad as ``block`` |
+    | warn | ``findings`` | some do, and a policy weighs them; or the data is old |
     | skipped | ``skipped`` | there is no data for the package's release, or nobody knows which that is |
     | error | ``error`` | the package could not be read; with ``required`` what else were skipped |
     """
 
     name = "osv"
     answers = "cve_scan"
-    version = "1"
+    version = "2"
 
     def scan(self, artifact: Artifact, context: ScanContext) -> Verdict:
         """The verdict. Evidence: what was compared with which ecosystems, how old the data is, how many of what."""

@@ -11,9 +11,6 @@ from entrepot_plugins.scanners.osv.intervals import UNCOMPARABLE
 from entrepot_plugins.scanners.osv.osv_format import CVE
 from entrepot_plugins.scanners.osv.severity import UNKNOWN, WORDS, score_word, vendor_word
 
-MINOR = frozenset({"no_dsa", "ignored", "postponed"})
-"""States by which a vendor says that it does not matter enough to be fixed now."""
-
 _MODULAR = re.compile(r"\.module[_+]")
 
 

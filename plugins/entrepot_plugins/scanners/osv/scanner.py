@@ -11,27 +11,19 @@ from itertools import chain
 
 from entrepot.advisories import Hit
 from entrepot.contracts import AdvisoryLookup, ScanContext
-from entrepot.models import Available, Finding, PackageInfo, Scalar, Status, Verdict
+from entrepot.models import FINDINGS, VULNERABILITY, Available, Finding, PackageInfo, Scalar, Status, Verdict
 from entrepot_plugins.scanners.osv.ecosystems import bases, format_of, guess
 from entrepot_plugins.scanners.osv.enrichment import EPSS, KEV
 from entrepot_plugins.scanners.osv.match import (
-    MINOR,
     Vulnerability,
     is_modular,
-    rank,
     same_module,
     told_hits,
     vulnerabilities,
 )
-from entrepot_plugins.scanners.osv.settings import ACTIONS, NEVER, OsvSettings, osv_settings
+from entrepot_plugins.scanners.osv.settings import OsvSettings, osv_settings
 from entrepot_plugins.scanners.osv.severity import UNKNOWN, WORDS
 
-ALLOW, REVIEW, BLOCK = range(len(ACTIONS))
-ENDS = (
-    (Status.WARN, "findings_allowed"),
-    (Status.REVIEW, "findings_review"),
-    (Status.BLOCK, "findings_blocked"),
-)
 OLD_DATA = "advisories-old"
 
 _REBUILD = re.compile(r"\+b[0-9]+$")
@@ -159,19 +151,17 @@ def _verdict(
     info = subject.info
     facts = lookup.facts([item.id for item in found])
     offers = _Offers(subject, context, lookup) if any(item.fixed for item in found) else None
-    findings, counts = [], [0] * len(ACTIONS)
-    for item in found:
-        about = facts.get(item.id, {})
-        action = action_for(item, about, settings)
-        counts[action] += 1
-        findings.append(_finding(item, about, action, offers.of(item.fixed) if offers and item.fixed else None))
+    findings = [
+        _finding(item, facts.get(item.id, {}), offers.of(item.fixed) if offers and item.fixed else None)
+        for item in found
+    ]
     age = _age(subject, known, context.now)
     evidence: dict[str, Scalar] = {
         "compared_with": " ".join(f"{name}={version}" for name, version in subject.names.items()),
         "ecosystems": ", ".join(subject.ecosystems),
         "updateinfo": subject.told,
         "data_days": age,
-        **{ACTIONS[action]: counts[action] for action in range(len(ACTIONS))},
+        "vulnerabilities": len(found),
     }
     if age is not None and settings.max_age_days and age > settings.max_age_days:
         old = f"its vulnerability data is {age} days old: run `entrepot advisories update`"
@@ -179,39 +169,13 @@ def _verdict(
     if not findings:
         message = f"no advisory of {evidence['ecosystems'] or 'its source'} affects {info.name} {info.version}"
         return Verdict(Status.PASS, "no_findings", message, tool="osv", evidence=evidence)
-    worst = max((action for action in (BLOCK, REVIEW, ALLOW) if counts[action]), default=ALLOW)
-    status, reason = ENDS[worst]
-    return Verdict(status, reason, _sentence(found, findings), "osv", "", tuple(findings), evidence)
+    return Verdict(Status.WARN, FINDINGS, _sentence(found, findings), "osv", "", tuple(findings), evidence)
 
 
-def action_for(item: Vulnerability, about: Mapping[str, str], settings: OsvSettings) -> int:
-    """What a vulnerability leads to by the settings: the place of the word among ``ACTIONS``."""
-    if item.id in settings.ignore:
-        return ALLOW
-    if item.severity == UNKNOWN:
-        action = ACTIONS.index(settings.unknown) if item.fixed else ALLOW
-    elif settings.block != NEVER and rank(item.severity) >= WORDS.index(settings.block):
-        action = BLOCK
-    elif settings.review != NEVER and rank(item.severity) >= WORDS.index(settings.review):
-        action = REVIEW
-    else:
-        action = ALLOW
-    if not item.fixed:
-        action = min(action, ACTIONS.index(settings.unfixed))
-    if item.state in MINOR:
-        action = min(action, REVIEW)
-    if settings.epss is not None and float(about.get(EPSS, "0")) >= settings.epss:
-        action = max(action, REVIEW)
-    if KEV in about:
-        action = max(action, ACTIONS.index(settings.kev))
-    return action
-
-
-def _finding(item: Vulnerability, about: Mapping[str, str], action: int, offered: str | None) -> Finding:
+def _finding(item: Vulnerability, about: Mapping[str, str], offered: str | None) -> Finding:
     data: dict[str, Scalar] = {
         "advisories": " ".join(item.advisories),
         "fixed": item.fixed,
-        "action": ACTIONS[action],
         "kev": KEV in about,
     }
     optional = {
@@ -230,7 +194,7 @@ def _finding(item: Vulnerability, about: Mapping[str, str], action: int, offered
     if KEV in about:
         fix += ", known to be exploited"
     summary = f"{fix}: {item.summary}" if item.summary else fix
-    return Finding(item.id, item.severity, summary, where=item.package, data=data)
+    return Finding(item.id, item.severity, summary, where=item.package, data=data, kind=VULNERABILITY)
 
 
 def _reason(state: str) -> str:

@@ -76,7 +76,6 @@ def test_a_finding_says_which_advisory_which_fix_and_how_bad(desk: Desk, tmp_pat
     assert finding.data == {
         "advisories": "CVE-2026-1001",
         "fixed": "1.0-2",
-        "action": "review",
         "kev": False,
         "score": "8.4",
         "vector": SCORES["high"],
@@ -84,62 +83,40 @@ def test_a_finding_says_which_advisory_which_fix_and_how_bad(desk: Desk, tmp_pat
     assert verdict.message == "1 known (1 high): CVE-2026-1001"
 
 
-@pytest.mark.parametrize(
-    ("record", "settings", "reason"),
-    [
-        (cve(severity="critical", fixed="2"), {}, "findings_blocked"),
-        (cve(severity="high", fixed="2"), {}, "findings_review"),
-        (cve(severity="medium", fixed="2"), {}, "findings_allowed"),
-        (cve(fixed="2"), {}, "findings_review"),
-        (cve(fixed="2"), {"unknown": "allow"}, "findings_allowed"),
-        (cve(fixed="2"), {"unknown": "block"}, "findings_blocked"),
-        (cve(), {}, "findings_allowed"),
-        (cve(severity="critical"), {}, "findings_review"),
-        (cve(severity="critical"), {"unfixed": "allow"}, "findings_allowed"),
-        (cve(severity="critical"), {"unfixed": "block"}, "findings_blocked"),
-        (cve(severity="medium", fixed="2"), {"block": "low"}, "findings_blocked"),
-        (cve(severity="critical", fixed="2"), {"block": "never"}, "findings_review"),
-        (cve(severity="critical", fixed="2"), {"block": "never", "review": "never"}, "findings_allowed"),
-        (cve(severity="critical", fixed="2"), {"ignore": ["CVE-2026-1001"]}, "findings_allowed"),
-        (cve(severity="critical", fixed="2") | {"withdrawn": "2026-01-01T00:00:00Z"}, {}, "no_findings"),
-    ],
-)
-def test_thresholds_of_the_settings_decide(
-    desk: Desk, tmp_path: Path, record: dict[str, Any], settings: dict[str, Any], reason: str
-) -> None:
+def test_withdrawn_records_do_not_count(desk: Desk, tmp_path: Path) -> None:
+    withdrawn = cve(severity="critical", fixed="2") | {"withdrawn": "2026-01-01T00:00:00Z"}
     # So that there is data, whatever becomes of the record.
-    desk.load("debian", record, osv("CVE-2026-9999", package("Debian:12", "other")))
-    verdict = desk.scan(make_deb(tmp_path), settings)
-    statuses = {"no_findings": Status.PASS, "findings_allowed": Status.WARN, "findings_review": Status.REVIEW}
-    assert (verdict.reason, verdict.status) == (reason, statuses.get(reason, Status.BLOCK))
+    desk.load("debian", withdrawn, osv("CVE-2026-9999", package("Debian:12", "other")))
+    assert desk.scan(make_deb(tmp_path)).reason == "no_findings"
+
+
+@pytest.mark.parametrize("severity", ["critical", "high", "medium", ""])
+def test_however_bad_it_is_the_scanner_only_reports_it(desk: Desk, tmp_path: Path, severity: str) -> None:
+    desk.load("debian", cve(severity=severity, fixed="2"))
+    verdict = desk.scan(make_deb(tmp_path))
+    assert (verdict.status, verdict.reason) == (Status.WARN, "findings")
+    assert [(finding.kind, finding.severity) for finding in verdict.findings] == [
+        ("vulnerability", severity or "unknown")
+    ]
+    assert verdict.evidence["vulnerabilities"] == 1
 
 
 KEV = '{"vulnerabilities": [{"cveID": "CVE-2026-1001", "dateAdded": "2026-01-02"}]}'
 EPSS = "cve,epss,percentile\nCVE-2026-1001,0.4,0.9\n"
 
 
-def test_what_is_known_to_be_exploited_is_held_for_review_at_least(desk: Desk, tmp_path: Path) -> None:
+def test_a_finding_says_that_it_is_known_to_be_exploited(desk: Desk, tmp_path: Path) -> None:
     desk.load("debian", cve(severity="medium"))
     desk.load_text("kev", "kev.json", KEV)
-    path = make_deb(tmp_path)
-    verdict = desk.scan(path)
-    assert verdict.reason == "findings_review"
-    assert verdict.findings[0].summary == "not fixed, known to be exploited: reads too much"
-    assert (verdict.findings[0].data["kev"], verdict.findings[0].data["kev_since"]) == (True, "2026-01-02")
-    assert desk.scan(path, {"kev": "block"}).reason == "findings_blocked"
-    assert desk.scan(path, {"kev": "allow"}).reason == "findings_allowed"
+    (finding,) = desk.scan(make_deb(tmp_path)).findings
+    assert finding.summary == "not fixed, known to be exploited: reads too much"
+    assert (finding.data["kev"], finding.data["kev_since"]) == (True, "2026-01-02")
 
 
-def test_what_will_probably_be_exploited_is_held_for_review_where_the_settings_say_so(
-    desk: Desk, tmp_path: Path
-) -> None:
+def test_a_finding_says_how_probable_it_is_that_it_will_be_exploited(desk: Desk, tmp_path: Path) -> None:
     desk.load("debian", cve(severity="medium"))
     desk.load_text("epss", "epss.csv", EPSS)
-    path = make_deb(tmp_path)
-    assert desk.scan(path).reason == "findings_allowed"
-    assert desk.scan(path).findings[0].data["epss"] == "0.4"
-    assert desk.scan(path, {"epss": 0.4}).reason == "findings_review"
-    assert desk.scan(path, {"epss": 0.5}).reason == "findings_allowed"
+    assert desk.scan(make_deb(tmp_path)).findings[0].data["epss"] == "0.4"
 
 
 def test_data_that_was_not_updated_for_long_is_told(desk: Desk, tmp_path: Path) -> None:
@@ -149,9 +126,9 @@ def test_data_that_was_not_updated_for_long_is_told(desk: Desk, tmp_path: Path) 
     assert desk.scan(path).reason == "no_findings"
     desk.clock.advance(days=1)
     verdict = desk.scan(path)
-    assert (verdict.status, verdict.reason) == (Status.WARN, "findings_allowed")
+    assert (verdict.status, verdict.reason) == (Status.WARN, "findings")
     assert verdict.message == "its vulnerability data is 15 days old: run `entrepot advisories update`"
-    assert [(finding.id, finding.data) for finding in verdict.findings] == [("advisories-old", {"days": 15})]
+    assert [(item.id, item.kind, item.data) for item in verdict.findings] == [("advisories-old", "", {"days": 15})]
     assert desk.scan(path, {"max_age_days": 0}).reason == "no_findings"
 
 
