@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -11,7 +12,16 @@ from entrepot.cli.app import HELD_FOR_REVIEW, PARTLY_FAILED, App, human_size, js
 
 if TYPE_CHECKING:
     from entrepot.services.imports import BatchResult, ImportPlan
+    from entrepot.services.policies import PolicyTest
 
+PLAN_COLUMNS = [
+    ("PACKAGE", "name"),
+    ("VERSION", "version"),
+    ("ARCH", "arch"),
+    ("SIZE", "size"),
+    ("AT LEAST", "outcome"),
+    ("WHY", "why"),
+]
 COLUMNS = [
     ("PACKAGE", "package"),
     ("VERSION", "version"),
@@ -31,7 +41,11 @@ COLUMNS = [
 @click.option("--recommends", is_flag=True, help="... and what they recommend.")
 @click.option("--file", "-f", "list_file", type=click.File("r", encoding="utf-8"), help="Further packages, one a line.")
 @click.option("--resign", is_flag=True, help="Sign packages with the repository's key, in place of who signed them.")
-@click.option("--dry-run", is_flag=True, help="Show what would come in; fetch nothing.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Show what would come in, and what the policy says of it as far as is known; fetch nothing.",
+)
 @click.option("--no-publish", is_flag=True, help="Make the version, publish it later.")
 @json_option
 @pass_app
@@ -62,7 +76,9 @@ def command_import(
         raise click.UsageError("--recommends goes with --with-dependencies")
     request = imports.ImportRequest(source, wanted, distribution, component, dependencies, recommends, resign)
     if dry_run:
-        _print_plan(app, imports.plan_import(app.workspace, request))
+        from entrepot.services import policies
+
+        _print_plan(app, *policies.foresee_import(app.workspace, request))
         return
     print_batch(app, imports.import_packages(app.workspace, request, app.progress, publish_after=not no_publish))
 
@@ -109,15 +125,24 @@ def _lines(stream: TextIO | None) -> list[str]:
     return [line for line in lines if line]
 
 
-def _print_plan(app: App, plan: ImportPlan) -> None:
+def _print_plan(app: App, plan: ImportPlan, tests: Sequence[PolicyTest]) -> None:
     rows = [
-        {"name": row.name, "version": row.version, "arch": row.architecture, "size": human_size(row.size)}
-        for row in plan.packages
+        {
+            "name": row.name,
+            "version": row.version,
+            "arch": row.architecture,
+            "size": human_size(row.size),
+            "outcome": test.decision.outcome.value,
+            "why": "; ".join(test.decision.reasons),
+        }
+        for row, test in zip(plan.packages, tests, strict=True)
     ]
     if app.json:
-        app.result(plan.as_json())
+        app.result({**plan.as_json(), "policy": [test.as_json() for test in tests]})
     else:
-        app.table(rows, [("PACKAGE", "name"), ("VERSION", "version"), ("ARCH", "arch"), ("SIZE", "size")], "nothing")
+        app.table(rows, PLAN_COLUMNS, "nothing")
+        questions = dict.fromkeys(question for test in tests for question in test.open_questions)
+        app.say("\n".join(f"not known yet: {question}" for question in questions) or "everything is known")
         app.say(f"would bring in {len(plan.packages)} packages, {human_size(plan.size)}")
     for problem in plan.problems:
         app.say(f"Problem: {problem}")

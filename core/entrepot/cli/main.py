@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "import": ("entrepot.cli.imports", "Bring packages of a source into a distribution."),
     "upload": ("entrepot.cli.imports", "Bring package files of this machine into a distribution."),
     "advisories": ("entrepot.cli.advisories", "Offline vulnerability data that packages are compared with."),
+    "policy": ("entrepot.cli.policies", "What decides about packages that come in."),
     "review": ("entrepot.cli.reviews", "Decide about imports that wait."),
     "report": ("entrepot.cli.reports", "Bills of materials, findings, statements about vulnerabilities."),
     "version": ("entrepot.cli.versions", "Versions of a distribution."),

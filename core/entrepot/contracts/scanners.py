@@ -55,7 +55,9 @@ class Scanner(Protocol):
 
     It runs in a process of its own, with limits on time, memory and output, unless it has ``isolated = False``: only
     for one that neither runs foreign code nor reads the files. It may have the method of ``ReusableScanner``, and
-    ``stage = "batch"`` if it has to know what else came in, which ``ScanContext.batch`` then tells.
+    ``stage = "batch"`` if it has to know what else came in, which ``ScanContext.batch`` then tells. One that has
+    ``before_fetch = True`` is also asked about packages that were not fetched: ``Artifact.paths`` is then empty, and
+    ``ScanContext.info`` has what the index says.
     """
 
     name: str

@@ -30,6 +30,7 @@ class OsvScanner:
     name = "osv"
     answers = "cve_scan"
     version = "2"
+    before_fetch = True
 
     def scan(self, artifact: Artifact, context: ScanContext) -> Verdict:
         """The verdict. Evidence: what was compared with which ecosystems, how old the data is, how many of what."""

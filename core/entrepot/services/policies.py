@@ -1,0 +1,258 @@
+"""Policies: which there are, what they say, and what they would decide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from entrepot.contracts import ScanContext
+from entrepot.errors import NotFoundError, UsageError
+from entrepot.events import ruling_json
+from entrepot.models import Available, Decision, Distribution, Source
+from entrepot.pipeline.explain import actions_of
+from entrepot.pipeline.foresight import ask_before, described, foresee
+from entrepot.pipeline.policy import Case, decide
+from entrepot.pipeline.resolve import PackageSpec
+from entrepot.policies import PolicySettings, VulnerabilityRules
+from entrepot.services.imports import ImportPlan, ImportRequest, plan_import
+
+if TYPE_CHECKING:
+    from entrepot.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRule:
+    """One rule of a policy, with the key of the settings that says it, maybe another policy's."""
+
+    key: str
+    value: str
+    rule: str
+
+    def as_json(self) -> dict[str, str]:
+        """For ``--json`` and the HTTP API."""
+        return {"key": self.key, "value": self.value, "rule": self.rule}
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyTest:
+    """What a policy decides about a package, rule by rule. ``open_questions`` are those that nobody can answer yet."""
+
+    package: str
+    version: str
+    architecture: str
+    source: str
+    decision: Decision
+    findings: Sequence[dict[str, Any]] = ()
+    open_questions: Sequence[str] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``--json`` and the HTTP API."""
+        return {
+            "package": self.package,
+            "version": self.version,
+            "architecture": self.architecture,
+            "source": self.source,
+            "policy": self.decision.policy,
+            "outcome": self.decision.outcome.value,
+            "reasons": list(self.decision.reasons),
+            "rulings": [ruling_json(ruling) for ruling in self.decision.rulings],
+            "findings": list(self.findings),
+            "open_questions": list(self.open_questions),
+        }
+
+
+def policies(workspace: Workspace) -> Sequence[dict[str, Any]]:
+    """Every policy with the distributions that have it."""
+    users: dict[str, list[str]] = {}
+    for distribution in workspace.catalog.repositories.distributions():
+        users.setdefault(distribution.policy, []).append(distribution.path)
+    return [
+        {
+            "name": policy.name,
+            "inherits": policy.inherits,
+            "is_default": policy.name == workspace.settings.default_policy,
+            "distributions": users.get(policy.name, []),
+        }
+        for _, policy in sorted(workspace.settings.policies.items())
+    ]
+
+
+def policy_rules(policy: PolicySettings) -> Sequence[PolicyRule]:
+    """All that a policy says, what it inherits included."""
+    rules = [_rule(policy, status, outcome) for status, outcome in policy.default.items()]
+    for scanner, statuses in sorted(policy.scanners.items()):
+        rules += [_rule(policy, f"{scanner}.{status}", outcome) for status, outcome in statuses.items()]
+    for item in fields(VulnerabilityRules):
+        if item.name != "ignore":
+            value = getattr(policy.vulnerabilities, item.name)
+            rules.append(_rule(policy, f"vulnerabilities.{item.name}", "never" if value is None else value))
+    for ignored in policy.vulnerabilities.ignore:
+        until = f" until {ignored.until:%Y-%m-%d %H:%M} UTC" if ignored.until else ""
+        packages = "" if ignored.package == "*" else f" of {ignored.package}"
+        text = f"{ignored.id}{packages}{until}{_because(ignored.reason)}"
+        rules.append(PolicyRule("vulnerabilities.ignore", text, ignored.rule))
+    for entry in policy.deny:
+        rules.append(PolicyRule("deny", f"{entry} leads to {entry.outcome}{_because(entry.reason)}", entry.rule))
+    for entry in policy.allow or ():
+        rules.append(PolicyRule("allow", f"{entry}{_because(entry.reason)}", entry.rule))
+    if policy.allow is not None:
+        rules.append(_rule(policy, "not_allowed", policy.not_allowed))
+    rules.append(_rule(policy, "max_size", "never" if policy.size.most is None else policy.size.most))
+    if policy.size.most is not None:
+        rules.append(_rule(policy, "too_large", policy.size.outcome))
+    return [*rules, _rule(policy, "on_change", policy.on_change), _rule(policy, "four_eyes", policy.four_eyes)]
+
+
+def _rule(policy: PolicySettings, key: str, value: object) -> PolicyRule:
+    return PolicyRule(key, str(value).lower() if isinstance(value, bool) else str(value), policy.rule(key))
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""
+
+
+# ------------------------------------------------------------------------------------------------------------ tests
+
+
+def check_import(workspace: Workspace, import_id: int, policy_name: str) -> PolicyTest:
+    """What a policy makes of an import, by the verdicts that are kept; waivers do not count."""
+    catalog = workspace.catalog
+    policy = workspace.settings.policy(policy_name)
+    row = catalog.imports.get(import_id)
+    verdicts = catalog.imports.verdicts(import_id)
+    package = catalog.packages.get(row["package_id"]) if row["package_id"] else None
+    source = catalog.sources.get(str(row["source_id"])).name if row["source_id"] else ""
+    decision = decide(policy, Case(verdicts, package, source, workspace.now()))
+    actions = iter(actions_of(verdicts, decision.rulings))
+    findings = [
+        {"scanner": stored.scanner, "id": item.id, "severity": item.severity, "action": next(actions)}
+        for stored in verdicts
+        for item in stored.verdict.findings
+    ]
+    return PolicyTest(row["name"], row["version"] or "", row["architecture"] or "", source, decision, findings=findings)
+
+
+def check_member(workspace: Workspace, text: str, path: str, policy_name: str) -> Sequence[PolicyTest]:
+    """The same for packages that are in a distribution, or wait to be."""
+    catalog = workspace.catalog
+    spec = PackageSpec.parse(text)
+    distribution = catalog.repositories.distribution(path)
+    rows = [row[1:] for row in catalog.versions.holders(spec.name) if row[0] == distribution.path]
+    rows += [
+        (row["version"], row["architecture"], row["id"])
+        for row in catalog.reviews.waiting()
+        if (row["name"], row["distribution"]) == (spec.name, distribution.path)
+    ]
+    found = [
+        import_id
+        for version, architecture, import_id in rows
+        if import_id and spec.version in (None, version) and spec.architecture in (None, architecture)
+    ]
+    if not found:
+        raise NotFoundError(
+            f"{distribution.path} has no {spec} that an import brought",
+            hint="name its source with --source, or an import with --import",
+        )
+    return [check_import(workspace, import_id, policy_name) for import_id in dict.fromkeys(found)]
+
+
+def check_available(
+    workspace: Workspace, text: str, source_name: str, policy_name: str, path: str | None = None
+) -> Sequence[PolicyTest]:
+    """What is known of a policy's decision before packages of a source are fetched, the newest unless one is named."""
+    catalog = workspace.catalog
+    source = catalog.sources.get(source_name)
+    spec = PackageSpec.parse(text)
+    rows = [
+        row
+        for row in catalog.available.versions(spec.name, [source])
+        if spec.version in (None, row.version) and spec.architecture in (None, row.architecture)
+    ]
+    if not rows:
+        raise NotFoundError(f"{source.name} offers no {spec}", hint=f"try `entrepot search {spec.name}`")
+    distribution = catalog.repositories.distribution(path) if path else None
+    newest = [row for row in rows if spec.version or row.version_key == rows[0].version_key]
+    return foresee_all(workspace, newest, source, workspace.settings.policy(policy_name), distribution)
+
+
+def foresee_all(
+    workspace: Workspace,
+    packages: Sequence[Available],
+    source: Source,
+    policy: PolicySettings,
+    distribution: Distribution | None,
+) -> Sequence[PolicyTest]:
+    """What is known before packages are fetched: by lists, size, and the scanners that need no files.
+
+    Without a distribution no scanner is asked.
+    """
+    scanners = workspace.plugins.scanners
+    able = [name for name in scanners if getattr(scanners[name], "before_fetch", False)] if distribution else []
+    tests = []
+    with closing(workspace.catalog.lookup()) as advisories, workspace.scratch() as folder:
+        for row in packages:
+            info = described(row)
+            contexts = {
+                name: ScanContext(
+                    format=workspace.format(source.format),
+                    distribution=distribution,
+                    info=info,
+                    problem="",
+                    available=row,
+                    source=source,
+                    upstream=workspace.catalog.available.raw(row.id),
+                    keyring=workspace.keyring(source),
+                    settings=workspace.settings.scanners.get(name, {}),
+                    folder=folder,
+                    now=workspace.now(),
+                    advisories=advisories,
+                )
+                for name in able
+                if distribution
+            }
+            verdicts = ask_before(scanners, contexts)
+            foresight = foresee(policy, Case(verdicts, info, source.name, workspace.now()), list(scanners))
+            tests.append(
+                PolicyTest(
+                    row.name,
+                    row.version,
+                    row.architecture,
+                    source.name,
+                    foresight.decision,
+                    open_questions=foresight.open_questions,
+                )
+            )
+    return tests
+
+
+def foresee_import(workspace: Workspace, request: ImportRequest) -> tuple[ImportPlan, Sequence[PolicyTest]]:
+    """What an import would bring in, and for each of its packages what is known of the policy's decision."""
+    plan = plan_import(workspace, request)
+    source = workspace.catalog.sources.get(request.source)
+    policy = workspace.settings.policy(plan.distribution.policy)
+    return plan, foresee_all(workspace, plan.packages, source, policy, plan.distribution)
+
+
+def check(
+    workspace: Workspace,
+    text: str | None,
+    policy_name: str,
+    *,
+    to: str | None,
+    source: str | None,
+    import_id: int | None,
+) -> Sequence[PolicyTest]:
+    """One of the three above, by what is named."""
+    if import_id is not None:
+        if text or to or source:
+            raise UsageError("an import says what it is about: name it alone")
+        return [check_import(workspace, import_id, policy_name)]
+    if not text:
+        raise UsageError("name a package, or an import with --import")
+    if source:
+        return check_available(workspace, text, source, policy_name, to)
+    if not to:
+        raise UsageError("say where the package is: --to DIST, --source NAME, or an import with --import")
+    return check_member(workspace, text, to, policy_name)

@@ -1,0 +1,142 @@
+"""Policies in ``entrepot.toml``: what is inherited, and mistakes with their lines."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from entrepot.errors import SettingsError
+from entrepot.models import Outcome, Status
+from entrepot.policies import STRICT, OnChange, PolicySettings
+from entrepot.settings import load_settings
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "entrepot.toml"
+
+
+def load(path: Path, text: str, name: str = "mine") -> PolicySettings:
+    """A policy of a file with this text."""
+    path.write_text(text)
+    return load_settings(path).policy(name)
+
+
+def test_what_a_policy_does_not_say_is_its_parents(path: Path) -> None:
+    text = """
+[policies.base]
+inherits = "strict"
+deny = ["telnetd"]
+allow = [{ source = "debian" }]
+max_size = "1.5 kB"
+on_change = "withdraw"
+[policies.base.vulnerabilities]
+review = "medium"
+ignore = ["CVE-1"]
+[policies.mine]
+inherits = "base"
+deny = [{ licence = "*AGPL*", outcome = "pending_review" }]
+four_eyes = true
+[policies.mine.vulnerabilities]
+cvss_block = 8
+ignore = [{ id = "CVE-2", until = 2026-03-01, package = "a*" }]
+"""
+    policy = load(path, text)
+    assert policy.inherits == "base"
+    assert [(entry.rule, entry.fields, entry.outcome) for entry in policy.deny] == [
+        ("policies.base.deny[0]", {"package": "telnetd"}, Outcome.REJECT),
+        ("policies.mine.deny[0]", {"licence": "*AGPL*"}, Outcome.REVIEW),
+    ]
+    assert [entry.fields for entry in policy.allow or ()] == [{"source": "debian"}]
+    assert (policy.size.most, policy.on_change, policy.four_eyes) == (1500, OnChange.WITHDRAW, True)
+    thresholds = policy.vulnerabilities
+    assert (thresholds.block, thresholds.review, thresholds.cvss_block) == ("high", "medium", 8.0)
+    assert [(ignored.id, ignored.package, ignored.until) for ignored in thresholds.ignore] == [
+        ("CVE-1", "*", None),
+        ("CVE-2", "a*", dt.datetime(2026, 3, 2, tzinfo=dt.UTC)),
+    ]
+    assert policy.rule("vulnerabilities.review") == "policies.base.vulnerabilities.review"
+    assert policy.rule("vulnerabilities.cvss_block") == "policies.mine.vulnerabilities.cvss_block"
+    assert policy.rule("vulnerabilities.block") == "policies.strict.vulnerabilities.block"
+
+
+def test_an_own_allow_list_takes_the_place_of_an_inherited_one(path: Path) -> None:
+    text = '[policies.base]\nallow = ["a"]\n[policies.mine]\ninherits = "base"\nallow = []\n'
+    assert load(path, text).allow == ()
+
+
+def test_a_built_in_policy_that_is_changed_stays_what_it_was_otherwise(path: Path) -> None:
+    policy = load(path, '[policies.strict]\nskipped = "publish"\n', "strict")
+    assert policy.default == {**STRICT.default, Status.SKIPPED: Outcome.PUBLISH}
+    assert policy.vulnerabilities == STRICT.vulnerabilities
+
+
+@pytest.mark.parametrize(
+    ("written", "size"), [("10", 10), ('"500 MB"', 500_000_000), ('"2GiB"', 2 << 30), ('"7 B"', 7), ('"never"', None)]
+)
+def test_a_size_is_bytes_or_has_a_unit(path: Path, written: str, size: int | None) -> None:
+    assert load(path, f"[policies.mine]\nmax_size = {written}\n").size.most == size
+
+
+@pytest.mark.parametrize(
+    ("written", "until"),
+    [
+        ("2026-03-01", dt.datetime(2026, 3, 2, tzinfo=dt.UTC)),
+        ('"2026-03-01"', dt.datetime(2026, 3, 2, tzinfo=dt.UTC)),
+        ("2026-03-01T12:00:00Z", dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)),
+        ("2026-03-01T12:00:00", dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)),
+    ],
+)
+def test_a_date_is_meant_with_all_of_its_day(path: Path, written: str, until: dt.datetime) -> None:
+    text = f'[[policies.mine.vulnerabilities.ignore]]\nid = "CVE-1"\nuntil = {written}\n'
+    assert load(path, text).vulnerabilities.ignore[0].until == until
+
+
+HEAD = "# mine\n[policies.mine]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ('inherits = "later"', 3, "inherits names no policy that stands before it: 'later'; those are soft, strict"),
+        ('absent = "publish"', 3, "absent must not be publish: who could not look"),
+        ('osv.absent = "publish"', 3, "osv.absent must not be publish"),
+        ('on_change = "panic"', 3, "on_change must be one of report, review, withdraw"),
+        ('four_eyes = "yes"', 3, "four_eyes must be true or false, not a text"),
+        ('max_size = "500 pages"', 3, 'max_size must be a number of bytes, a text like "500 MB"'),
+        ("max_size = -1", 3, "max_size must be a number of bytes"),
+        ("max_size = true", 3, "max_size must be a number of bytes"),
+        ('too_large = "publish"', 3, "too_large must be one of pending_review, reject"),
+        ('not_allowed = "publish"', 3, "not_allowed must be one of pending_review, reject"),
+        ("deny = 3", 3, "deny must be an array, not a number"),
+        ('deny = [\n  "a",\n  3,\n]', 5, "deny[1] must be a table like"),
+        ('deny = [\n  "a",\n  { license = "x" },\n]', 5, "deny[1].license is not known; known are architecture"),
+        ("deny = [{ package = 3 }]", 3, "deny[0].package must be a text, not a number"),
+        ('deny = [{ reason = "x" }]', 3, "deny[0] must have at least one of package"),
+        ('deny = [{ package = "x", outcome = "publish" }]', 3, "deny[0].outcome must be one of pending_review, reject"),
+        ('allow = [{ package = "x", outcome = "reject" }]', 3, "allow[0].outcome is not known"),
+        ("vulnerabilities = 3", 3, "vulnerabilities must be a table"),
+        ('[policies.mine.vulnerabilities]\nblok = "high"', 4, "vulnerabilities.blok is not known; known are block"),
+        ('vulnerabilities.block = "severe"', 3, "vulnerabilities.block must be one of negligible, low, medium, high"),
+        ('vulnerabilities.unfixed = "never"', 3, "vulnerabilities.unfixed must be one of allow, warn, review, block"),
+        ("vulnerabilities.cvss_block = 11", 3, "vulnerabilities.cvss_block must be a number from 0 to 10, or never"),
+        ("vulnerabilities.cvss_block = nan", 3, "vulnerabilities.cvss_block must be a number from 0 to 10"),
+        ("vulnerabilities.epss_review = true", 3, "vulnerabilities.epss_review must be a number from 0 to 1"),
+        ("vulnerabilities.ignore = [1]", 3, "vulnerabilities.ignore[0] must be a text like"),
+        ('vulnerabilities.ignore = [{ until = "2026-01-01" }]', 3, "vulnerabilities.ignore[0] must have an id"),
+        (
+            '[[policies.mine.vulnerabilities.ignore]]\nid = "A"\n[[policies.mine.vulnerabilities.ignore]]\nid = "B"\n'
+            'until = "soon"',
+            7,
+            "vulnerabilities.ignore[1].until must be a date like 2026-12-31",
+        ),
+        ('[[policies.mine.vulnerabilities.ignore]]\nid = "A"\nwhy = "x"', 5, "vulnerabilities.ignore[0].why is not"),
+    ],
+)
+def test_a_mistake_names_file_line_and_key_and_what_is_allowed(path: Path, text: str, line: int, message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(path, f"{HEAD}{text}\n# the end\n")
+    assert str(caught.value).startswith(f"{path}:{line}: policies.mine.{message}")
+    assert caught.value.data["line"] == line
