@@ -62,18 +62,17 @@ def decide(policy: PolicySettings, case: Case) -> Decision:
     rulings = [ruling for stored in case.verdicts for ruling in _of_verdict(policy, stored, case, waivers)]
     rulings += _of_absent(policy, case, waivers)
     rulings += [waivers.applied(ruling) for ruling in listed(policy, case.package, case.source)]
-    rulings.sort(
-        key=lambda ruling: (
-            -SEVERITY.index(ruling.outcome),
-            ruling.scanner,
-            ruling.rule,
-            ruling.message,
-            ruling.findings,
-        )
-    )
+    rulings.sort(key=_order)
     outcome = rulings[0].outcome if rulings else Outcome.REVIEW
     reasons = tuple(sentence(ruling) for ruling in rulings if ruling.outcome is not Outcome.PUBLISH)
     return Decision(outcome, policy.name, reasons, tuple(rulings))
+
+
+def _order(ruling: Ruling) -> tuple[object, ...]:
+    """The most severe first; the same rulings in the same order, whatever order the verdicts had."""
+    severity = -SEVERITY.index(ruling.outcome)
+    texts = (ruling.scanner, ruling.rule, ruling.message, ruling.status, ruling.word)
+    return (severity, *texts, ruling.findings, ruling.waived, ruling.covers)
 
 
 def sentence(ruling: Ruling) -> str:
