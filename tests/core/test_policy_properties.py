@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from entrepot.catalog.imports import StoredVerdict
@@ -104,7 +104,7 @@ policies = st.builds(
     allow=st.none() | st.lists(entries, max_size=2).map(tuple),
     size=st.builds(SizeLimit, st.sampled_from([None, 1, 10_000])),
 )
-QUICK = settings(max_examples=60, deadline=None)
+QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def rank(policy: PolicySettings, about: Case) -> int:
