@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -56,6 +56,35 @@ class WebSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What one scanner may take for one package, where it runs in a process of its own."""
+
+    timeout: int = 300
+    """Seconds."""
+    memory: int = 2048
+    """MiB for each process, above what the command itself has."""
+    output: int = 4096
+    """KiB of its answer, and as much of anything else that it writes to standard output and error."""
+
+
+@dataclass(frozen=True, slots=True)
+class InspectionSettings:
+    """How scanners run."""
+
+    limits: Limits = Limits()
+    scanners: Mapping[str, Limits] = field(default_factory=dict)
+    """Limits of those that have their own."""
+    workers: int = 0
+    """Processes for scanners at once; 0 for as many as there are processors."""
+    skip: tuple[str, ...] = ()
+    """Scanners that are not asked."""
+
+    def limits_of(self, scanner: str) -> Limits:
+        """The limits of a scanner."""
+        return self.scanners.get(scanner, self.limits)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of a workspace. Tables of plugins are handed to them as they are."""
 
@@ -71,6 +100,7 @@ class Settings:
     default_policy: str = "soft"
     publish: PublishSettings = field(default_factory=PublishSettings)
     web: WebSettings = field(default_factory=WebSettings)
+    inspection: InspectionSettings = field(default_factory=InspectionSettings)
 
     def policy(self, name: str) -> PolicySettings:
         """The policy of this name; ``SettingsError`` that lists those there are."""
@@ -106,6 +136,7 @@ def load_settings(path: Path) -> Settings:
             **{name: reader.size(f"publish.{name}", default, 0) for name, default in asdict(PublishSettings()).items()}
         ),
         web=reader.web(),
+        inspection=reader.inspection(),
     )
     reader.refuse_unknown()
     if settings.default_policy not in settings.policies:
@@ -165,6 +196,25 @@ class _Reader:
                 raise self.error(f"web.roles.{actor}", f"must be one of {', '.join(Role)}")
         numbers = {name: self.size(f"web.{name}", getattr(WebSettings(), name)) for name in WEB_NUMBERS}
         return WebSettings(public=public, roles=roles, **numbers)
+
+    def inspection(self) -> InspectionSettings:
+        limits = Limits(**{name: self.size(f"inspection.{name}", value) for name, value in asdict(Limits()).items()})
+        workers = self.size("inspection.workers", 0, 0)
+        skip = self.value("inspection.skip", list, [])
+        if not all(isinstance(name, str) for name in skip):
+            raise self.error("inspection.skip", "must be a list of names of scanners")
+        own = {}
+        for scanner, table in self.value("inspection.scanners", dict, {}).items():
+            key = f"inspection.scanners.{scanner}"
+            if not isinstance(table, dict):
+                raise self.error(key, "must be a table")
+            for name, value in table.items():
+                if name not in asdict(limits):
+                    raise self.error(f"{key}.{name}", f"is not known; known are {', '.join(asdict(limits))}")
+                if type(value) is not int or value < 1:
+                    raise self.error(f"{key}.{name}", "must be a whole number of at least 1")
+            own[scanner] = replace(limits, **table)
+        return InspectionSettings(limits, own, workers, tuple(skip))
 
     def refuse_unknown(self) -> None:
         for key, value in self.document.items():

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from entrepot.catalog.database import from_json, rows, storable, to_json, to_text
+from entrepot.catalog.database import from_json, rows, storable, to_json, to_text, to_time
 from entrepot.errors import NotFoundError
 from entrepot.events import ImportResult, ruling_from_json, ruling_json
 from entrepot.models import Finding, ImportState, Status, Verdict
@@ -19,7 +19,8 @@ from entrepot.models import Finding, ImportState, Status, Verdict
 class StoredVerdict:
     """A verdict with the scanner that gave it. ``answers`` is its key in the result of an import.
 
-    ``basis`` is a digest of what it depends on besides the artifact; empty if it is not to be used again.
+    ``basis`` is a digest of what it depends on besides the artifact; empty if it is not to be used again. One that was
+    used again says by which row it was given, and when.
     """
 
     scanner: str
@@ -27,6 +28,8 @@ class StoredVerdict:
     answers: str
     verdict: Verdict
     basis: str = ""
+    reused_from: int | None = None
+    given_at: dt.datetime | None = None
 
 
 class ImportsTable:
@@ -95,8 +98,10 @@ class ImportsTable:
             verdict_id = self._db.conn.execute(
                 """
                 INSERT INTO verdicts (import_id, distribution_id, sha256, scanner, scanner_version, answers, status,
-                    reason, message, tool, tool_version, database_version, basis, evidence, created_at)
-                VALUES (?1, (SELECT distribution_id FROM imports WHERE id = ?1), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    reason, message, tool, tool_version, database_version, basis, reused_from, given_at, evidence,
+                    created_at)
+                VALUES (?1, (SELECT distribution_id FROM imports WHERE id = ?1),
+                    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 RETURNING id
                 """,
                 [
@@ -112,6 +117,8 @@ class ImportsTable:
                     storable(verdict.tool_version),
                     storable(verdict.database_version),
                     stored.basis,
+                    stored.reused_from,
+                    to_text(stored.given_at or now),
                     to_json(dict(verdict.evidence)),
                     to_text(now),
                 ],
@@ -149,6 +156,8 @@ class ImportsTable:
                     database_version=row["database_version"],
                 ),
                 row["basis"],
+                row["reused_from"],
+                to_time(row["given_at"]),
             )
             for row in list(rows(self._db, sql, [import_id]))
         ]

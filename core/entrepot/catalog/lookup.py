@@ -11,7 +11,8 @@ from typing import Any
 
 from entrepot.advisories import Hit, Told
 from entrepot.catalog.database import BUSY_SECONDS, from_json, to_json, to_time
-from entrepot.models import Available, Source
+from entrepot.catalog.imports import StoredVerdict
+from entrepot.models import Available, Finding, Source, Status, Verdict
 
 OFFERS = 50
 """Versions of one package that are looked at for one that fixes something."""
@@ -114,6 +115,36 @@ class CatalogLookup:
             ORDER BY a.version_key DESC, s.id, a.id LIMIT ?
         """
         return [Available(*row) for row in self._ask(sql, [name, above, architecture, format_name, OFFERS])]
+
+    def earlier(self, sha256: str, scanner: str, basis: str) -> StoredVerdict | None:
+        """What a scanner said last of an artifact on a basis, as it was first given; an error is never used again."""
+        sql = """
+            SELECT id, scanner_version, answers, status, reason, message, tool, tool_version, database_version,
+                evidence, coalesce(reused_from, id), given_at
+            FROM verdicts WHERE sha256 = ? AND scanner = ? AND basis = ? AND status <> 'error' ORDER BY id DESC LIMIT 1
+        """
+        for row_id, version, answers, status, *words, evidence, given_by, given_at in self._ask(
+            sql, [sha256, scanner, basis]
+        ):
+            found = self._ask(
+                """
+                SELECT finding, severity, summary, location, data, kind FROM findings WHERE verdict_id = ? ORDER BY id
+                """,
+                [row_id],
+            )
+            reason, message, tool, tool_version, database_version = words
+            verdict = Verdict(
+                status=Status(status),
+                reason=reason,
+                message=message,
+                tool=tool,
+                tool_version=tool_version,
+                findings=tuple(Finding(a, b, c, d, from_json(data), kind) for a, b, c, d, data, kind in found),
+                evidence=from_json(evidence),
+                database_version=database_version,
+            )
+            return StoredVerdict(scanner, version, answers, verdict, basis, given_by, to_time(given_at))
+        return None
 
     def _ask(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
         with self._lock:

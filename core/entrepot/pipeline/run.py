@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from entrepot.contracts import AdvisoryLookup, Format, Scanner, Signer, Surroundings, Transfer
+from entrepot.contracts import Format, Signer, Transfer
 from entrepot.errors import EntrepotError, StorageError
 from entrepot.events import ImportResult
 from entrepot.models import Distribution, PackageInfo, Repository, Version
 from entrepot.pipeline.fetch import discard, fetch
-from entrepot.pipeline.inspect import Inspection, Subject, inspect, inspect_batch
+from entrepot.pipeline.inspect import Inspection, Subject, read_case
+from entrepot.pipeline.panel import ALONE, BATCH, Companions, Panel
 from entrepot.pipeline.settle import Attempt, Job, Ledger, Settlement
 from entrepot.progress import Progress, ProgressEvent
 from entrepot.store import ArtifactStore
@@ -32,8 +32,7 @@ class Batch:
     catalog: Catalog
     store: ArtifactStore
     format: Format
-    scanners: Mapping[str, Scanner]
-    scanner_settings: Mapping[str, Mapping[str, Any]]
+    panel: Panel
     repository: Repository
     distribution: Distribution
     ledger: Ledger
@@ -41,8 +40,6 @@ class Batch:
     max_size: int
     progress: Progress
     transfer: Transfer | None = None
-    advisories: AdvisoryLookup | None = None
-    surroundings: Surroundings | None = None
     resigner: Signer | None = None
     """Whose signature packages get when they come in, in place of those they had."""
 
@@ -72,43 +69,41 @@ class Batch:
 
     def _work(self, attempts: Sequence[Attempt], executor: Executor) -> None:
         count = _Counter(self.progress, len(attempts), sum(o.job.fetching.size for o in attempts if o.job.fetching))
-        folders = _Folders(self.scratch)
-        futures: dict[Future[Inspection], Attempt] = {
-            executor.submit(self._fetch_and_inspect, attempt, count, folders): attempt for attempt in attempts
-        }
+        work = [partial(self._fetch_and_inspect, attempt, count) for attempt in attempts]
+        self._all(list(zip(attempts, work, strict=True)), executor)
+        if self.panel.has(BATCH):
+            inspected = [(attempt, attempt.inspection) for attempt in attempts if attempt.inspection]
+            infos = [inspection.case.info for _, inspection in inspected]
+            companions = Companions([info for info in infos if info], self.scratch)
+            position = 0
+            again = []
+            for attempt, inspection in inspected:
+                place = position if inspection.case.info else -1
+                again.append((attempt, partial(self._inspect_again, inspection, companions, place)))
+                position += place >= 0
+            self._all(again, executor)
+        count.finish()
+
+    def _all(self, work: Sequence[tuple[Attempt, Callable[[], Inspection]]], executor: Executor) -> None:
+        """Does it for all attempts, and leaves in each what came out."""
+        futures: dict[Future[Inspection], Attempt] = {executor.submit(function): attempt for attempt, function in work}
         try:
             wait(futures)
         except BaseException:
             for future in futures:
                 future.cancel()
+            # Those that are at work would wait for their scanners, for minutes at worst.
+            self.panel.abort()
             raise
         for future, attempt in futures.items():
             try:
                 attempt.inspection = future.result()
             except EntrepotError as error:
-                attempt.error = error
+                attempt.inspection, attempt.error = None, error
             except OSError as error:
-                attempt.error = StorageError(f"{attempt.job.label}: {error}")
-        self._inspect_together([attempt for attempt in attempts if attempt.inspection], folders)
-        count.finish()
+                attempt.inspection, attempt.error = None, StorageError(f"{attempt.job.label}: {error}")
 
-    def _inspect_together(self, attempts: Sequence[Attempt], folders: _Folders) -> None:
-        with folders.one() as folder:
-            inspections = inspect_batch(
-                [attempt.inspection for attempt in attempts if attempt.inspection],
-                self.format,
-                self.scanners,
-                self.scanner_settings,
-                self.distribution,
-                folder,
-                self.ledger.now,
-                self.advisories,
-                self.surroundings,
-            )
-        for attempt, inspection in zip(attempts, inspections, strict=True):
-            attempt.inspection = inspection
-
-    def _fetch_and_inspect(self, attempt: Attempt, count: _Counter, folders: _Folders) -> Inspection:
+    def _fetch_and_inspect(self, attempt: Attempt, count: _Counter) -> Inspection:
         job = attempt.job
         if job.fetching and self.transfer:
             fetching = job.fetching
@@ -116,17 +111,9 @@ class Batch:
             subject = Subject(paths, fetching.available, fetching.source, fetching.raw, fetching.keyring)
         else:
             subject = Subject(job.paths)
-        with folders.one() as folder:
-            inspection = inspect(
-                subject,
-                self.format,
-                self.scanners,
-                self.scanner_settings,
-                self.distribution,
-                folder,
-                self.ledger.now,
-                self.advisories,
-            )
+        case = read_case(subject, self.format, self.distribution, self.ledger.now)
+        verdicts = self.panel.ask(case, ALONE)
+        inspection = Inspection(case, case.artifact.paths, case.artifact.sha256, case.info, verdicts)
         if self.resigner and inspection.info:
             folder = self.scratch / f"resigned-{attempt.import_id}"
             folder.mkdir()
@@ -134,6 +121,11 @@ class Batch:
         self._keep(inspection)
         count.package()
         return inspection
+
+    def _inspect_again(self, inspection: Inspection, companions: Companions, position: int) -> Inspection:
+        """The same with what those scanners say that know the rest of the batch."""
+        verdicts = (*inspection.verdicts, *self.panel.ask(inspection.case, BATCH, companions, position))
+        return replace(inspection, verdicts=tuple(sorted(verdicts, key=lambda stored: stored.scanner)))
 
     def _resign(self, inspection: Inspection, info: PackageInfo, signer: Signer, folder: Path) -> Inspection:
         """The same package under another signature; what the scanners said is about all the rest of it."""
@@ -145,28 +137,6 @@ class Batch:
         if inspection.info:
             for path, file in zip(inspection.paths, inspection.info.files, strict=True):
                 self.store.add(path, file.sha256)
-
-
-class _Folders:
-    """Empty private folders for scanners. One that is left empty is handed out again.
-
-    Few scanners ever write, and making and removing a folder costs as much as reading a small package.
-    """
-
-    def __init__(self, parent: Path) -> None:
-        self._parent = parent
-        self._free: list[Path] = []
-
-    @contextmanager
-    def one(self) -> Iterator[Path]:
-        """A folder that nobody else has before the end of the context; what is left in it stays there, unused."""
-        try:
-            folder = self._free.pop()
-        except IndexError:
-            folder = Path(tempfile.mkdtemp(dir=self._parent))
-        yield folder
-        if not any(folder.iterdir()):
-            self._free.append(folder)
 
 
 class _Counter:

@@ -137,7 +137,7 @@ class Settlement:
                 self._fail(attempt)
                 continue
             verdicts = attempt.inspection.verdicts
-            self._catalog.imports.add_verdicts(attempt.import_id, attempt.inspection.sha256, verdicts, now)
+            self._catalog.imports.add_verdicts(attempt.import_id, attempt.inspection.inspected_sha256, verdicts, now)
             attempt.decision = self._decide(attempt, attempt.inspection)
             if attempt.info is None or attempt.decision.outcome is not Outcome.PUBLISH:
                 self._hold(attempt, attempt.decision)

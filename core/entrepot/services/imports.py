@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +17,8 @@ from entrepot.pipeline.fetch import Fetching
 from entrepot.pipeline.resolve import PackageSpec, resolve, with_dependencies
 from entrepot.pipeline.run import Batch
 from entrepot.pipeline.settle import Job, Ledger
-from entrepot.pipeline.surroundings import DistributionSurroundings
 from entrepot.progress import Progress, Task, silent
+from entrepot.services.inspection import scanners
 from entrepot.services.publishing import PublishResult, publish
 from entrepot.services.records import record
 from entrepot.services.tasks import running
@@ -260,16 +259,15 @@ def _run(
     workers = min(len(jobs), transfer.concurrency if transfer else 4) or 1
     with (
         workspace.scratch() as folder,
-        closing(workspace.catalog.lookup()) as advisories,
-        closing(DistributionSurroundings(workspace.catalog.path, format_, distribution)) as surroundings,
+        # Before the threads: it forks.
+        scanners(workspace, [format_], folder) as panel,
         workspace.plugins.executor(executor_url.partition(":")[0]).open(executor_url, workers) as executor,
     ):
         batch = Batch(
             catalog=workspace.catalog,
             store=workspace.store,
             format=format_,
-            scanners=workspace.plugins.scanners,
-            scanner_settings=workspace.settings.scanners,
+            panel=panel,
             repository=repository,
             distribution=distribution,
             ledger=Ledger(policy, workspace.actor, task.id, workspace.now(), component),
@@ -277,8 +275,6 @@ def _run(
             max_size=workspace.settings.max_package_size,
             progress=task.progress,
             transfer=transfer,
-            advisories=advisories,
-            surroundings=surroundings,
             resigner=signer,
         )
         return batch.run(jobs, executor)

@@ -21,6 +21,7 @@ class PackageFormatScanner:
     name = "format"
     answers = "format"
     version = "1"
+    isolated = False
 
     def scan(self, artifact: Artifact, context: ScanContext) -> Verdict:
         """The verdict. Evidence: what the package says that it is."""

@@ -58,6 +58,8 @@ def imports_and_verdicts(db: Database) -> None:
             "tool_version": str,
             "database_version": str,
             "basis": str,
+            "reused_from": int,
+            "given_at": str,
             "evidence": str,
             "created_at": str,
         },

@@ -31,6 +31,7 @@ class OsvScanner:
     answers = "cve_scan"
     version = "2"
     before_fetch = True
+    isolated = False  # it asks the catalog, and reads no file
 
     def scan(self, artifact: Artifact, context: ScanContext) -> Verdict:
         """The verdict. Evidence: what was compared with which ecosystems, how old the data is, how many of what."""

@@ -1,0 +1,149 @@
+"""A worker: serves requests one after the other until its command is gone. It never returns."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import pickle
+import resource
+import signal
+import socket
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from entrepot.contracts import ReusableScanner
+from entrepot.isolation.case import Case, OpenServices, Others, ScanServices
+from entrepot.isolation.messages import HEAD, Answer, Failure, Request, encode
+from entrepot.models import Basis, PackageInfo, Verdict
+
+FILES = 1024
+FILE_SIZE = 16 << 30
+"""Bytes of one file that a scanner may write."""
+TRACEBACK = 4000
+"""Characters of a traceback that are told, its end."""
+
+_kept: list[Any] = []
+"""Objects of the command that must not be finalised here: they would write out what is in their buffers."""
+
+
+def work(channel: socket.socket, output: int, services: ScanServices) -> NoReturn:
+    """Serves ``channel``; what scanners write to standard output or error goes to the descriptor ``output``."""
+    with contextlib.suppress(BaseException):
+        _settle_in(output)
+        open_services = OpenServices(services)
+        batches: dict[str, Sequence[PackageInfo]] = {}
+        occupied = _address_space()
+        while frame := _read(channel):
+            request: Request = pickle.loads(frame)  # noqa: S301 - from the process that this one is a fork of
+            _send(channel, _reply(request, open_services, batches, occupied))
+    os._exit(0)
+
+
+def _settle_in(output: int) -> None:
+    for descriptor in (1, 2):
+        os.dup2(output, descriptor)
+    os.close(output)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGCHLD"):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+    _kept.extend((sys.stdin, sys.stdout, sys.stderr, logging.root.handlers[:]))
+    sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - as long as the process
+    sys.stdout = os.fdopen(1, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
+    sys.stderr = os.fdopen(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
+    # Handlers of the command write to files that are closed here.
+    logging.raiseExceptions = False
+    logging.root.handlers[:] = [logging.StreamHandler(sys.stderr)]
+    for kind, limit in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, FILES),
+        (resource.RLIMIT_FSIZE, FILE_SIZE),
+    ):
+        hard = resource.getrlimit(kind)[1]
+        least = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        resource.setrlimit(kind, (least, least))
+
+
+def _address_space() -> int:
+    """Bytes that the process has before a scanner runs: libraries, and what the command had when it was forked."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    return pages * resource.getpagesize()
+
+
+def _reply(request: Request, services: OpenServices, batches: dict[str, Sequence[PackageInfo]], occupied: int) -> bytes:
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    allowed = occupied + (request.memory << 20)
+    failure: Failure
+    try:
+        resource.setrlimit(
+            resource.RLIMIT_AS, (allowed if hard == resource.RLIM_INFINITY else min(allowed, hard), hard)
+        )
+        reply = encode(_answer(request, services, batches))
+        if len(reply) <= request.output << 10:
+            return reply
+        failure = Failure("flooded", f"its answer has {len(reply)} bytes; {request.output} KiB are allowed")
+    except MemoryError:
+        resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+        failure = Failure("out_of_memory", f"it took more than the {request.memory} MiB of memory that it may have")
+    except BaseException as error:  # noqa: BLE001 - sys.exit() in a scanner is a failure of this scanner
+        resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+        told = "".join(traceback.format_exception(error))[-TRACEBACK:]
+        failure = Failure("scanner_failed", f"{type(error).__name__}: {error}"[:TRACEBACK], told)
+    return encode(failure)
+
+
+def _answer(request: Request, services: OpenServices, batches: dict[str, Sequence[PackageInfo]]) -> Answer:
+    case: Case = pickle.loads(request.case)  # noqa: S301 - as above
+    os.chdir(request.folder)
+    # Where a scanner and its tools put temporary files unless they are told otherwise: it goes with the scan.
+    os.environ["TMPDIR"] = tempfile.tempdir = request.folder
+    batch: Sequence[PackageInfo] = ()
+    if request.batch:
+        if request.batch not in batches:
+            batches.clear()
+            batches[request.batch] = pickle.loads(Path(request.batch).read_bytes())  # noqa: S301 - the command's file
+        batch = Others(batches[request.batch], request.position)
+    scanner = services.scanners[request.scanner]
+    context = services.context(case, request.scanner, Path(request.folder), batch)
+    if request.question == "basis":
+        return checked_basis(scanner.basis(context)) if isinstance(scanner, ReusableScanner) else None
+    return checked_verdict(scanner.scan(case.artifact, context))
+
+
+def checked_verdict(answer: object) -> Verdict:
+    """What a scanner answered, if it is a verdict; else ``TypeError``."""
+    if not isinstance(answer, Verdict):
+        raise TypeError(f"it answered {type(answer).__name__}, not a verdict")
+    return answer
+
+
+def checked_basis(answer: object) -> Basis | None:
+    """What a scanner answered, if it is a basis of texts, or None; else ``TypeError``."""
+    if answer is None:
+        return None
+    if not isinstance(answer, Basis) or not all(type(text) is str for text in answer):
+        raise TypeError(f"its basis is {answer!r}, not a Basis of texts")
+    return answer
+
+
+def _read(channel: socket.socket) -> bytes:
+    """A frame; empty at the end."""
+    head = _read_exactly(channel, HEAD.size)
+    return _read_exactly(channel, HEAD.unpack(head)[0]) if head else b""
+
+
+def _read_exactly(channel: socket.socket, count: int) -> bytes:
+    data = bytearray()
+    while len(data) < count:
+        piece = channel.recv(min(count - len(data), 1 << 20))
+        if not piece:
+            return b""
+        data += piece
+    return bytes(data)
+
+
+def _send(channel: socket.socket, reply: bytes) -> None:
+    channel.sendall(HEAD.pack(len(reply)) + reply)

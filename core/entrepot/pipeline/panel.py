@@ -1,0 +1,250 @@
+"""The scanners of a batch: those that need it each in a process, side by side; what was said before is said again."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import pickle
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Protocol
+
+from entrepot.catalog.database import to_json
+from entrepot.catalog.imports import StoredVerdict
+from entrepot.contracts import ReusableScanner, Scanner
+from entrepot.isolation import Case, Host, LostError, OpenServices, Others, ScanServices, open_host
+from entrepot.isolation.messages import Answer, Failure, Request
+from entrepot.isolation.worker import checked_basis, checked_verdict
+from entrepot.models import Basis, PackageInfo, Status, Verdict
+from entrepot.settings import InspectionSettings
+
+ALONE, BATCH = "", "batch"
+"""Stages: a package by itself; and once all packages of the batch are read."""
+
+logger = logging.getLogger(__name__)
+
+
+class Earlier(Protocol):
+    """Knows what was said before; ``catalog.CatalogLookup`` does."""
+
+    def earlier(self, sha256: str, scanner: str, basis: str) -> StoredVerdict | None: ...
+
+
+class WorkerError(Exception):
+    """Where it happened, in another process."""
+
+
+@contextmanager
+def open_panel(
+    services: ScanServices, settings: InspectionSettings, scratch: Path, earlier: Earlier | None, workers: int
+) -> Iterator[Panel]:
+    """The scanners of ``services``. Call it before threads are started: it forks if a scanner has to be isolated."""
+    open_services = OpenServices(services)
+    try:
+        with ExitStack() as stack:
+            isolated = any(_is_isolated(scanner) for scanner in services.scanners.values())
+            host = stack.enter_context(open_host(services, settings.workers or workers)) if isolated else None
+            yield Panel(open_services, settings, Folders(scratch), host, earlier)
+    finally:
+        open_services.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What one scanner is told: a case, and the batch in the form in which its process gets it."""
+
+    case: Case
+    parcel: Callable[[], bytes]
+    batch: Companions | None = None
+    position: int = -1
+
+
+class Panel:
+    """Asks scanners about cases, from any thread."""
+
+    def __init__(
+        self,
+        services: OpenServices,
+        settings: InspectionSettings,
+        folders: Folders,
+        host: Host | None,
+        earlier: Earlier | None,
+    ) -> None:
+        self._services = services
+        self._settings = settings
+        self._folders = folders
+        self._host = host
+        self._earlier = earlier
+        self._by_stage: dict[str, list[tuple[str, Scanner]]] = {ALONE: [], BATCH: []}
+        for name, scanner in sorted(services.scanners.items()):
+            self._by_stage[BATCH if getattr(scanner, "stage", ALONE) == BATCH else ALONE].append((name, scanner))
+
+    def has(self, stage: str) -> bool:
+        """Whether there is a scanner of a stage."""
+        return bool(self._by_stage[stage])
+
+    def abort(self) -> None:
+        """Ends isolated scanners at once: they are recorded as failed."""
+        if self._host:
+            self._host.abort()
+
+    def ask(
+        self, case: Case, stage: str = ALONE, batch: Companions | None = None, position: int = -1
+    ) -> tuple[StoredVerdict, ...]:
+        """What the scanners of a stage say, in the order of their names.
+
+        ``position`` is the case's place among the packages of ``batch``; -1 if it is not one of them.
+        """
+        parcel = _Parcel(case)
+        told = _Told(case, parcel.data, batch, position)
+        isolated: dict[str, Future[StoredVerdict]] = {}
+        said: dict[str, StoredVerdict] = {}
+        here = []
+        for name, scanner in self._by_stage[stage]:
+            if self._host and _is_isolated(scanner):
+                isolated[name] = self._host.submit(partial(self._examine, scanner, self._ask_worker, told))
+            else:
+                here.append((name, scanner))
+        for name, scanner in here:
+            said[name] = self._examine(scanner, self._ask_here, told)
+        said |= {name: future.result() for name, future in isolated.items()}
+        return tuple(said[name] for name in sorted(said))
+
+    def _examine(self, scanner: Scanner, ask: Callable[[Scanner, str, _Told], Answer], told: _Told) -> StoredVerdict:
+        """One verdict: an earlier one where it holds, else a new one."""
+        digest = ""
+        if isinstance(scanner, ReusableScanner):
+            basis = ask(scanner, "basis", told)
+            if isinstance(basis, Basis):
+                digest = self._digest(scanner, basis)
+                found = self._earlier and self._earlier.earlier(told.case.artifact.sha256, scanner.name, digest)
+                if found:
+                    return replace(found, answers=scanner.answers)
+        answer = ask(scanner, "scan", told)
+        if not isinstance(answer, Verdict):
+            failure = answer if isinstance(answer, Failure) else Failure("bad_answer", "it gave no verdict")
+            evidence = {"output": failure.output} if failure.output else {}
+            answer = Verdict(Status.ERROR, failure.reason, failure.message, scanner.name, evidence=evidence)
+        return StoredVerdict(scanner.name, scanner.version, scanner.answers, answer, digest)
+
+    def _digest(self, scanner: Scanner, basis: Basis) -> str:
+        settings = self._services.settings(scanner.name)
+        text = to_json([scanner.name, scanner.version, repr(_sorted(settings)), list(basis)])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _ask_here(self, scanner: Scanner, question: str, told: _Told) -> Answer:
+        case = told.case
+        batch = Others(told.batch.packages, told.position) if told.batch else ()
+        with self._folders.one() as folder:
+            context = self._services.context(case, scanner.name, folder, batch)
+            try:
+                if question == "basis":
+                    return checked_basis(scanner.basis(context)) if isinstance(scanner, ReusableScanner) else None
+                verdict = checked_verdict(scanner.scan(case.artifact, context))
+                to_json([dict(verdict.evidence), *(dict(finding.data) for finding in verdict.findings)])
+                return verdict
+            except Exception as error:  # whatever a scanner does, its silence must not look like a pass
+                logger.warning(_WORDS[question], scanner.name, case.artifact.paths[0].name, exc_info=True)
+                return Failure("scanner_failed", f"{type(error).__name__}: {error}")
+
+    def _ask_worker(self, scanner: Scanner, question: str, told: _Told) -> Answer:
+        assert self._host is not None
+        limits = self._settings.limits_of(scanner.name)
+        name = told.case.artifact.paths[0].name
+        with self._folders.one() as folder:
+            request = Request(
+                question,
+                scanner.name,
+                told.parcel(),
+                str(folder),
+                limits.memory,
+                limits.output,
+                str(told.batch.file) if told.batch else "",
+                told.position,
+            )
+            try:
+                answer, output = self._host.ask(request, limits.timeout)
+            except LostError as lost:
+                answer, output = Failure(lost.reason, lost.message), lost.output
+        if output:
+            logger.info("scanner %s wrote about %s: %s", scanner.name, name, output)
+        if isinstance(answer, Failure):
+            where = WorkerError(answer.traceback or answer.message)
+            logger.warning(_WORDS[question], scanner.name, name, exc_info=where)
+            return replace(answer, output=output)
+        return answer
+
+
+_WORDS = {"scan": "scanner %s failed on %s", "basis": "scanner %s cannot say what its verdict on %s depends on"}
+
+
+def _is_isolated(scanner: Scanner) -> bool:
+    return bool(getattr(scanner, "isolated", True))
+
+
+def _sorted(value: object) -> object:
+    """The same for tables that differ only in the order of their keys."""
+    if isinstance(value, Mapping):
+        return sorted((key, _sorted(item)) for key, item in value.items())
+    return value
+
+
+class _Parcel:
+    """A case as it is sent to workers, made when the first of them needs it."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+
+    @cached_property
+    def _data(self) -> bytes:
+        return pickle.dumps(self._case, pickle.HIGHEST_PROTOCOL)
+
+    def data(self) -> bytes:
+        """The pickle."""
+        return self._data
+
+
+class Companions:
+    """The packages of a batch; workers read them from a file that is written for the first that asks."""
+
+    def __init__(self, packages: Sequence[PackageInfo], folder: Path) -> None:
+        self.packages = packages
+        self._folder = folder
+
+    @cached_property
+    def file(self) -> Path:
+        """The pickle of the list."""
+        handle, name = tempfile.mkstemp(dir=self._folder, prefix="batch-")
+        with open(handle, "wb") as file:
+            pickle.dump(list(self.packages), file, pickle.HIGHEST_PROTOCOL)
+        return Path(name)
+
+
+class Folders:
+    """Empty private folders for scanners. One that is left empty is handed out again.
+
+    Few scanners ever write, and making and removing a folder costs as much as reading a small package.
+    """
+
+    def __init__(self, parent: Path) -> None:
+        self._parent = parent
+        self._free: list[Path] = []
+
+    @contextmanager
+    def one(self) -> Iterator[Path]:
+        """A folder that nobody else has before the end of the context; what is left in it is removed."""
+        try:
+            folder = self._free.pop()
+        except IndexError:
+            folder = Path(tempfile.mkdtemp(dir=self._parent))
+        yield folder
+        if any(folder.iterdir()):
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            self._free.append(folder)

@@ -1,0 +1,39 @@
+"""The scanners of a workspace, ready to be asked; for every use case that inspects packages."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from entrepot.contracts import Format
+from entrepot.isolation import ScanServices
+from entrepot.pipeline.panel import Panel, open_panel
+from entrepot.pipeline.surroundings import DistributionSurroundings
+
+if TYPE_CHECKING:
+    from entrepot.workspace import Workspace
+
+
+@contextmanager
+def scanners(workspace: Workspace, formats: Sequence[Format], scratch: Path) -> Iterator[Panel]:
+    """A panel of the scanners that the settings do not skip, for packages of these formats.
+
+    Call it before threads are started: isolated scanners run in forks of this process.
+    """
+    settings = workspace.settings.inspection
+    services = ScanServices(
+        formats={format_.name: format_ for format_ in formats},
+        scanners={name: scanner for name, scanner in workspace.plugins.scanners.items() if name not in settings.skip},
+        settings=workspace.settings.scanners,
+        advisories=workspace.catalog.lookup,
+        surroundings=partial(DistributionSurroundings, workspace.catalog.path),
+    )
+    with (
+        closing(workspace.catalog.lookup()) as earlier,
+        open_panel(services, settings, scratch, earlier, len(os.sched_getaffinity(0))) as panel,
+    ):
+        yield panel
