@@ -75,7 +75,9 @@ class InspectionSettings:
     scanners: Mapping[str, Limits] = field(default_factory=dict)
     """Limits of those that have their own."""
     workers: int = 0
-    """Processes for scanners at once; 0 for as many as there are processors."""
+    """Scanners at once that run in processes of their own; 0 for as many as there are processors."""
+    serve: int = 1000
+    """What is asked of a process before it is replaced; 1 for a new one for every question."""
     skip: tuple[str, ...] = ()
     """Scanners that are not asked."""
 
@@ -200,6 +202,7 @@ class _Reader:
     def inspection(self) -> InspectionSettings:
         limits = Limits(**{name: self.size(f"inspection.{name}", value) for name, value in asdict(Limits()).items()})
         workers = self.size("inspection.workers", 0, 0)
+        serve = self.size("inspection.serve", 1000)
         skip = self.value("inspection.skip", list, [])
         if not all(isinstance(name, str) for name in skip):
             raise self.error("inspection.skip", "must be a list of names of scanners")
@@ -214,7 +217,7 @@ class _Reader:
                 if type(value) is not int or value < 1:
                     raise self.error(f"{key}.{name}", "must be a whole number of at least 1")
             own[scanner] = replace(limits, **table)
-        return InspectionSettings(limits, own, workers, tuple(skip))
+        return InspectionSettings(limits, own, workers, serve, tuple(skip))
 
     def refuse_unknown(self) -> None:
         for key, value in self.document.items():

@@ -35,7 +35,7 @@ def scan_of(
         problem = error.message
     context = ScanContext(
         format=package_format,
-        distribution=_distribution(),
+        distribution=a_distribution(),
         info=info,
         problem=problem,
         available=None if uploaded else _available(path, sha256, signed_by),
@@ -49,12 +49,13 @@ def scan_of(
     return Artifact((path,), sha256), context
 
 
-def _distribution() -> Distribution:
+def a_distribution(format_name: str = "apt") -> Distribution:
+    """One that is in no catalog."""
     return Distribution(
         id=1,
         repository_id=1,
         repository="internal",
-        format="apt",
+        format=format_name,
         name="bookworm",
         components=("main",),
         architectures=(),

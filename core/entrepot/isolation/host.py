@@ -16,16 +16,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NoReturn, TypeVar
 
 from entrepot.isolation.case import ScanServices
-from entrepot.isolation.messages import HEAD, Answer, BadAnswerError, Request, decode, pack
+from entrepot.isolation.messages import HEAD, Answer, BadAnswerError, Failure, Request, decode, pack
 from entrepot.isolation.zygote import END, FORK, NUMBER, PATIENCE, serve
 
 READY = 10.0
 """Seconds in which a new zygote has to answer."""
-SERVED = 1000
-"""Requests after which a worker is replaced: foreign code leaks."""
 NOISE = 2000
 """Bytes of what a scanner writes to standard output and error that are kept, the first ones."""
 
@@ -45,6 +44,7 @@ class LostError(Exception):
 
 @dataclass(slots=True)
 class _Worker:
+    scanner: str
     pid: int
     ended: int
     """A descriptor that becomes readable when the process is over."""
@@ -59,9 +59,12 @@ class _Worker:
 
 
 @contextmanager
-def open_host(services: ScanServices, workers: int) -> Iterator[Host]:
-    """A host for a batch; call it before threads are started. Every process is gone at the end of the context."""
-    host = Host(services, workers)
+def open_host(services: ScanServices, workers: int, serve: int = 1000) -> Iterator[Host]:
+    """A host for a batch; call it before threads are started. Every process is gone at the end of the context.
+
+    A process is replaced after ``serve`` requests.
+    """
+    host = Host(services, workers, serve)
     try:
         yield host
     except BaseException:
@@ -72,11 +75,15 @@ def open_host(services: ScanServices, workers: int) -> Iterator[Host]:
 
 
 class Host:
-    """``workers`` processes for scanners, each with a thread here that waits for it."""
+    """Has ``workers`` scanners run at once, with a thread here for each that waits for it.
 
-    def __init__(self, services: ScanServices, workers: int) -> None:
+    A worker serves one scanner, and no more once that has failed: what a scanner leaks or breaks harms no other.
+    """
+
+    def __init__(self, services: ScanServices, workers: int, serve: int) -> None:
         self._lock = threading.Lock()
-        self._idle: list[_Worker] = []
+        self._idle: dict[str, list[_Worker]] = {}
+        self._serve = serve
         self._aborted = self._broken = False
         self._pid, self._control = _zygote(services)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="entrepot-scan")
@@ -87,7 +94,7 @@ class Host:
 
     def ask(self, request: Request, timeout: float) -> tuple[Answer, str]:
         """The answer, and the first of what the scanner wrote to standard output and error; else ``LostError``."""
-        worker = self._take()
+        worker = self._take(request.scanner)
         try:
             exchange = _Exchange(worker, pack(request), time.monotonic() + timeout, request.output << 10)
             answer = decode(exchange.run(), request.question)
@@ -97,9 +104,9 @@ class Host:
             self._end(worker)
             raise
         worker.served += 1
-        if worker.served < SERVED and not _is_over(worker):
+        if worker.served < self._serve and not isinstance(answer, Failure) and not _is_over(worker):
             with self._lock:
-                self._idle.append(worker)
+                self._idle.setdefault(worker.scanner, []).append(worker)
         else:
             self._end(worker)
         return answer, exchange.output
@@ -114,7 +121,7 @@ class Host:
     def close(self) -> None:
         """Waits for what was submitted, then ends every process."""
         self._pool.shutdown(cancel_futures=self._aborted)
-        for worker in self._idle:
+        for worker in chain.from_iterable(self._idle.values()):
             worker.close()
         self._idle.clear()
         if self._control is not None:
@@ -124,18 +131,19 @@ class Host:
 
     # ------------------------------------------------------------------------------------------------- processes
 
-    def _take(self) -> _Worker:
+    def _take(self, scanner: str) -> _Worker:
         """A worker that waits for a request; a new one where none does, or where it died while it waited."""
         while True:
             with self._lock:
-                worker = self._idle.pop() if self._idle else None
+                idle = self._idle.get(scanner)
+                worker = idle.pop() if idle else None
             if worker is None:
-                return self._fork()
+                return self._fork(scanner)
             if not _is_over(worker):
                 return worker
             self._end(worker)
 
-    def _fork(self) -> _Worker:
+    def _fork(self, scanner: str) -> _Worker:
         ours, theirs = socket.socketpair()
         read, write = os.pipe()
         with theirs:
@@ -152,7 +160,7 @@ class Host:
                 os.close(write)
         ours.settimeout(0)
         os.set_blocking(read, False)
-        return _Worker(pid, ended, ours, read)
+        return _Worker(scanner, pid, ended, ours, read)
 
     def _end(self, worker: _Worker) -> int:
         """Kills what is left of a worker and of what it started; how it ended, as of ``wait``."""

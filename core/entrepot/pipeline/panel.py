@@ -49,7 +49,9 @@ def open_panel(
     try:
         with ExitStack() as stack:
             isolated = any(_is_isolated(scanner) for scanner in services.scanners.values())
-            host = stack.enter_context(open_host(services, settings.workers or workers)) if isolated else None
+            host = None
+            if isolated:
+                host = stack.enter_context(open_host(services, settings.workers or workers, settings.serve))
             yield Panel(open_services, settings, Folders(scratch), host, earlier)
     finally:
         open_services.close()
