@@ -147,6 +147,7 @@ def test_what_an_earlier_try_left_whole_is_not_fetched_again(tmp_path: Path) -> 
 
         name = answers = "killer"
         version = "1"
+        isolated = False
         armed = True
 
         def scan(self, artifact: Artifact, context: ScanContext) -> Verdict:

@@ -86,6 +86,7 @@ def test_a_scanner_that_hangs_is_ended(tmp_path: Path, scan: Scan) -> None:
         (odd.say(b'{"failure": ["fine", "", ""]}'), "'fine' is no reason for a failure"),
         (odd.say(b'{"failure": ["scanner_failed", 1, ""]}'), "it is not a list of 3 texts"),
         (odd.say_verdict(status="passed"), "status 'passed' is none of pass, warn"),
+        (odd.say_verdict(status="absent"), "status 'absent' is none of pass, warn"),
         (odd.say_verdict(status=["pass"]), "status ['pass'] is none of pass, warn"),
         (odd.say_verdict(message=...), "the verdict has not the keys"),
         (odd.say_verdict(admin=True), "the verdict has not the keys"),

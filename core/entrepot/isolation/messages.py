@@ -51,6 +51,9 @@ class Failure:
 Answer = Verdict | Basis | Failure | None
 """None is a scanner's answer that it has no basis."""
 
+STATUSES = tuple(status for status in Status if status is not Status.ABSENT)
+"""What a scanner may say; that it is absent, others say of it."""
+
 REASONS = frozenset(("scanner_failed", "out_of_memory", "flooded"))
 """What a worker says of itself; the command finds out about the rest."""
 
@@ -124,8 +127,8 @@ def _texts(value: Any, count: int) -> list[str]:
 
 def _verdict(value: Any) -> Verdict:
     fields = _object(value, "the verdict", (*TEXTS, "status", "findings", "evidence"))
-    if fields["status"] not in list(Status):
-        raise BadAnswerError(f"status {fields['status']!r} is none of {', '.join(Status)}")
+    if fields["status"] not in STATUSES:
+        raise BadAnswerError(f"status {fields['status']!r} is none of {', '.join(STATUSES)}")
     if not isinstance(fields["findings"], list):
         raise BadAnswerError("findings is no list")
     findings = []

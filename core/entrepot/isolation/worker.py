@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from entrepot.contracts import ReusableScanner
 from entrepot.isolation.case import Case, OpenServices, Others, ScanServices
 from entrepot.isolation.messages import HEAD, Answer, Failure, Request, encode
-from entrepot.models import Basis, PackageInfo, Verdict
+from entrepot.models import Basis, PackageInfo, Status, Verdict
 
 FILES = 1024
 FILE_SIZE = 16 << 30
@@ -117,6 +117,8 @@ def checked_verdict(answer: object) -> Verdict:
     """What a scanner answered, if it is a verdict; else ``TypeError``."""
     if not isinstance(answer, Verdict):
         raise TypeError(f"it answered {type(answer).__name__}, not a verdict")
+    if answer.status is Status.ABSENT:
+        raise TypeError("it answered, and says that it is absent")
     return answer
 
 
