@@ -31,9 +31,10 @@ class Case:
 
 @dataclass(frozen=True)
 class ScanServices:
-    """What scanners have besides the case. Every process inherits this and opens what it needs of it for itself.
+    """What scanners have besides the case; workers inherit it.
 
-    What is to be opened in each process (a connection to the catalog) is a function that makes it.
+    What asks the catalog is for scanners in the command's process only. SQLite keeps what it knows of locks on a file
+    in memory, which a fork inherits: a connection that it opens to the same file believes in locks that nobody has.
     """
 
     formats: Mapping[str, Format]
@@ -45,12 +46,13 @@ class ScanServices:
 
 
 class OpenServices:
-    """The services of one process."""
+    """The services of one process; without a catalog where it is a fork of the one that has it open."""
 
-    def __init__(self, services: ScanServices) -> None:
+    def __init__(self, services: ScanServices, *, catalog: bool = True) -> None:
         self.scanners = services.scanners
         self._services = services
-        self._advisories = services.advisories() if services.advisories else None
+        self._catalog = catalog
+        self._advisories = services.advisories() if services.advisories and catalog else None
         self._surroundings: dict[int, Surroundings] = {}
         self._lock = threading.Lock()
 
@@ -76,7 +78,7 @@ class OpenServices:
     def _surroundings_of(self, case: Case) -> Surroundings | None:
         """One for each distribution."""
         make, key = self._services.surroundings, case.distribution.id
-        if make is None:
+        if make is None or not self._catalog:
             return None
         with self._lock:
             if key not in self._surroundings:

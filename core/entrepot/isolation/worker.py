@@ -35,7 +35,7 @@ def work(channel: socket.socket, output: int, services: ScanServices) -> NoRetur
     """Serves ``channel``; what scanners write to standard output or error goes to the descriptor ``output``."""
     with contextlib.suppress(BaseException):
         _settle_in(output)
-        open_services = OpenServices(services)
+        open_services = OpenServices(services, catalog=False)
         batches: dict[str, Sequence[PackageInfo]] = {}
         occupied = _address_space()
         while frame := _read(channel):

@@ -24,7 +24,7 @@ from entrepot.isolation.worker import checked_basis, checked_verdict
 from entrepot.models import Basis, PackageInfo, Status, Verdict
 from entrepot.settings import InspectionSettings
 
-ALONE, BATCH = "", "batch"
+ALONE, BATCH = "package", "batch"
 """Stages: a package by itself; and once all packages of the batch are read."""
 
 logger = logging.getLogger(__name__)
