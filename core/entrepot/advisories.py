@@ -67,6 +67,10 @@ class Advisory:
     summary: str = ""
     url: str = ""
     affected: tuple[Affected, ...] = ()
+    issuer: str = ""
+    """Who says it, where a record tells (VEX)."""
+    justification: str = ""
+    """Why something is not affected, as a word of the form that says so (VEX)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,9 @@ class Hit:
     introduced: str
     fixed: str
     state: str
+    modified: str = ""
+    issuer: str = ""
+    justification: str = ""
 
 
 @dataclass(frozen=True, slots=True)

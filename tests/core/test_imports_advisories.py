@@ -88,6 +88,34 @@ def test_a_finding_says_which_source_offers_the_fix(depot: Depot, tmp_path: Path
     assert finding.data["offered"] == "upstream 1.0-2"
 
 
+@pytest.mark.parametrize(
+    ("source", "versions", "offered"),
+    [
+        ("hello", ("1.0-1", "1.0-2+b1"), "upstream 1.0-2+b1"),
+        ("hello (1.0-1)", ("1.0-1+b3", "1.0-2+b1"), "upstream 1.0-2+b1"),
+        ("greetings ({0})", ("7.1", "7.2"), "upstream 7.2"),
+        ("greetings (1.0-1)", ("7.1", "7.2"), None),
+    ],
+)
+def test_an_offer_has_the_fix_if_its_source_package_has(
+    depot: Depot, tmp_path: Path, source: str, versions: tuple[str, str], offered: str | None
+) -> None:
+    upstream = AptUpstream(tmp_path / "upstream")
+    for version, built_from in zip(versions, ("1.0-1", "1.0-2"), strict=True):
+        fields = {"Source": source.format(built_from) if "b3" not in version else source}
+        if version == "1.0-2+b1":
+            fields = {"Source": "hello (1.0-2)"}
+        upstream.add(make_deb(tmp_path, version=version, fields=fields), distribution="bookworm")
+    upstream.write()
+    depot.follow(upstream.draft(upstream.root.as_uri()))
+    name = source.partition(" ")[0]
+    path = write_zip(tmp_path / "osv.zip", [osv("CVE-2026-1001", package("Debian:12", name, fixed="1.0-2"), **HIGH)])
+    advisories.add_feed(depot.workspace, "debian", str(path))
+    request = imports.ImportRequest("upstream", [f"hello={versions[0]}"], f"{REPOSITORY}/bookworm")
+    ((finding,),) = findings(imports.import_packages(depot.workspace, request, publish_after=False)).values()
+    assert finding.data.get("offered") == offered
+
+
 def test_what_a_source_itself_says_of_its_packages_counts(depot: Depot, tmp_path: Path) -> None:
     upstream = RpmUpstream(tmp_path / "upstream")
     upstream.add(*(make_rpm(tmp_path, release=release) for release in ("1.el9", "2.el9")))

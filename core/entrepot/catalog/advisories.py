@@ -198,7 +198,8 @@ class _Replacement:
             self._next += 1
         self._conn.executemany(
             "INSERT INTO advisories (id, feed_id, digest, name, vulnerabilities, aliases, modified, withdrawn,"
-            " severity, score, vector, summary, url) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            " severity, score, vector, summary, url, issuer, justification)"
+            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             advisories,
         )
         self._conn.executemany(
@@ -222,6 +223,8 @@ class _Replacement:
             advisory.vector,
             storable(advisory.summary),
             storable(advisory.url),
+            storable(advisory.issuer),
+            storable(advisory.justification),
         )
 
     def _ecosystem(self, name: str) -> int:

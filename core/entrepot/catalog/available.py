@@ -19,7 +19,8 @@ BATCH = 500
 
 COLUMNS = """
     a.id, s.id AS source_id, s.name AS source, s.format, a.name, a.version, a.version_key, a.architecture,
-    i.kind, i.distribution, i.component, a.source_name, a.section, a.size, a.sha256, a.location, a.summary, i.signed_by
+    i.kind, i.distribution, i.component, a.source_name, a.section, a.size, a.sha256, a.location, a.summary, i.signed_by,
+    a.source_version
 """
 FROM = "FROM available a JOIN source_indexes i ON i.id = a.index_id JOIN sources s ON s.id = i.source_id"
 
@@ -238,13 +239,15 @@ class _Replacement:
                     row.version_key,
                     digest,
                     row.description if row.description != row.summary else "",
+                    row.source_version,
                 )
             )
             raws.append((self._next, raw))
             self._next += 1
         written = self._conn.executemany(
             "INSERT INTO available (id, index_id, name, version, architecture, size, summary, section, source_name,"
-            " provides, sha256, location, version_key, digest, description) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+            " provides, sha256, location, version_key, digest, description, source_version)"
+            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
             " ON CONFLICT (index_id, digest) DO NOTHING",
             values,
         ).rowcount

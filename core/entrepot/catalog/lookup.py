@@ -49,7 +49,8 @@ class CatalogLookup:
         # The unary plus keeps SQLite on the index by package: a package has few rows, an ecosystem has most of them.
         sql = """
             SELECT f.name, a.name, a.vulnerabilities, a.aliases, coalesce(nullif(p.severity, ''), a.severity), a.score,
-                a.vector, a.summary, a.url, e.name, p.package, p.module, p.introduced, p.fixed, p.state
+                a.vector, a.summary, a.url, e.name, p.package, p.module, p.introduced, p.fixed, p.state,
+                coalesce(a.modified, ''), coalesce(a.issuer, ''), coalesce(a.justification, '')
             FROM advisory_affected p CROSS JOIN advisory_ecosystems e ON e.id = p.ecosystem_id
             CROSS JOIN advisories a ON a.id = p.advisory_id CROSS JOIN advisory_feeds f ON f.id = a.feed_id
             WHERE p.package = :package AND p.ecosystem_id IN (
@@ -109,7 +110,7 @@ class CatalogLookup:
         sql = """
             SELECT a.id, s.id, s.name, s.format, a.name, a.version, a.version_key, a.architecture, i.kind,
                 i.distribution, i.component, a.source_name, a.section, a.size, a.sha256, a.location, a.summary,
-                i.signed_by
+                i.signed_by, a.source_version
             FROM available a JOIN source_indexes i ON i.id = a.index_id JOIN sources s ON s.id = i.source_id
             WHERE a.name = ? AND a.version_key > ? AND a.architecture = ? AND s.format = ? AND a.vanished_at IS NULL
             ORDER BY a.version_key DESC, s.id, a.id LIMIT ?

@@ -26,7 +26,9 @@ def command_advisories() -> None:
 @command_advisories.command("add")
 @click.argument("name")
 @click.argument("location", metavar="FILE|DIR|URL")
-@click.option("--format", "format_name", help="Form of the data; guessed unless given: osv, debian-tracker, kev, epss.")
+@click.option(
+    "--format", "format_name", help="Form of the data; guessed unless given: osv, debian-tracker, openvex, kev, epss."
+)
 @json_option
 @pass_app
 def add(app: App, name: str, location: str, format_name: str | None) -> None:

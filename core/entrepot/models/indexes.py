@@ -52,6 +52,8 @@ class Described(NamedTuple):
     """Names it provides besides its own, separated by one space."""
     description: str = ""
     """The long text where the index has it; searched, not shown in lists."""
+    source_version: str = ""
+    """Of its source package, where the index has another one than its own (a rebuild, a package of its own version)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ class Available:
     summary: str
     signed_by: str | None
     """Fingerprint of the key whose signature covers the index that names it; None where nothing was verified."""
+    source_version: str = ""
+    """Of its source package, where the index has another one than its own."""
 
 
 @dataclass(frozen=True, slots=True)

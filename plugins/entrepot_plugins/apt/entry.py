@@ -116,6 +116,7 @@ def _described(columns: Sequence[str], description: bytes, provides: bytes) -> D
         provided_names(provides.decode("utf-8", "replace")) if provides else "",
         # The summary has a column of its own, and would count twice in a search.
         description.decode("utf-8", "replace") if len(description) > len(summary) else "",
+        source.partition("(")[2].partition(")")[0].strip() if "(" in source else "",
     )
 
 

@@ -75,7 +75,8 @@ def available_packages(db: Database) -> None:
             version_key BLOB NOT NULL,
             digest BLOB NOT NULL,
             vanished_at TEXT,
-            description TEXT NOT NULL
+            description TEXT NOT NULL,
+            source_version TEXT NOT NULL
         )
         """
     )

@@ -41,6 +41,8 @@ def advisories(db: Database) -> None:
             "vector": str,
             "summary": str,
             "url": str,
+            "issuer": str,
+            "justification": str,
         },
         pk="id",
         foreign_keys=[("feed_id", "advisory_feeds", "id")],

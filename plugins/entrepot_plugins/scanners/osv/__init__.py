@@ -84,6 +84,7 @@ FORMATS = (
     LazyAdvisoryFormat(
         "debian-tracker", "JSON of the Debian security tracker", "debian-tracker-1", "tracker:DebianTrackerReader"
     ),
+    LazyAdvisoryFormat("openvex", "OpenVEX: statements about packages, JSON", "openvex-1", "vex_format:OpenVexReader"),
     LazyAdvisoryFormat("kev", "list of known exploited vulnerabilities (KEV), JSON", "kev-1", "enrichment:KevReader"),
     LazyAdvisoryFormat("epss", "exploit prediction scores (EPSS), CSV", "epss-1", "enrichment:EpssReader"),
 )

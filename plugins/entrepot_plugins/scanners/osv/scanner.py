@@ -23,6 +23,8 @@ from entrepot_plugins.scanners.osv.match import (
 )
 from entrepot_plugins.scanners.osv.settings import OsvSettings, osv_settings
 from entrepot_plugins.scanners.osv.severity import UNKNOWN, WORDS
+from entrepot_plugins.scanners.osv.vex import annotated, settle, statements
+from entrepot_plugins.scanners.osv.vex_format import PREFIX
 
 OLD_DATA = "advisories-old"
 
@@ -57,7 +59,9 @@ def scan(context: ScanContext) -> Verdict:
     subject = _Subject(info, _names(info), tuple(chosen), told)
     hits = _hits(subject, context, lookup)
     found = vulnerabilities(hits, context.format.versions.key, prefer=settings.severity)
-    return _verdict(subject, context, lookup, settings, found, known)
+    said = statements(context, info, chosen, subject.names, lookup)
+    found, settled = settle(found, said)
+    return annotated(_verdict(subject, context, lookup, settings, found, known), said, settled)
 
 
 def _nothing(settings: OsvSettings, why: str) -> Verdict:
@@ -98,7 +102,9 @@ def _ecosystems(
 
 def _meant(pattern: str, known: Mapping[str, object]) -> Sequence[str]:
     """The ecosystem that is named, or those with data that a pattern fits."""
-    return [name for name in known if fnmatchcase(name, pattern)] if "*" in pattern else [pattern]
+    if "*" not in pattern:
+        return [pattern]
+    return [name for name in known if fnmatchcase(name, pattern) and not name.startswith(PREFIX)]
 
 
 def _tag(info: PackageInfo) -> Sequence[str]:
@@ -226,10 +232,7 @@ class _Offers:
         info = subject.info
         self._key = context.format.versions.key
         own = context.available
-        # The fixed version is the source package's: it says which binary package to take where the two go together.
-        name = info.source_name or info.name
-        same = _REBUILD.sub("", info.version) == subject.names.get(name, info.version)
-        rows = lookup.offers(info.format, info.name, info.architecture, info.version_key) if same else []
+        rows = lookup.offers(info.format, info.name, info.architecture, info.version_key)
         self._rows = [row for row in rows if _same_release(row, own, subject.ecosystems)]
 
     def of(self, fixed: str) -> str | None:
@@ -238,7 +241,8 @@ class _Offers:
             least = self._key(fixed)
         except ValueError:
             return None
-        fitting = [row for row in self._rows if self._key(_REBUILD.sub("", row.version)) >= least]
+        # The fixed version is that of the source package, which a rebuild and some packages have beside their own.
+        fitting = [row for row in self._rows if self._key(row.source_version or _REBUILD.sub("", row.version)) >= least]
         return f"{fitting[-1].source} {fitting[-1].version}" if fitting else None
 
 
