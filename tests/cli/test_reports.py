@@ -23,6 +23,17 @@ def test_a_bill_of_materials_is_printed_or_written_to_a_file(shop: Program, tmp_
     assert f"wrote {path}" in shop("report", "sbom", "window", "--format", "spdx", "-o", path).stdout
 
 
+def test_a_package_is_shown_with_what_scanners_said_of_it_where_it_is_imported(shop: Program) -> None:
+    assert "Imported: nowhere" in shop("show", "robot").stdout
+    shop("import", "box", "robot", "--to", "shop/window", "--no-publish")
+    lines = shop("show", "robot").stdout.splitlines()
+    place = lines.index("  shop/window 2 any")
+    assert "    format: pass (valid)" in lines[place + 1 :]
+    verdicts = {item["scanner"]: item for item in shop.json("show", "robot")["inspected"]}
+    assert (verdicts["format"]["distribution"], verdicts["format"]["status"]) == ("shop/window", "pass")
+    assert verdicts["format"]["findings"] == []
+
+
 def test_findings_of_the_only_distribution_need_no_name(shop: Program) -> None:
     assert shop.json("report", "findings")["count"] == 0
     shop("dist", "create", "shop/cellar")

@@ -230,7 +230,7 @@ def test_a_name_that_is_taken_and_names_that_are_not_there_are_told(desk: Desk) 
 def test_a_form_that_nobody_recognises_has_to_be_said(desk: Desk) -> None:
     with pytest.raises(UsageError, match="is of no form that is known") as caught:
         desk.load_text("odd", "odd.txt", "hello")
-    assert caught.value.hint == "say which with --format: debian-tracker, epss, kev, osv"
+    assert caught.value.hint == "say which with --format: debian-tracker, epss, kev, openvex, osv"
 
 
 def test_a_batch_of_updates_tells_every_failure(desk: Desk) -> None:

@@ -10,6 +10,7 @@ from entrepot.cli.app import App, human_size, json_option, pass_app
 
 if TYPE_CHECKING:
     from entrepot.models import Available
+    from entrepot.services.browse import StandingVerdictOf
 
 COLUMNS = [
     ("NAME", "name"),
@@ -70,7 +71,8 @@ def command_search(
 def command_show(app: App, package: str, source: str | None) -> None:
     """Everything that is known about a package.
 
-    Every field, all versions, and where it is imported. PKG is NAME, NAME=VERSION or NAME:ARCH=VERSION.
+    Every field, all versions, where it is imported, and what scanners said of it there. PKG is NAME, NAME=VERSION
+    or NAME:ARCH=VERSION.
     """
     from entrepot.services import browse
 
@@ -84,8 +86,21 @@ def command_show(app: App, package: str, source: str | None) -> None:
         f"  {row.version} {row.architecture} {human_size(row.size)} {row.source} {_place(row)}" for row in view.versions
     ]
     lines.append("Imported:" if view.holders else "Imported: nowhere")
-    lines += [f"  {path} {version} {architecture}" for path, version, architecture, _ in view.holders]
+    for path, version, architecture, _ in view.holders:
+        lines.append(f"  {path} {version} {architecture}")
+        for item in view.verdicts:
+            if (item.distribution, item.package.version, item.package.architecture) == (path, version, architecture):
+                lines += _verdict_lines(item)
     app.result(view.as_json(), "\n".join(lines))
+
+
+def _verdict_lines(item: StandingVerdictOf) -> list[str]:
+    verdict = item.verdict
+    lines = [f"    {verdict.answers}: {verdict.status.value} ({verdict.reason})"]
+    for found in item.findings:
+        waiver = f" [let in: {found.waiver.justification}]" if found.waiver else ""
+        lines.append(f"      {found.finding.id} {found.finding.severity}: {found.finding.summary}{waiver}")
+    return lines
 
 
 def _place(row: Available) -> str:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from entrepot.catalog.available import binary_first
 from entrepot.catalog.search import Filters
 from entrepot.errors import NotFoundError
-from entrepot.models import Available
+from entrepot.models import Available, ListedPackage, StandingFinding, StandingVerdict
 from entrepot.pipeline.resolve import PackageSpec
+from entrepot.services.reports import waived
 from entrepot.services.repositories import distribution_json, repository_json
 
 if TYPE_CHECKING:
@@ -77,6 +78,41 @@ def repositories(workspace: Workspace) -> Sequence[dict[str, Any]]:
 
 
 @dataclass(frozen=True, slots=True)
+class StandingVerdictOf:
+    """What one scanner said last of one imported package, and the findings, each with the waiver that covers it."""
+
+    distribution: str
+    package: ListedPackage
+    verdict: StandingVerdict
+    findings: Sequence[StandingFinding]
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``--json`` and the HTTP API."""
+        return {
+            "distribution": self.distribution,
+            "version": self.package.version,
+            "architecture": self.package.architecture,
+            "scanner": self.verdict.scanner,
+            "answers": self.verdict.answers,
+            "status": self.verdict.status.value,
+            "reason": self.verdict.reason,
+            "message": self.verdict.message,
+            "at": self.verdict.at.isoformat(),
+            "findings": [
+                {
+                    "id": item.finding.id,
+                    "severity": item.finding.severity,
+                    "summary": item.finding.summary,
+                    "where": item.finding.where,
+                    "waived": item.waiver is not None,
+                    "justification": item.waiver.justification if item.waiver else None,
+                }
+                for item in self.findings
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class PackageView:
     """One package with everything that is known of it."""
 
@@ -85,6 +121,8 @@ class PackageView:
     versions: Sequence[Available]
     last_sync: str | None
     holders: Sequence[tuple[str, str, str, int]]
+    verdicts: Sequence[StandingVerdictOf]
+    """What scanners said last of the versions that are imported."""
 
     def as_json(self) -> dict[str, Any]:
         """For ``--json`` and the HTTP API."""
@@ -97,6 +135,7 @@ class PackageView:
                 {"distribution": path, "version": version, "architecture": architecture, "import_id": import_id or None}
                 for path, version, architecture, import_id in self.holders
             ],
+            "inspected": [item.as_json() for item in self.verdicts],
         }
 
 
@@ -119,13 +158,32 @@ def show_package(workspace: Workspace, text: str, *, source: str | None = None) 
         raise NotFoundError(f"no source offers {spec}", hint=hint, package=text)
     package = sorted(fitting, key=binary_first)[0]
     state = catalog.sources.state(catalog.sources.get(package.source))
+    holders = catalog.versions.holders(spec.name)
     return PackageView(
         package=package,
         fields=workspace.format(package.format).index.fields(catalog.available.raw(package.id)),
         versions=rows,
         last_sync=state.checked_at.isoformat() if state.checked_at else None,
-        holders=catalog.versions.holders(spec.name),
+        holders=holders,
+        verdicts=_verdicts(workspace, spec.name, list(dict.fromkeys(path for path, *_ in holders))),
     )
+
+
+def _verdicts(workspace: Workspace, name: str, paths: Sequence[str]) -> Sequence[StandingVerdictOf]:
+    catalog = workspace.catalog
+    answered = []
+    for path in paths:
+        distribution = catalog.repositories.distribution(path)
+        number = catalog.versions.latest(distribution).number
+        found = waived(workspace, distribution, catalog.standing.findings(distribution, number, name))
+        for package, verdict in catalog.standing.verdicts(distribution, number, name):
+            own = [
+                item
+                for item in found
+                if item.package.package_id == package.package_id and item.verdict.scanner == verdict.scanner
+            ]
+            answered.append(StandingVerdictOf(path, package, verdict, own))
+    return answered
 
 
 def available_json(row: Available) -> dict[str, Any]:

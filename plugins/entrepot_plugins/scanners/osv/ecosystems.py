@@ -26,13 +26,23 @@ FORMATS = {
 }
 """The part of an ecosystem's name before the colon, and the name of the format whose versions it has."""
 
-ENTERPRISE = ("AlmaLinux:{0}", "Rocky Linux:{0}", "Red Hat:enterprise_linux:{0}::baseos")
-"""What a suite called ``el9`` may be: the same packages under the same versions, by several vendors."""
+ENTERPRISE = ("AlmaLinux:{0}", "Rocky Linux:{0}")
+RED_HAT = ("Red Hat:enterprise_linux:{0}::baseos", "Red Hat:enterprise_linux:{0}::appstream")
+"""What a suite called ``el9`` may be: the same packages under the same versions, by several vendors. Red Hat has an
+ecosystem for each of its repositories."""
 
 _CODENAMES = {name: f"Debian:{number}" for name, number in DEBIAN.items()} | {
     name: f"Ubuntu:{number}" for name, number in UBUNTU.items()
 }
 _ENTERPRISE = re.compile(r"(?:^|[^a-z0-9])el([0-9]{1,2})(?![0-9])")
+_LEAP = re.compile(r"leap[ ./_-]?([0-9]{2}\.[0-9])(?![0-9])")
+_SLE = re.compile(r"(?:^|[^a-z])sle[sd]?[ ./_-]?([0-9]{2})(?:[ ./_-]?sp([0-9])|\.([0-9]))?(?![0-9])")
+_TAGS = (
+    (re.compile(r"(?:^|[^a-z0-9])mga([0-9]{1,2})(?![0-9])"), "Mageia:{0}"),
+    (re.compile(r"(?:^|[^a-z0-9])azl([0-9])(?![0-9])"), "Azure Linux:{0}"),
+    (re.compile(r"(?:^|[^a-z0-9])ph([0-9])(?![0-9])"), "Photon OS:{0}.0"),
+)
+"""Tags in the release of packages that only one distribution has."""
 
 
 def format_of(ecosystem: str) -> str | None:
@@ -57,8 +67,39 @@ def guess(names: Sequence[str], known: Collection[str]) -> Sequence[str]:
         if release := codename(text):
             return [_CODENAMES[release]]
         if match := _ENTERPRISE.search(text):
-            candidates = [candidate.format(match[1]) for candidate in ENTERPRISE]
-            return [candidate for candidate in candidates if candidate in known] or candidates
+            return _enterprise(match[1], known)
+        if chosen := _suse(text, known):
+            return chosen
+        for tag, ecosystem in _TAGS:
+            if match := tag.search(text):
+                return [ecosystem.format(match[1])]
+    return ()
+
+
+def vendors(ecosystems: Collection[str]) -> Collection[str]:
+    """Whose they are: what has several ecosystems of one vendor is not ambiguous."""
+    return {name.partition(":")[0] for name in ecosystems}
+
+
+def _enterprise(number: str, known: Collection[str]) -> Sequence[str]:
+    candidates = [candidate.format(number) for candidate in ENTERPRISE]
+    start = f"Red Hat:enterprise_linux:{number}::"
+    of_red_hat = sorted(name for name in known if name.startswith(start))
+    candidates += of_red_hat or [candidate.format(number) for candidate in RED_HAT]
+    return [candidate for candidate in candidates if candidate in known] or candidates
+
+
+def _suse(text: str, known: Collection[str]) -> Sequence[str]:
+    """openSUSE has one ecosystem for a release; SUSE one for each product and module of a service pack."""
+    if match := _LEAP.search(text):
+        return [f"openSUSE:Leap {match[1]}"]
+    if "tumbleweed" in text:
+        return ["openSUSE:Tumbleweed"]
+    if match := _SLE.search(text):
+        pack = match[2] or match[3]
+        release = f"{match[1]} SP{pack}" if pack and pack != "0" else match[1]
+        held = sorted(name for name in known if name.startswith("SUSE:") and name.endswith(f" {release}"))
+        return held or [f"SUSE:Linux Enterprise Server {release}"]
     return ()
 
 

@@ -12,7 +12,7 @@ from itertools import chain
 from entrepot.advisories import Hit
 from entrepot.contracts import AdvisoryLookup, ScanContext
 from entrepot.models import FINDINGS, VULNERABILITY, Available, Finding, PackageInfo, Scalar, Status, Verdict
-from entrepot_plugins.scanners.osv.ecosystems import bases, format_of, guess
+from entrepot_plugins.scanners.osv.ecosystems import bases, format_of, guess, vendors
 from entrepot_plugins.scanners.osv.enrichment import EPSS, KEV
 from entrepot_plugins.scanners.osv.match import (
     Vulnerability,
@@ -92,7 +92,7 @@ def _ecosystems(
             f' [scanners.osv.ecosystems] "{distribution.path}" = "Debian:12"'
         )
     held = [name for name in guessed if any(base in known for base in bases(name))]
-    if len(held) > 1:
+    if len(vendors(held)) > 1:
         return (), (
             f"{distribution.path} could be {' or '.join(held)}: say which in entrepot.toml, as in"
             f' [scanners.osv.ecosystems] "{distribution.path}" = "{held[0]}"'
