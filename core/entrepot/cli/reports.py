@@ -24,7 +24,7 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group("report")
 def command_report() -> None:
-    """Bills of materials, findings, and statements about vulnerabilities.
+    """Bills of materials, findings, statements about vulnerabilities.
 
     Without --output the report goes to standard output; with it, --json prints what was written.
     """
