@@ -1,4 +1,4 @@
-"""The scanners that come with Entrepôt and need nothing besides it."""
+"""The scanners that come with Entrepôt."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from entrepot.contracts import AdvisoryFormat, Scanner
 from entrepot.hookspecs import hookimpl
+from entrepot_plugins.scanners.clamav import ClamavScanner
 from entrepot_plugins.scanners.contents import ContentsScanner
 from entrepot_plugins.scanners.dependencies import DependenciesScanner
 from entrepot_plugins.scanners.osv import FORMATS, OsvScanner
@@ -15,8 +16,15 @@ from entrepot_plugins.scanners.signature import SignatureScanner
 
 @hookimpl
 def register_scanners() -> Iterable[Scanner]:
-    """``contents``, ``dependencies``, ``format``, ``osv`` and ``signature``."""
-    return [PackageFormatScanner(), SignatureScanner(), OsvScanner(), DependenciesScanner(), ContentsScanner()]
+    """``clamav``, ``contents``, ``dependencies``, ``format``, ``osv`` and ``signature``."""
+    return [
+        ClamavScanner(),
+        ContentsScanner(),
+        DependenciesScanner(),
+        PackageFormatScanner(),
+        OsvScanner(),
+        SignatureScanner(),
+    ]
 
 
 @hookimpl

@@ -1,0 +1,37 @@
+"""The scanner ``clamav``; what does the work is imported when it is first asked."""
+
+from __future__ import annotations
+
+from entrepot.contracts import Artifact, ScanContext
+from entrepot.models import Basis, Verdict
+
+
+class ClamavScanner:
+    """Has ClamAV look at the package's files and at everything inside them.
+
+    | status | reason | when |
+    |---|---|---|
+    | pass | ``clean`` | everything was looked at, nothing was found |
+    | warn | ``clean`` | the same, by signatures that are older than ``max_age_days`` |
+    | warn | ``skipped`` | the package's file as a whole is too large, all that is inside was looked at |
+    | review | ``skipped`` | something inside was not looked at: too large, or a limit of ClamAV; see ``oversize`` |
+    | block | ``infected`` | a signature matched |
+    | skipped | ``skipped`` | there is no ClamAV here, or one that nobody set up |
+    | error | ``error`` | there is one, and it did not answer as it should; or the package cannot be unpacked |
+    """
+
+    name = "clamav"
+    answers = "antivirus"
+    version = "1"
+
+    def scan(self, artifact: Artifact, context: ScanContext) -> Verdict:
+        """The verdict. Evidence: the engine, how it was reached, bytes and files that it saw, age of its signatures."""
+        from entrepot_plugins.scanners.clamav.scanner import scan
+
+        return scan(artifact, context)
+
+    def basis(self, context: ScanContext) -> Basis | None:
+        """Versions of engine and signatures; None where they are not known."""
+        from entrepot_plugins.scanners.clamav.scanner import basis
+
+        return basis(context)
