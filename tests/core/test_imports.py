@@ -44,10 +44,12 @@ def test_a_package_that_passes_is_published(box: ToyBox) -> None:
     batch = box.bring("robot")
     (result,) = batch.results
     document = result.as_json()
+    assert result.pipeline["antivirus"] in ("clean", "skipped")  # by what this machine has
+    document["pipeline"] = {name: word for name, word in result.pipeline.items() if name != "antivirus"}
     rulings = document.pop("rulings")
     assert isinstance(rulings, list)
     assert [(ruling["scanner"], ruling["outcome"]) for ruling in rulings] == [
-        (name, "publish") for name in ("contents", "dependencies", "format", "osv", "signature", "toy-words")
+        (name, "publish") for name in ("clamav", "contents", "dependencies", "format", "osv", "signature", "toy-words")
     ]
     assert document == {
         "status": "published",

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from entrepot.errors import UsageError
+from entrepot.events import ImportResult
 from entrepot.services import imports
 from support.apt_repository import Key
 from support.apt_upstream import AptUpstream
@@ -55,6 +56,11 @@ def site(tmp_path: Path) -> Iterator[Site]:
         server.forget()
         yield Site(tmp_path, upstream, server, depot)
     depot.close()
+
+
+def without_antivirus(result: ImportResult) -> dict[str, str]:
+    """The words of the pipeline but for the one that depends on this machine."""
+    return {name: word for name, word in result.pipeline.items() if name != "antivirus"}
 
 
 def test_a_dry_run_shows_the_closure_and_fetches_nothing(site: Site) -> None:
@@ -124,7 +130,7 @@ def test_a_tarball_that_two_revisions_share_is_fetched_once(site: Site) -> None:
 
 def test_an_upload_of_a_deb_is_not_signed_and_says_so(site: Site) -> None:
     (result,) = imports.upload(site.depot.workspace, [make_deb(site.folder, "mine")], "stable").results
-    assert (result.status, result.pipeline) == (
+    assert (result.status, without_antivirus(result)) == (
         "published",
         {
             "contents": "usual",
@@ -178,7 +184,7 @@ def test_the_signature_of_the_index_vouches_for_the_package(tmp_path: Path, keys
     depot.follow(upstream.draft(upstream.root.as_uri()))
     request = imports.ImportRequest("upstream", ["hello"], "stable")
     (result,) = imports.import_packages(depot.workspace, request).results
-    assert result.pipeline == {
+    assert without_antivirus(result) == {
         "cve_scan": "skipped",
         "dependencies": "satisfied",
         "contents": "usual",

@@ -82,7 +82,7 @@ def test_verdicts_and_findings_are_kept_as_they_were_given(tmp_path: Path) -> No
     assert (result.status, result.findings) == ("published", findings)
     assert result.import_id is not None
     stored = {item.scanner: item for item in box.workspace.catalog.imports.verdicts(result.import_id)}
-    assert list(stored) == ["contents", "dependencies", "format", "odd", "osv", "signature", "toy-words"]
+    assert list(stored) == ["clamav", "contents", "dependencies", "format", "odd", "osv", "signature", "toy-words"]
     read = stored["odd"]
     assert (read.scanner_version, read.answers) == ("3", "odd")
     assert read.verdict.evidence == verdict.evidence
@@ -109,7 +109,7 @@ def test_a_scanner_that_the_policy_names_and_that_is_not_there_counts_as_failed(
 def test_a_policy_of_the_settings_decides(tmp_path: Path) -> None:
     settings = (
         '[policies.paranoid]\ninherits = "strict"\nwarn = "reject"\n[policies.paranoid.signature]\nwarn = "publish"\n'
-        '[policies.paranoid.osv]\nskipped = "publish"\n'
+        '[policies.paranoid.osv]\nskipped = "publish"\n[policies.paranoid.clamav]\nskipped = "publish"\n'
     )
     box = ToyBox(tmp_path, settings=settings, policy="paranoid")
     assert box.upload(make_toy(tmp_path, "calm")).results[0].status == "published"
