@@ -10,6 +10,7 @@ from entrepot.models import (
     Distribution,
     Finding,
     Outcome,
+    PackageInfo,
     Repository,
     Ruling,
     Scalar,
@@ -136,6 +137,22 @@ class PackageImported:
 
     result: ImportResult
     distribution: Distribution
+
+
+@dataclass(frozen=True, slots=True)
+class PackageWorsened:
+    """A package that is in would not come in any more. ``import_id`` is None where no import brought it.
+
+    ``action`` is what followed: ``report``, ``review`` (it waits for a person, and stays in) or ``withdraw``.
+    ``expired`` if that is because a waiver has expired.
+    """
+
+    distribution: Distribution
+    package: PackageInfo
+    import_id: int | None
+    action: str
+    expired: bool
+    reasons: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,14 @@ if TYPE_CHECKING:
         SignerFactory,
         StorageFactory,
     )
-    from entrepot.events import ImportDecided, PackageImported, SourceSynced, TreePublished, VersionCreated
+    from entrepot.events import (
+        ImportDecided,
+        PackageImported,
+        PackageWorsened,
+        SourceSynced,
+        TreePublished,
+        VersionCreated,
+    )
 
 hookspec = pluggy.HookspecMarker("entrepot")
 hookimpl = pluggy.HookimplMarker("entrepot")
@@ -169,6 +176,20 @@ def import_decided(event: ImportDecided) -> None:
         @hookimpl
         def import_decided(event):
             print(event.result.status)
+    """
+
+
+@hookspec
+def package_worsened(event: PackageWorsened) -> None:
+    """A package that is in would not come in any more, after what follows from that: it is reported, held for review
+    again or withdrawn. Called at every scan that finds it so and reports it, once where it is held or withdrawn.
+    Return and exceptions as in ``source_synced``.
+
+    Example::
+
+        @hookimpl
+        def package_worsened(event):
+            print(event.package.name, event.action, event.reasons)
     """
 
 

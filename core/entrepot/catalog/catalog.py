@@ -12,6 +12,7 @@ from entrepot.catalog.available import AvailableTable
 from entrepot.catalog.database import open_database, open_to_read, transaction
 from entrepot.catalog.extras import ExtrasTable
 from entrepot.catalog.figures import Figures
+from entrepot.catalog.holdings import HoldingsTable
 from entrepot.catalog.imports import ImportsTable
 from entrepot.catalog.lookup import CatalogLookup
 from entrepot.catalog.packages import PackagesTable
@@ -87,6 +88,10 @@ class Catalog:
     @cached_property
     def imports(self) -> ImportsTable:
         return ImportsTable(self.database)
+
+    @cached_property
+    def holdings(self) -> HoldingsTable:
+        return HoldingsTable(self.database)
 
     @cached_property
     def publications(self) -> PublicationsTable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from sqlite_utils import Database
 from entrepot.catalog.database import from_json, rows, storable, to_json, to_text, to_time
 from entrepot.errors import NotFoundError
 from entrepot.events import ImportResult, ruling_from_json, ruling_json
-from entrepot.models import Finding, ImportState, Status, Verdict
+from entrepot.models import Decision, Finding, ImportState, Status, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +91,39 @@ class ImportsTable:
             ],
         )
 
-    def add_verdicts(self, import_id: int, sha256: str, verdicts: Sequence[StoredVerdict], now: dt.datetime) -> None:
-        """Keeps what the scanners said."""
+    def redecide(
+        self,
+        import_id: int,
+        state: ImportState,
+        message: str,
+        decision: Decision,
+        reopened_at: dt.datetime | None = None,
+    ) -> None:
+        """Notes what a policy says of an import now; ``reopened_at`` if it waits again though its package is in."""
+        values: dict[str, Any] = {
+            "message": message,
+            "policy": decision.policy,
+            "reasons": to_json(list(decision.reasons)),
+            "rulings": to_json([ruling_json(ruling) for ruling in decision.rulings]),
+        }
+        if reopened_at is not None:
+            values["reopened_at"] = to_text(reopened_at)
+        self.advance(import_id, state, **values)
+
+    def adopt_verdicts(self, import_id: int, distribution_id: int, sha256: str) -> None:
+        """Gives an import what was said of its artifact before there was an import of it in its distribution."""
+        sql = "UPDATE verdicts SET import_id = ? WHERE distribution_id = ? AND sha256 = ? AND import_id IS NULL"
+        self._db.conn.execute(sql, [import_id, distribution_id, sha256])
+
+    def add_verdicts(
+        self,
+        import_id: int | None,
+        sha256: str,
+        verdicts: Sequence[StoredVerdict],
+        now: dt.datetime,
+        distribution_id: int | None = None,
+    ) -> None:
+        """Keeps what the scanners said of an import, or of an artifact in a distribution that no import brought."""
         for stored in verdicts:
             verdict = stored.verdict
             verdict_id = self._db.conn.execute(
@@ -100,12 +131,13 @@ class ImportsTable:
                 INSERT INTO verdicts (import_id, distribution_id, sha256, scanner, scanner_version, answers, status,
                     reason, message, tool, tool_version, database_version, basis, reused_from, given_at, evidence,
                     created_at)
-                VALUES (?1, (SELECT distribution_id FROM imports WHERE id = ?1),
+                VALUES (?1, coalesce(?2, (SELECT distribution_id FROM imports WHERE id = ?1)),
                     ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 RETURNING id
                 """,
                 [
                     import_id,
+                    distribution_id,
                     sha256,
                     stored.scanner,
                     stored.scanner_version,
@@ -138,38 +170,58 @@ class ImportsTable:
             )
 
     def verdicts(self, import_id: int) -> Sequence[StoredVerdict]:
-        """What the scanners said, in the order of their names."""
-        sql = "SELECT * FROM verdicts WHERE import_id = ? ORDER BY scanner, id"
-        return [
-            StoredVerdict(
-                row["scanner"],
-                row["scanner_version"],
-                row["answers"],
-                Verdict(
-                    status=Status(row["status"]),
-                    reason=row["reason"],
-                    message=row["message"],
-                    tool=row["tool"],
-                    tool_version=row["tool_version"],
-                    findings=self._findings(row["id"]),
-                    evidence=from_json(row["evidence"]),
-                    database_version=row["database_version"],
-                ),
-                row["basis"],
-                row["reused_from"],
-                to_time(row["given_at"]),
-            )
-            for row in list(rows(self._db, sql, [import_id]))
-        ]
+        """What every scanner said last of an import, in the order of their names."""
+        sql = "SELECT max(id) FROM verdicts WHERE import_id = ? GROUP BY scanner"
+        return [stored for _, stored in self._verdicts(sql, import_id)]
 
-    def _findings(self, verdict_id: int) -> tuple[Finding, ...]:
-        sql = "SELECT finding, severity, summary, location, data, kind FROM findings WHERE verdict_id = ? ORDER BY id"
-        return tuple(
-            Finding(
+    def last_verdicts(
+        self, artifacts: Collection[str], distribution_id: int | None = None
+    ) -> Mapping[str, Mapping[str, StoredVerdict]]:
+        """What every scanner said last of artifacts, in one distribution or anywhere: by sha256, then by name."""
+        sql = """
+            SELECT max(id) FROM verdicts WHERE sha256 IN (SELECT value FROM json_each(?1))
+            AND (?2 IS NULL OR distribution_id = ?2) GROUP BY sha256, scanner
+        """
+        found: dict[str, dict[str, StoredVerdict]] = {}
+        for sha256, stored in self._verdicts(sql, to_json(sorted(artifacts)), distribution_id):
+            found.setdefault(sha256, {})[stored.scanner] = stored
+        return found
+
+    def _verdicts(self, ids: str, *parameters: Any) -> Sequence[tuple[str, StoredVerdict]]:
+        sql = f"""
+            SELECT f.* FROM findings f WHERE f.verdict_id IN ({ids}) ORDER BY f.id
+        """
+        findings: dict[int, list[Finding]] = {}
+        for row in rows(self._db, sql, parameters):
+            finding = Finding(
                 row["finding"], row["severity"], row["summary"], row["location"], from_json(row["data"]), row["kind"]
             )
-            for row in rows(self._db, sql, [verdict_id])
-        )
+            findings.setdefault(row["verdict_id"], []).append(finding)
+        sql = f"SELECT * FROM verdicts WHERE id IN ({ids}) ORDER BY scanner, id"
+        return [
+            (
+                row["sha256"],
+                StoredVerdict(
+                    row["scanner"],
+                    row["scanner_version"],
+                    row["answers"],
+                    Verdict(
+                        status=Status(row["status"]),
+                        reason=row["reason"],
+                        message=row["message"],
+                        tool=row["tool"],
+                        tool_version=row["tool_version"],
+                        findings=tuple(findings.get(row["id"], ())),
+                        evidence=from_json(row["evidence"]),
+                        database_version=row["database_version"],
+                    ),
+                    row["basis"],
+                    row["reused_from"],
+                    to_time(row["given_at"]),
+                ),
+            )
+            for row in rows(self._db, sql, parameters)
+        ]
 
 
 def _storable(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlite_utils import Database
@@ -79,25 +79,7 @@ class PackagesTable:
         for row in rows(
             self._db, "SELECT p.*, r.raw FROM packages p JOIN package_raw r USING (id) WHERE id = ?", [package_id]
         ):
-            return PackageInfo(
-                format=row["format"],
-                kind=row["kind"],
-                name=row["name"],
-                version=row["version"],
-                version_key=row["version_key"],
-                architecture=row["architecture"],
-                source_name=row["source_name"],
-                summary=row["summary"],
-                section=row["section"],
-                raw=row["raw"],
-                files=self.files(package_id),
-                provides=row["provides"],
-                source_version=row["source_version"] or "",
-                module=row["module"] or "",
-                original_sha256=row["original_sha256"],
-                licence=row["licence"] or "",
-                maintainer=row["maintainer"] or "",
-            )
+            return package_info(row, self.files(package_id))
         raise NotFoundError(f"there is no package with id {package_id}")
 
     def files(self, package_id: int) -> tuple[PackageFile, ...]:
@@ -135,3 +117,26 @@ class PackagesTable:
         self._db.conn.executemany(
             "UPDATE artifacts SET removed_at = ? WHERE sha256 = ?", [(to_text(now), sha256) for sha256 in digests]
         )
+
+
+def package_info(row: Mapping[str, Any], files: tuple[PackageFile, ...]) -> PackageInfo:
+    """A package from its row, with its text and its files."""
+    return PackageInfo(
+        format=row["format"],
+        kind=row["kind"],
+        name=row["name"],
+        version=row["version"],
+        version_key=row["version_key"],
+        architecture=row["architecture"],
+        source_name=row["source_name"],
+        summary=row["summary"],
+        section=row["section"],
+        raw=row["raw"],
+        files=files,
+        provides=row["provides"],
+        source_version=row["source_version"] or "",
+        module=row["module"] or "",
+        original_sha256=row["original_sha256"],
+        licence=row["licence"] or "",
+        maintainer=row["maintainer"] or "",
+    )

@@ -65,6 +65,7 @@ def verify(app: App, known: str, path: Path | None) -> None:
 @command_audit.command("export")
 @click.option("--since", metavar="ID|DATE", help="After the entry of this id, or from a day or moment (UTC) on.")
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="A file instead of the terminal.")
+@json_option
 @pass_app
 def export(app: App, since: str | None, output: Path | None) -> None:
     """Entries as lines of JSON with their digests; `audit verify --file` follows them anywhere."""

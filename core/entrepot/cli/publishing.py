@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Show what would be written; write nothing.")
 @click.option("--force", is_flag=True, help="Sign again, even if nothing changed.")
 @click.option("--full", is_flag=True, help="Write everything, as if nothing were there.")
+@click.option("--allow-withdrawn", is_flag=True, help="Let --version bring back what was withdrawn or refused since.")
 @json_option
 @pass_app
 def command_publish(
-    app: App, names: tuple[str, ...], number: int | None, dry_run: bool, force: bool, full: bool
+    app: App, names: tuple[str, ...], number: int | None, dry_run: bool, force: bool, full: bool, allow_withdrawn: bool
 ) -> None:
     """Put the newest version of distributions in place.
 
@@ -31,7 +32,9 @@ def command_publish(
     """
     from entrepot.services import publishing
 
-    request = publishing.PublishRequest(number, dry_run=dry_run, force=force, full=full)
+    request = publishing.PublishRequest(
+        number, dry_run=dry_run, force=force, full=full, allow_withdrawn=allow_withdrawn
+    )
     try:
         results = publishing.publish_many(app.workspace, names, app.progress, request)
     except BatchError as error:
@@ -51,6 +54,8 @@ def _print(app: App, results: Sequence[object]) -> None:
 
     for result in results:
         assert isinstance(result, PublishResult)
+        for sentence in result.lapsed:
+            app.say(sentence)
         for target in result.targets:
             _print_target(app, f"{result.distribution.path} version {result.version}", target)
 

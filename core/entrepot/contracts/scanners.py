@@ -59,6 +59,7 @@ class Scanner(Protocol):
     ``stage = "batch"`` if it has to know what else came in, which ``ScanContext.batch`` then tells. One that has
     ``before_fetch = True`` is also asked about packages that were not fetched: ``Artifact.paths`` is then empty, and
     ``ScanContext.info`` has what the index says.
+    With ``arrival = True`` what it says is about how a package came in: a later scan does not ask it again.
     """
 
     name: str

@@ -7,7 +7,7 @@ import logging
 import pickle
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -96,10 +96,25 @@ class Panel:
         if self._host:
             self._host.abort()
 
+    def recall(self, case: Case, skip: Collection[str] = ()) -> Sequence[StoredVerdict]:
+        """What was said earlier and still holds, by the scanners that can tell; none looks at the files for it."""
+        told = _Told(case, _Parcel(case).data)
+        found = []
+        for name, scanner in self._by_stage[ALONE]:
+            if name not in skip:
+                ask = self._ask_worker if self._host and _is_isolated(scanner) else self._ask_here
+                found += [said for said in [self._recalled(scanner, ask, told)[1]] if said]
+        return found
+
     def ask(
-        self, case: Case, stage: str = ALONE, batch: Companions | None = None, position: int = -1
+        self,
+        case: Case,
+        stage: str = ALONE,
+        batch: Companions | None = None,
+        position: int = -1,
+        skip: Collection[str] = (),
     ) -> tuple[StoredVerdict, ...]:
-        """What the scanners of a stage say, in the order of their names.
+        """What the scanners of a stage say, in the order of their names; all but those to ``skip``.
 
         ``position`` is the case's place among the packages of ``batch``; -1 if it is not one of them.
         """
@@ -109,6 +124,8 @@ class Panel:
         said: dict[str, StoredVerdict] = {}
         here = []
         for name, scanner in self._by_stage[stage]:
+            if name in skip:
+                continue
             if self._host and _is_isolated(scanner):
                 isolated[name] = self._host.submit(partial(self._examine, scanner, self._ask_worker, told))
             else:
@@ -120,20 +137,28 @@ class Panel:
 
     def _examine(self, scanner: Scanner, ask: Callable[[Scanner, str, _Told], Answer], told: _Told) -> StoredVerdict:
         """One verdict: an earlier one where it holds, else a new one."""
-        digest = ""
-        if isinstance(scanner, ReusableScanner):
-            basis = ask(scanner, "basis", told)
-            if isinstance(basis, Basis):
-                digest = self._digest(scanner, basis)
-                found = self._earlier and self._earlier.earlier(told.case.artifact.sha256, scanner.name, digest)
-                if found:
-                    return replace(found, answers=scanner.answers)
+        digest, found = self._recalled(scanner, ask, told)
+        if found:
+            return found
         answer = ask(scanner, "scan", told)
         if not isinstance(answer, Verdict):
             failure = answer if isinstance(answer, Failure) else Failure("bad_answer", "it gave no verdict")
             evidence = {"output": failure.output} if failure.output else {}
             answer = Verdict(Status.ERROR, failure.reason, failure.message, scanner.name, evidence=evidence)
         return StoredVerdict(scanner.name, scanner.version, scanner.answers, answer, digest)
+
+    def _recalled(
+        self, scanner: Scanner, ask: Callable[[Scanner, str, _Told], Answer], told: _Told
+    ) -> tuple[str, StoredVerdict | None]:
+        """The digest of what a verdict depends on now, and an earlier one on the same."""
+        if not isinstance(scanner, ReusableScanner):
+            return "", None
+        basis = ask(scanner, "basis", told)
+        if not isinstance(basis, Basis):
+            return "", None
+        digest = self._digest(scanner, basis)
+        found = self._earlier and self._earlier.earlier(told.case.artifact.sha256, scanner.name, digest)
+        return digest, replace(found, answers=scanner.answers) if found else None
 
     def _digest(self, scanner: Scanner, basis: Basis) -> str:
         settings = self._services.settings(scanner.name)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,6 +72,11 @@ class Ledger:
     task_id: int
     now: dt.datetime
     component: str | None = None
+    origin: str = ""
+
+
+RECORDED = 500
+"""Decisions that one entry of the audit log tells."""
 
 
 class Settlement:
@@ -147,11 +153,30 @@ class Settlement:
         if version is not None:
             for attempt in admitted:
                 self._end(attempt, ImportState.PUBLISHED, f"in version {version.number}", version.number)
+        self._record(attempts, version)
         return version
+
+    def _record(self, attempts: Sequence[Attempt], version: Version | None) -> None:
+        """Tells the audit log what was decided, in entries of a bounded length, and which version that made."""
+        path = self._distribution.path
+        decided = iter([attempt for attempt in attempts if attempt.decision and attempt.result])
+        while chunk := list(islice(decided, RECORDED)):
+            detail: dict[str, object] = {"policy": self._ledger.policy.name, "imports": [_decided(o) for o in chunk]}
+            self._append("import.decide", path, detail)
+        if version is not None:
+            self._append("version.create", path, {"version": version.number, "message": version.message})
+
+    def _append(self, action: str, subject: str, detail: Mapping[str, object]) -> None:
+        ledger = self._ledger
+        self._catalog.audit.append(ledger.actor, ledger.origin, action, subject, detail, ledger.now)
 
     def _decide(self, attempt: Attempt, inspection: Inspection) -> Decision:
         source = attempt.job.available.source if attempt.job.available else ""
-        return decide(self._ledger.policy, Case(inspection.verdicts, inspection.info, source, self._ledger.now))
+        info = inspection.info
+        artifacts = [info.files[0].sha256] if info else []
+        found = self._catalog.reviews.waivers(self._distribution.id, artifacts)
+        waivers = [waiver for sha256 in artifacts for waiver in found.get(sha256, ())]
+        return decide(self._ledger.policy, Case(inspection.verdicts, info, source, self._ledger.now, waivers))
 
     def _admit(self, attempt: Attempt, info: PackageInfo, admission: Admission) -> bool:
         available = attempt.job.available
@@ -222,6 +247,15 @@ def _result(
         rulings=rulings,
         actions=actions_of(verdicts, rulings),
     )
+
+
+def _decided(attempt: Attempt) -> dict[str, object]:
+    """A decision as the audit log has it."""
+    result = attempt.result
+    assert result is not None
+    package = f"{result.package} {result.version} {result.architecture}"
+    document = {"id": attempt.import_id, "package": package, "sha256": result.sha256, "state": result.status}
+    return {**document, "reasons": list(result.reasons)} if result.reasons else document
 
 
 def _message(admitted: Sequence[Attempt]) -> str:

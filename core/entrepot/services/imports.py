@@ -20,7 +20,6 @@ from entrepot.pipeline.settle import Job, Ledger
 from entrepot.progress import Progress, Task, silent
 from entrepot.services.inspection import scanners
 from entrepot.services.publishing import PublishResult, publish
-from entrepot.services.records import record
 from entrepot.services.tasks import running
 
 if TYPE_CHECKING:
@@ -270,7 +269,7 @@ def _run(
             panel=panel,
             repository=repository,
             distribution=distribution,
-            ledger=Ledger(policy, workspace.actor, task.id, workspace.now(), component),
+            ledger=Ledger(policy, workspace.actor, task.id, workspace.now(), component, workspace.origin),
             scratch=folder,
             max_size=workspace.settings.max_package_size,
             progress=task.progress,
@@ -297,10 +296,6 @@ def _finish(
     publication, failure = None, None
     if version is not None:
         task.created.append(f"{distribution.path} version {version.number}")
-        with workspace.catalog.transaction():
-            record(
-                workspace, "version.create", distribution.path, {"version": version.number, "message": version.message}
-            )
         tell("version_created", VersionCreated(distribution, version))
     if publish_after and any(result.repository_version for result in results):
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,15 +19,21 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def scanners(workspace: Workspace, formats: Sequence[Format], scratch: Path) -> Iterator[Panel]:
-    """A panel of the scanners that the settings do not skip, for packages of these formats.
+def scanners(
+    workspace: Workspace, formats: Sequence[Format], scratch: Path, only: Collection[str] | None = None
+) -> Iterator[Panel]:
+    """A panel of the scanners that the settings do not skip, for packages of these formats; ``only`` some of them.
 
     Call it before threads are started: isolated scanners run in forks of this process.
     """
     settings = workspace.settings.inspection
     services = ScanServices(
         formats={format_.name: format_ for format_ in formats},
-        scanners={name: scanner for name, scanner in workspace.plugins.scanners.items() if name not in settings.skip},
+        scanners={
+            name: scanner
+            for name, scanner in workspace.plugins.scanners.items()
+            if name not in settings.skip and (only is None or name in only)
+        },
         settings=workspace.settings.scanners,
         advisories=workspace.catalog.lookup,
         surroundings=partial(DistributionSurroundings, workspace.catalog.path),

@@ -8,15 +8,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from entrepot.contracts import Storage
-from entrepot.errors import BatchError, EntrepotError, UsageError
+from entrepot.errors import BatchError, ConflictError, EntrepotError, UsageError
 from entrepot.events import TreePublished
 from entrepot.models import Distribution, Repository, Target
+from entrepot.pipeline.reopen import Worsening
+from entrepot.policies.records import OnChange
 from entrepot.progress import Progress, Task, silent
 from entrepot.publish.commit import Committer, PublishReport, StalePlanError
 from entrepot.publish.encoders import Levels
 from entrepot.publish.plan import Planner, TreePlan
 from entrepot.publish.tree import TreeMaker
 from entrepot.services.records import record
+from entrepot.services.reopening import lapse
 from entrepot.services.tasks import running
 
 if TYPE_CHECKING:
@@ -63,6 +66,8 @@ class PublishResult:
     repository: Repository
     version: int
     targets: Sequence[TargetResult]
+    lapsed: Sequence[str] = ()
+    """Imports that wait again because their waivers have expired, one sentence each."""
 
     @property
     def status(self) -> str:
@@ -76,6 +81,7 @@ class PublishResult:
             "distribution": self.distribution.path,
             "version": self.version,
             "public_url": self.repository.public_url,
+            "lapsed": list(self.lapsed),
             "targets": [target.as_json() for target in self.targets],
         }
 
@@ -95,6 +101,8 @@ class PublishRequest:
     full: bool = False
     missing: bool = False
     only: str | None = None
+    allow_withdrawn: bool = False
+    """Whether an older version may bring back what was withdrawn, or refused, since."""
 
 
 DEFAULT = PublishRequest()
@@ -112,8 +120,13 @@ def publish(
     catalog = workspace.catalog
     distribution = catalog.repositories.distribution(path)
     repository = catalog.repositories.get(distribution.repository)
+    lapsed: Sequence[str] = ()
     if request.version is not None:
         catalog.versions.get(distribution, request.version)
+        if not request.allow_withdrawn:
+            _refuse_withdrawn(workspace, distribution, request.version)
+    elif not request.dry_run:
+        lapsed = [_told(worsening) for worsening in lapse(workspace, distribution)]
     results, failures = [], []
     number = 0
     targets = [target for target in repository.targets if request.only in (None, target.url)]
@@ -125,11 +138,30 @@ def publish(
             if len(targets) == 1:
                 raise
             failures.append((target.url, error))
-    published = PublishResult(distribution, repository, number, results)
+    published = PublishResult(distribution, repository, number, results, lapsed)
     if failures:
         message = f"{path}: {len(failures)} of {len(targets)} targets failed"
         raise BatchError(message, failures, results=[published] if results else [])
     return published
+
+
+def _refuse_withdrawn(workspace: Workspace, distribution: Distribution, number: int) -> None:
+    found = workspace.catalog.reviews.withdrawn(distribution.id, number)
+    if found:
+        names = [f"{name} {version} (import {row}: {state})" for name, version, row, state in found[:5]]
+        more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+        raise ConflictError(
+            f"version {number} of {distribution.path} has what was taken out since: {', '.join(names)}{more}",
+            hint="publish a version without it, or, if it must be this one, with --allow-withdrawn",
+            withdrawn=[row for _, _, row, _ in found],
+        )
+
+
+def _told(worsening: Worsening) -> str:
+    info = worsening.holding.info
+    withdrawn = worsening.action is OnChange.WITHDRAW
+    where = "it is left out" if withdrawn else "it stays in until somebody decides"
+    return f"the waiver of {info.name} {info.version} has expired: it waits for review again, {where}"
 
 
 @dataclass(frozen=True, slots=True)

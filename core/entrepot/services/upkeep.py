@@ -231,7 +231,7 @@ def _repair(
         publications.forget_files(target, [fault.path for fault in found.faults if fault not in lost])
         record(workspace, "check.repair", target.url, {"faults": len(found.faults), "lost": len(lost)})
     for path, version in versions.items():
-        request = PublishRequest(version, force=True, missing=True, only=target.url)
+        request = PublishRequest(version, force=True, missing=True, only=target.url, allow_withdrawn=True)
         publish(workspace, path, progress, request)
     return replace(found, repaired=not lost, lost=lost)
 

@@ -22,6 +22,7 @@ class PackageFormatScanner:
     answers = "format"
     version = "1"
     isolated = False
+    arrival = True
 
     def scan(self, artifact: Artifact, context: ScanContext) -> Verdict:
         """The verdict. Evidence: what the package says that it is."""

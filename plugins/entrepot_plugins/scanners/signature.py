@@ -66,6 +66,7 @@ class SignatureScanner:
     name = "signature"
     answers = "gpg"
     version = "2"
+    arrival = True
 
     def basis(self, context: ScanContext) -> Basis | None:
         """Keys, index and day: what expires is looked at again every day."""

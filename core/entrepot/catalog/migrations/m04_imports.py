@@ -31,6 +31,7 @@ def imports_and_verdicts(db: Database) -> None:
             "actor": str,
             "created_at": str,
             "finished_at": str,
+            "reopened_at": str,
         },
         pk="id",
         foreign_keys=[

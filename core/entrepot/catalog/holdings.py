@@ -1,0 +1,152 @@
+"""What is in the newest version of a distribution, or waits to be, with the import that brought it: for scans."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from sqlite_utils import Database
+
+from entrepot.catalog.database import rows, to_json
+from entrepot.catalog.packages import package_info
+from entrepot.models import Available, Distribution, ImportState, PackageFile, PackageInfo, Sha256
+
+CHUNK = 500
+"""Packages that are looked at together; bounds the memory of a scan."""
+
+_IMPORT = """
+    SELECT i.id FROM imports i WHERE i.sha256 = p.sha256 AND i.distribution_id = :distribution
+    AND (i.state IN ('published', 'already_published') OR (i.state = 'pending_review' AND i.reopened_at IS NOT NULL))
+    ORDER BY i.state = 'pending_review' DESC, i.state = 'published' DESC, i.id DESC LIMIT 1
+"""
+"""The import that answers for a package that is in: one that was opened again, else the last that brought it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A package of a distribution. ``membership_id`` is None if it is not in the newest version."""
+
+    info: PackageInfo
+    package_id: int
+    membership_id: int | None
+    component: str
+    import_id: int | None
+    """None if it came in without an import, by a promotion."""
+    state: ImportState | None
+    available: Available | None
+    """What it was at its source; None for an upload, and where the source is gone."""
+    upstream: bytes | None
+
+    @property
+    def sha256(self) -> str:
+        """Of its main file."""
+        return self.info.files[0].sha256
+
+    @property
+    def inspected(self) -> str:
+        """Of the file that scanners were shown: as it came, if it was signed anew here."""
+        return self.info.original_sha256 or self.sha256
+
+    @property
+    def waits(self) -> bool:
+        """Whether a person has to decide about it."""
+        return self.state is ImportState.PENDING_REVIEW
+
+
+class HoldingsTable:
+    """Reads ``membership``, ``packages``, ``imports`` and ``available``."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def of(
+        self, distribution: Distribution, names: Collection[str] | None = None, artifacts: Collection[str] | None = None
+    ) -> Iterator[Sequence[Holding]]:
+        """What is in and what waits, in chunks; only packages of these names, or artifacts, where some are given.
+
+        Which they are is read first, so that a caller may write between two chunks.
+        """
+        some = " AND p.name IN (SELECT value FROM json_each(:names))" if names is not None else ""
+        some += " AND p.sha256 IN (SELECT value FROM json_each(:artifacts))" if artifacts is not None else ""
+        sql = f"""
+            SELECT p.id, m.id, m.component, ({_IMPORT}) FROM membership m JOIN packages p ON p.id = m.package_id
+            WHERE m.distribution_id = :distribution AND m.removed_in IS NULL{some}
+            UNION ALL
+            SELECT p.id, NULL, i.component, i.id FROM imports i JOIN packages p ON p.id = i.package_id
+            WHERE i.distribution_id = :distribution AND i.state = 'pending_review'{some} AND NOT (
+                i.reopened_at IS NOT NULL AND EXISTS (
+                    SELECT 1 FROM membership m JOIN packages q ON q.id = m.package_id
+                    WHERE m.distribution_id = i.distribution_id AND m.removed_in IS NULL AND q.sha256 = i.sha256
+                )
+            )
+        """
+        parameters = {
+            "distribution": distribution.id,
+            "names": to_json(sorted(names or ())),
+            "artifacts": to_json(sorted(artifacts or ())),
+        }
+        found = iter(self._db.conn.execute(sql, parameters).fetchall())
+        while chunk := list(islice(found, CHUNK)):
+            yield self._load(chunk)
+
+    def named(self, distribution: Distribution, names: Collection[str]) -> Sequence[str]:
+        """Those of some names that packages have which are in, or wait."""
+        sql = """
+            SELECT DISTINCT p.name FROM packages p WHERE p.name IN (SELECT value FROM json_each(:names)) AND (
+                EXISTS (SELECT 1 FROM membership m WHERE m.package_id = p.id AND m.distribution_id = :distribution
+                    AND m.removed_in IS NULL)
+                OR EXISTS (SELECT 1 FROM imports i WHERE i.sha256 = p.sha256 AND i.distribution_id = :distribution
+                    AND i.state = 'pending_review')
+            )
+        """
+        parameters = {"distribution": distribution.id, "names": to_json(sorted(names))}
+        return [row[0] for row in self._db.conn.execute(sql, parameters)]
+
+    def count(self, distribution: Distribution) -> int:
+        """How many packages are in."""
+        sql = "SELECT count(*) FROM membership WHERE distribution_id = ? AND removed_in IS NULL"
+        return int(self._db.conn.execute(sql, [distribution.id]).fetchone()[0])
+
+    def _load(self, chunk: Sequence[tuple[int, int | None, str | None, int | None]]) -> Sequence[Holding]:
+        packages = self._packages([row[0] for row in chunk])
+        imports = self._imports([row[3] for row in chunk if row[3] is not None])
+        holdings = []
+        for package_id, membership_id, component, import_id in chunk:
+            state, available, upstream = imports.get(import_id or 0, (None, None, None))
+            info = packages[package_id]
+            holdings.append(
+                Holding(info, package_id, membership_id, component or "", import_id, state, available, upstream)
+            )
+        return holdings
+
+    def _packages(self, ids: Sequence[int]) -> dict[int, PackageInfo]:
+        chosen = to_json(ids)
+        files: dict[int, list[PackageFile]] = {}
+        sql = """
+            SELECT package_id, name, size, sha256 FROM package_files
+            WHERE package_id IN (SELECT value FROM json_each(?)) ORDER BY package_id, position
+        """
+        for package_id, name, size, sha256 in self._db.conn.execute(sql, [chosen]):
+            files.setdefault(package_id, []).append(PackageFile(name, size, Sha256(sha256)))
+        sql = """
+            SELECT p.*, r.raw FROM packages p JOIN package_raw r USING (id)
+            WHERE id IN (SELECT value FROM json_each(?))
+        """
+        return {row["id"]: package_info(row, tuple(files[row["id"]])) for row in rows(self._db, sql, [chosen])}
+
+    def _imports(self, ids: Sequence[int]) -> dict[int, tuple[ImportState, Available | None, bytes | None]]:
+        sql = """
+            SELECT p.id, p.state, w.raw, a.id, s.id, s.name, s.format, a.name, a.version, a.version_key, a.architecture,
+                i.kind, i.distribution, i.component, a.source_name, a.section, a.size, a.sha256, a.location, a.summary,
+                i.signed_by
+            FROM imports p LEFT JOIN available a ON a.id = p.available_id LEFT JOIN available_raw w ON w.id = a.id
+            LEFT JOIN source_indexes i ON i.id = a.index_id LEFT JOIN sources s ON s.id = i.source_id
+            WHERE p.id IN (SELECT value FROM json_each(?))
+        """
+        found: dict[int, Any] = {}
+        for import_id, state, raw, *row in self._db.conn.execute(sql, [to_json(ids)]):
+            known = row[0] is not None and row[1] is not None
+            found[import_id] = (ImportState(state), Available(*row) if known else None, raw if known else None)
+        return found

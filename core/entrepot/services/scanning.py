@@ -1,0 +1,369 @@
+"""Scans: what is in already is evaluated again, with today's advisories, settings, policies and waivers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from entrepot.catalog.holdings import Holding
+from entrepot.catalog.imports import StoredVerdict
+from entrepot.errors import EntrepotError, NotFoundError, StorageError, UsageError
+from entrepot.events import finding_json
+from entrepot.models import Distribution, Outcome, Version
+from entrepot.pipeline.evaluate import Evaluation, Evaluator
+from entrepot.pipeline.explain import pipeline_words
+from entrepot.pipeline.reopen import Worsening, action_for
+from entrepot.progress import Progress, ProgressEvent, Task, silent
+from entrepot.services.inspection import scanners as open_scanners
+from entrepot.services.publishing import PublishResult, publish
+from entrepot.services.records import record
+from entrepot.services.reopening import follow
+from entrepot.services.tasks import running
+
+if TYPE_CHECKING:
+    from entrepot.workspace import Workspace
+
+WORKERS = 4
+"""Packages whose files are looked at side by side."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRequest:
+    """What is to be scanned: distributions and names of packages, everything if none is given; by which scanners."""
+
+    targets: Sequence[str] = ()
+    scanners: Sequence[str] = ()
+    dry_run: bool = False
+    publish_after: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedPackage:
+    """A package of which something is said that was not said before, or that does not pass."""
+
+    distribution: str
+    package: str
+    version: str
+    architecture: str
+    sha256: str
+    import_id: int | None
+    status: str
+    """``worse``: it is in and would not come in any more. ``better``: it waits, and would come in now. ``changed``:
+    scanners say something else, and nothing follows. ``waits``: it waits, as before."""
+    action: str
+    """What was, or would be, done: ``report``, ``review`` or ``withdraw``; empty if nothing."""
+    outcome: tuple[str, str]
+    """Before and now: ``publish``, ``pending_review`` or ``reject``."""
+    pipeline: tuple[Mapping[str, str], Mapping[str, str]]
+    reasons: Sequence[str]
+    findings: Sequence[Mapping[str, Any]]
+    """Those that are new, each with its scanner."""
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``--json`` and the HTTP API."""
+        return {
+            "distribution": self.distribution,
+            "package": self.package,
+            "version": self.version,
+            "architecture": self.architecture,
+            "sha256": self.sha256,
+            "import_id": self.import_id,
+            "status": self.status,
+            "action": self.action,
+            "before": {"outcome": self.outcome[0], "pipeline": dict(self.pipeline[0])},
+            "after": {"outcome": self.outcome[1], "pipeline": dict(self.pipeline[1])},
+            "reasons": list(self.reasons),
+            "new_findings": list(self.findings),
+        }
+
+
+@dataclass(slots=True)
+class DistributionScan:
+    """What a scan of one distribution came to."""
+
+    distribution: Distribution
+    scanned: int = 0
+    packages: list[ScannedPackage] = field(default_factory=list)
+    failures: list[tuple[str, EntrepotError]] = field(default_factory=list)
+    version: Version | None = None
+    publication: PublishResult | None = None
+    publish_error: EntrepotError | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``--json`` and the HTTP API."""
+        return {
+            "distribution": self.distribution.path,
+            "scanned": self.scanned,
+            "packages": [package.as_json() for package in self.packages],
+            "failures": [{"package": label, "error": str(error), "hint": error.hint} for label, error in self.failures],
+            "version": self.version.number if self.version else None,
+            "publication": self.publication.as_json() if self.publication else None,
+            "publish_error": str(self.publish_error) if self.publish_error else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ScanResult:
+    """What a scan came to, by distribution."""
+
+    distributions: Sequence[DistributionScan]
+    dry_run: bool
+
+    @property
+    def worse(self) -> Sequence[ScannedPackage]:
+        """What is in and would not come in any more."""
+        return [package for scan in self.distributions for package in scan.packages if package.status == "worse"]
+
+    @property
+    def failed(self) -> bool:
+        """Whether something could not be looked at, or not be published."""
+        return any(scan.failures or scan.publish_error for scan in self.distributions)
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``--json`` and the HTTP API."""
+        return {
+            "dry_run": self.dry_run,
+            "scanned": sum(scan.scanned for scan in self.distributions),
+            "worse": len(self.worse),
+            "distributions": [scan.as_json() for scan in self.distributions],
+        }
+
+
+EVERYTHING = ScanRequest()
+
+
+def scan(workspace: Workspace, request: ScanRequest = EVERYTHING, progress: Progress = silent) -> ScanResult:
+    """Evaluates what is in the newest versions, and what waits; without downloading anything.
+
+    What would not come in any more is told, opened again or withdrawn, as the policy of its distribution says.
+    """
+    known = workspace.plugins.scanners
+    if unknown := sorted(set(request.scanners) - set(known)):
+        raise UsageError(f"there is no scanner {', '.join(unknown)}", hint=f"known: {', '.join(sorted(known))}")
+    scans = []
+    for distribution, names in _targets(workspace, request.targets):
+        if request.dry_run:
+            scans.append(_Scan(workspace, distribution, names, request).run(progress))
+            continue
+        with running(workspace, "scan", distribution.path, progress) as task:
+            found = _Scan(workspace, distribution, names, request).run(task.progress)
+            _publish(workspace, found, task, request)
+        scans.append(found)
+    return ScanResult(scans, request.dry_run)
+
+
+def _targets(workspace: Workspace, texts: Sequence[str]) -> Sequence[tuple[Distribution, Collection[str] | None]]:
+    """Distributions, each with the names of packages to look at; None for all of them."""
+    repositories = workspace.catalog.repositories
+    if not texts:
+        return [(distribution, None) for distribution in repositories.distributions()]
+    whole: dict[int, Distribution] = {}
+    names: list[str] = []
+    for text in texts:
+        try:
+            found = [repositories.distribution(text)]
+        except NotFoundError:
+            found = [item for item in repositories.distributions() if item.repository == text]
+        whole |= {distribution.id: distribution for distribution in found}
+        if not found:
+            names.append(text)
+    targets: list[tuple[Distribution, Collection[str] | None]] = [(item, None) for item in whole.values()]
+    for distribution in repositories.distributions():
+        if names and distribution.id not in whole:
+            here = workspace.catalog.holdings.named(distribution, names)
+            targets += [(distribution, here)] if here else []
+    known = {name for _, here in targets for name in here or ()}
+    if missing := [name for name in names if name not in known]:
+        raise NotFoundError(
+            f"there is no distribution, repository or package called {', '.join(missing)}",
+            hint="`entrepot dist list` shows the distributions",
+        )
+    return targets
+
+
+class _Scan:
+    """The scan of one distribution: evaluates in chunks, keeps what scanners say, then does what follows at once."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        distribution: Distribution,
+        names: Collection[str] | None,
+        request: ScanRequest,
+    ) -> None:
+        self._workspace = workspace
+        self._catalog = workspace.catalog
+        self._distribution = distribution
+        self._names = names
+        self._request = request
+        self._policy = workspace.settings.policy(distribution.policy)
+        self._now = workspace.now()
+        self._result = DistributionScan(distribution)
+        self._worse: list[Worsening] = []
+
+    def run(self, progress: Progress) -> DistributionScan:
+        """Looks at every package, and does what follows unless it is only to be told."""
+        total = self._catalog.holdings.count(self._distribution) if self._names is None else None
+        with self._opened() as (evaluator, executor):
+            for chunk in self._catalog.holdings.of(self._distribution, self._names):
+                self._look(chunk, evaluator, executor)
+                self._result.scanned += len(chunk)
+                done = self._result.scanned
+                progress(ProgressEvent("scan.packages", "Scanning", "running", done, total, "packages"))
+        self._follow()
+        done = self._result.scanned
+        progress(ProgressEvent("scan.packages", "Scanned", "completed", done, done, "packages"))
+        return self._result
+
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[Evaluator, Executor]]:
+        workspace, distribution = self._workspace, self._distribution
+        chosen = {
+            name: scanner
+            for name, scanner in workspace.plugins.scanners.items()
+            # What has to know the rest of a batch is about what comes in: here is no batch.
+            if getattr(scanner, "stage", "") != "batch"
+            and name not in workspace.settings.inspection.skip
+            and (not self._request.scanners or name in self._request.scanners)
+        }
+        sources = {source.id: (source, workspace.keyring(source)) for source in self._catalog.sources.list()}
+        url = workspace.settings.executor
+        with (
+            workspace.scratch() as folder,
+            # Before the threads: it forks.
+            open_scanners(workspace, [workspace.format(distribution.format)], folder, chosen) as panel,
+            workspace.plugins.executor(url.partition(":")[0]).open(url, WORKERS) as executor,
+        ):
+            store, now = workspace.store, self._now
+            yield Evaluator(panel, chosen, distribution, self._policy, store, folder, now, sources), executor
+
+    def _look(self, chunk: Sequence[Holding], evaluator: Evaluator, executor: Executor) -> None:
+        said = self._said(chunk)
+        waivers = self._catalog.reviews.waivers(self._distribution.id, {item.sha256 for item in chunk})
+        work = [(item, said.get(item.inspected, {}), waivers.get(item.sha256, ())) for item in chunk]
+        futures = [executor.submit(evaluator.evaluate, *parts) for parts in work]
+        evaluations = []
+        for (holding, before, _), future in zip(work, futures, strict=True):
+            try:
+                evaluation = future.result()
+            except (EntrepotError, OSError) as error:
+                failure = error if isinstance(error, EntrepotError) else StorageError(str(error))
+                self._result.failures.append((f"{holding.info.name} {holding.info.version}", failure))
+                continue
+            evaluations.append(evaluation)
+            self._note(evaluation, before)
+        if not self._request.dry_run:
+            self._keep(evaluations)
+
+    def _said(self, chunk: Sequence[Holding]) -> Mapping[str, Mapping[str, StoredVerdict]]:
+        """What was said last in this distribution; of what came here from another one without an import, there."""
+        here = self._catalog.imports.last_verdicts({item.inspected for item in chunk}, self._distribution.id)
+        strange = {item.inspected for item in chunk} - set(here)
+        return {**self._catalog.imports.last_verdicts(strange), **here} if strange else here
+
+    def _note(self, evaluation: Evaluation, before: Mapping[str, StoredVerdict]) -> None:
+        """Puts a package on the list of what is told, if there is something to tell."""
+        holding, decision = evaluation.holding, evaluation.decision
+        status = _status(evaluation)
+        action = ""
+        if evaluation.worse:
+            expired = not evaluation.new and bool(holding.import_id) and self._expired(holding)
+            worsening = Worsening(holding, decision, action_for(self._policy.on_change, expired=expired), expired)
+            self._worse.append(worsening)
+            action = worsening.action.value
+        if not status:
+            return
+        was = [before[name] for name in sorted(before)]
+        self._result.packages.append(
+            ScannedPackage(
+                distribution=self._distribution.path,
+                package=holding.info.name,
+                version=holding.info.version,
+                architecture=holding.info.architecture,
+                sha256=holding.sha256,
+                import_id=holding.import_id,
+                status=status,
+                action=action,
+                outcome=((Outcome.REVIEW if holding.waits else Outcome.PUBLISH).value, decision.outcome.value),
+                pipeline=(pipeline_words(was, ()), pipeline_words(evaluation.verdicts, decision.rulings)),
+                reasons=decision.reasons,
+                findings=_new_findings(evaluation, before),
+            )
+        )
+
+    def _expired(self, holding: Holding) -> bool:
+        waivers = self._catalog.reviews.waivers(self._distribution.id, [holding.sha256]).get(holding.sha256, ())
+        return any(not waiver.holds(self._now) for waiver in waivers)
+
+    def _keep(self, evaluations: Sequence[Evaluation]) -> None:
+        """Keeps what scanners say that is new, and what the policy makes of it for those that wait."""
+        changed = [item for item in evaluations if item.new]
+        if not changed:
+            return
+        imports = self._catalog.imports
+        with self._catalog.transaction():
+            for item in changed:
+                holding = item.holding
+                imports.add_verdicts(holding.import_id, holding.inspected, item.new, self._now, self._distribution.id)
+                if holding.import_id and holding.state and (holding.waits or item.passes):
+                    row = imports.get(holding.import_id)
+                    if row["state"] == holding.state.value:
+                        message = _waits(item) if holding.waits else row["message"]
+                        imports.redecide(holding.import_id, holding.state, message, item.decision)
+
+    def _follow(self) -> None:
+        """What follows from the whole scan, and its entry in the audit log."""
+        if self._request.dry_run:
+            return
+        done = follow(self._workspace, self._distribution, self._worse)
+        self._result.version = done.version
+        counts = dict.fromkeys(("worse", "better", "changed", "waits"), 0)
+        for package in self._result.packages:
+            counts[package.status] += 1
+        worse = [f"{item.holding.info.name} {item.holding.info.version}: {item.action}" for item in self._worse]
+        detail = {"scanned": self._result.scanned, **counts, "packages": worse, "failed": len(self._result.failures)}
+        with self._catalog.transaction():
+            record(self._workspace, "scan", self._distribution.path, detail)
+
+
+def _status(evaluation: Evaluation) -> str:
+    if evaluation.worse:
+        return "worse"
+    if evaluation.better:
+        return "better"
+    if evaluation.holding.waits:
+        return "waits"
+    return "changed" if evaluation.new else ""
+
+
+def _waits(evaluation: Evaluation) -> str:
+    if evaluation.passes:
+        return "waits for review, though nothing holds it any more: approve it"
+    return f"waits for review: {'; '.join(evaluation.decision.reasons)}"
+
+
+def _new_findings(evaluation: Evaluation, before: Mapping[str, StoredVerdict]) -> Sequence[Mapping[str, Any]]:
+    found: list[Mapping[str, Any]] = []
+    for stored in evaluation.new:
+        known = before[stored.scanner].verdict.findings if stored.scanner in before else ()
+        ids = {finding.id for finding in known}
+        found += [
+            {"scanner": stored.scanner, **finding_json(finding)}
+            for finding in stored.verdict.findings
+            if finding.id not in ids
+        ]
+    return found
+
+
+def _publish(workspace: Workspace, found: DistributionScan, task: Task, request: ScanRequest) -> None:
+    if found.version is None:
+        return
+    task.created.append(f"{found.distribution.path} version {found.version.number}")
+    if request.publish_after:
+        try:
+            found.publication = publish(workspace, found.distribution.path, task.progress)
+        except EntrepotError as error:
+            found.publish_error = error
