@@ -29,7 +29,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "upload": ("entrepot.cli.imports", "Bring package files of this machine into a distribution."),
     "advisories": ("entrepot.cli.advisories", "Offline vulnerability data that packages are compared with."),
     "policy": ("entrepot.cli.policies", "What decides about packages that come in."),
-    "scan": ("entrepot.cli.scan", "Scan again what is already in, with today's advisories, settings, policies and waivers."),
+    "scan": ("entrepot.cli.scan", "Scan again what is already in, with today's advisories, policies and waivers."),
     "review": ("entrepot.cli.reviews", "Decide about imports that wait."),
     "report": ("entrepot.cli.reports", "Bills of materials, findings, statements about vulnerabilities."),
     "version": ("entrepot.cli.versions", "Versions of a distribution."),

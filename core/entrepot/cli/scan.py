@@ -17,7 +17,7 @@ from entrepot.cli.app import HELD_FOR_REVIEW, PARTLY_FAILED, App, json_option, p
 def command_scan(
     app: App, targets: tuple[str, ...], scanners: tuple[str, ...], dry_run: bool, no_publish: bool
 ) -> None:
-    """Scan again what is already in, with today's advisories, settings, policies and waivers.
+    """Scan again what is already in, with today's advisories, policies and waivers.
 
     Nothing is downloaded. Of all distributions if none is named; a PKG wherever it is. What would not come in any more
     is reported, held for review again or withdrawn, as its policy says (on_change). Exit code 4 if there is such a
