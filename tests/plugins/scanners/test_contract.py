@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from entrepot.contracts import Format, Scanner
 from entrepot.plugins import make_plugins
 from entrepot.testing import ScannerContract
 from entrepot_plugins.apt.format import AptFormat
+from entrepot_plugins.scanners.clamav import ClamavScanner
 from entrepot_plugins.scanners.contents import ContentsScanner
 from entrepot_plugins.scanners.dependencies import DependenciesScanner
 from entrepot_plugins.scanners.osv import OsvScanner
@@ -42,6 +44,15 @@ class TestContents(OnDebs):
         return ContentsScanner()
 
 
+class TestClamavWithoutOne(OnDebs):
+    """As it is where no ClamAV is installed; what it does with one is tested with a real one."""
+
+    settings: ClassVar = {"config": "/nonexistent/clamd.conf", "clamscan": "/nonexistent/clamscan"}
+
+    def make_scanner(self) -> Scanner:
+        return ClamavScanner()
+
+
 class TestOsv(OnDebs):
     def make_scanner(self) -> Scanner:
         return OsvScanner()
@@ -52,7 +63,7 @@ class TestDependencies(OnDebs):
         return DependenciesScanner()
 
 
-TESTED = (PackageFormatScanner, SignatureScanner, ContentsScanner, OsvScanner, DependenciesScanner)
+TESTED = (ClamavScanner, PackageFormatScanner, SignatureScanner, ContentsScanner, OsvScanner, DependenciesScanner)
 
 
 def test_no_scanner_is_left_out() -> None:
