@@ -58,6 +58,8 @@ def make_datasette(workspace: Workspace, *, public: bool, trees: bool) -> Any:
     app = import_module("datasette.app")
     if app.pm.get_plugin(PLUGIN) is None and not app.pm.is_registered(datasette_entrepot):
         app.pm.register(datasette_entrepot, PLUGIN)
+    # Where rich is installed, Datasette prints tracebacks with every local variable: tokens would be in the log.
+    vars(import_module("datasette.handle_exception"))["rich"] = None
     plugin = {"home": str(workspace.home), "public": public, "trees": trees}
     return app.Datasette(
         [str(workspace.home / CATALOG_FILE)],

@@ -82,14 +82,12 @@ class EventStream:
         fields = {"content-type": STREAM, "cache-control": "no-store", "x-accel-buffering": "no"}
         await send({"type": "http.response.start", "status": 200, "headers": raw_headers(fields)})
         left = asyncio.ensure_future(until_gone(self.receive))
+        step: asyncio.Future[bytes] | None = None
         try:
             while True:
                 step = asyncio.ensure_future(anext(self.events))
                 await asyncio.wait({step, left}, return_when=asyncio.FIRST_COMPLETED)
-                if left.done() and not step.done():
-                    step.cancel()
-                    with suppress(asyncio.CancelledError, StopAsyncIteration):
-                        await step
+                if not step.done():
                     return
                 try:
                     block = step.result()
@@ -97,10 +95,15 @@ class EventStream:
                     break
                 await send({"type": "http.response.body", "body": block, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
+        except asyncio.CancelledError:
+            # The server ends, and with it every stream; who followed goes on with another one.
+            await send({"type": "http.response.body", "body": b""})
         finally:
-            left.cancel()
-            with suppress(asyncio.CancelledError):
-                await left
+            for pending in (step, left):
+                if pending is not None:
+                    pending.cancel()
+                    with suppress(asyncio.CancelledError, StopAsyncIteration):
+                        await pending
             await self.events.aclose()
 
 

@@ -26,7 +26,7 @@ from typing import Any
 import httpx
 
 import support.toy
-from entrepot.models import Role
+from entrepot.models import Connection, Role
 from entrepot.services import identity, repositories, sources, workspaces
 from entrepot.workspace import Workspace
 from support.toy import ToyUpstream
@@ -167,7 +167,10 @@ def make_shop(home: Path, url: str, tree: Path, *, settings: str = "") -> None:
     repositories.create_repository(workspace, "shop", format_name="toy", publish_to=str(tree), sign=False)
     for name in ("window", "cellar"):
         repositories.create_distribution(workspace, f"shop/{name}", architectures=("adult",))
-    sources.add_source(workspace, ToyUpstream(home.parent / "toys", {"toys": []}).draft(url))
+    # Who stalls is given up soon, and asked again for long.
+    patient = Connection(timeout=1.0, retries=20)
+    draft = ToyUpstream(home.parent / "toys", {"toys": []}).draft(url, connection=patient)
+    sources.add_source(workspace, draft)
     workspace.close()
 
 

@@ -1,0 +1,444 @@
+"""Who may do what over HTTP, and what hostile requests get."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from datasette_entrepot import limiter
+from datasette_entrepot.limiter import Limiter
+from entrepot.errors import TooManyTriesError
+from entrepot.models import Role
+from entrepot.services import identity
+from support.toy import make_toy
+from support.web import Server, Shop, open_shop
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A shop where reading is not for everybody, and files have a limit."""
+    text = "max_package_size = 100000\n[web]\npublic = false\n[web.roles]\nbigcorp = 'reviewer'\n"
+    with open_shop(tmp_path_factory.mktemp("closed"), settings=text, synced=False) as shop:
+        yield shop
+
+
+def add(server: Server, name: str, role: Role, *, limits: tuple[str, ...] = ()) -> str:
+    """A token of its own for a test."""
+    workspace = server.workspace()
+    secret = identity.create_token(workspace, name, role, distributions=limits).secret
+    workspace.close()
+    return secret
+
+
+def cookie(server: Server, name: str = "kim", role: Role = Role.MAINTAINER) -> dict[str, str]:
+    """The cookie of a user that signed in with a browser."""
+    import itsdangerous
+
+    workspace = server.workspace()
+    if name not in [user["name"] for user in identity.list_users(workspace)]:
+        identity.add_user(workspace, name, PASSWORD, role)
+    stamp = identity.stamp_of(workspace, name)
+    workspace.close()
+    secret = (server.home / "secrets" / "web.key").read_text()
+    value = {"a": {"id": name, "entrepot_user": name, "entrepot_stamp": stamp}}
+    return {"ds_actor": itsdangerous.URLSafeSerializer(secret, "actor").dumps(value)}
+
+
+# ------------------------------------------------------------------------------------------------ who may do what
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "least"),
+    [
+        ("POST", "/import/sources", "maintainer"),
+        ("PATCH", "/import/sources/nowhere", "maintainer"),
+        ("DELETE", "/import/sources/nowhere", "maintainer"),
+        ("POST", "/import/sources/nowhere/sync", "maintainer"),
+        ("POST", "/import/packages", "uploader"),
+        ("POST", "/upload/", "uploader"),
+        ("POST", "/import/tasks/999/cancel", "maintainer"),
+        ("POST", "/security/imports/999/approve", "reviewer"),
+        ("POST", "/security/imports/999/reject", "reviewer"),
+        ("POST", "/repositories/shop/distributions/window/publish", "maintainer"),
+    ],
+)
+def test_a_change_is_for_its_role_and_those_above(server: Server, method: str, path: str, least: str) -> None:
+    refused = [role.value for role in Role if server.ask(method, path, {"x": 1}, token=role.value).status_code == 403]
+    assert refused == [role.value for role in Role][: [role.value for role in Role].index(least)]
+    anonymous = server.ask(method, path, {"x": 1})
+    assert anonymous.status_code == 401
+    assert anonymous.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize(
+    "path", ["/import/sources", "/import/catalog?q=robot", "/repositories", "/security/review-queue"]
+)
+def test_reading_needs_a_token_where_it_is_not_public(closed: Shop, path: str) -> None:
+    assert closed.server.ask("GET", path).status_code == 401
+    assert closed.server.ask("GET", path, token="reader").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/catalog", "/catalog/sources", "/catalog/sources.json", "/catalog/-/query.json?sql=select+1"]
+)
+def test_pages_of_datasette_are_as_closed_as_the_rest(closed: Shop, path: str) -> None:
+    assert closed.server.ask("GET", path).status_code == 403
+    assert closed.server.ask("GET", path, token="reader").status_code == 200
+    assert closed.server.ask("GET", path, cookies=cookie(closed.server)).status_code == 200
+
+
+@pytest.mark.parametrize("secret", ["entrepot_unknown", "xxxx", "%00", "a b c"])
+def test_an_unknown_token_is_refused_even_where_reading_is_public(server: Server, secret: str) -> None:
+    answer = server.ask("GET", "/import/sources", token=secret)
+    assert answer.status_code == 401
+    assert secret not in answer.text
+
+
+def test_a_revoked_token_is_refused(server: Server) -> None:
+    secret = add(server, "leaver", Role.ADMIN)
+    assert server.ask("GET", "/import/sources", token=secret).status_code == 200
+    workspace = server.workspace()
+    identity.revoke_token(workspace, "leaver")
+    workspace.close()
+    assert server.ask("GET", "/import/sources", token=secret).status_code == 401
+
+
+def test_an_expired_token_is_refused(server: Server) -> None:
+    secret = add(server, "old", Role.ADMIN)
+    workspace = server.workspace()
+    with workspace.access.transaction():
+        workspace.access._db.conn.execute("UPDATE tokens SET expires_at = '2026-01-01T00:00:00Z' WHERE name = 'old'")
+    workspace.close()
+    assert server.ask("GET", "/import/sources", token=secret).status_code == 401
+
+
+def test_a_limited_token_changes_its_distributions_and_nothing_else(server: Server, tmp_path: Path) -> None:
+    secret = add(server, "limited", Role.MAINTAINER, limits=("cellar",))
+    body = {"source_id": 1, "package": "battery"}
+    assert server.ask("POST", "/import/packages", body | {"distribution": "window"}, token=secret).status_code == 403
+    assert server.ask("POST", "/import/packages", body | {"distribution": "cellar"}, token=secret).status_code == 200
+    files = {"file": ("a.toy", make_toy(tmp_path, "a").read_bytes())}
+    refused = server.ask("POST", "/upload/", token=secret, files=files, data={"distribution": "window"})
+    assert refused.status_code == 403
+    assert not any((server.home / "uploads").iterdir())
+    base = "/repositories/shop/distributions"
+    assert server.ask("POST", f"{base}/window/publish", token=secret).status_code == 403
+    assert server.ask("POST", f"{base}/cellar/publish", token=secret).status_code == 200
+    assert server.ask("DELETE", "/import/sources/1", token=secret).status_code == 403
+
+
+# ------------------------------------------------------------------------------------------------------- sign-in
+
+
+def test_a_token_is_exchanged_for_one_that_expires(server: Server) -> None:
+    answer = server.ask("POST", "/auth/token", token="uploader")
+    short = answer.json()
+    assert (answer.status_code, short["token_type"], short["expires_in"]) == (200, "bearer", 3600)
+    assert server.ask("POST", "/import/packages", {}, token=short["access_token"]).status_code == 422
+    assert server.ask("POST", "/import/sources", {}, token=short["access_token"]).status_code == 403
+
+
+def test_name_and_password_are_exchanged_for_a_token_as_form_and_as_json(closed: Shop) -> None:
+    server = closed.server
+    cookie(server)
+    by_form = server.ask(
+        "POST", "/auth/token", data={"username": "kim", "password": PASSWORD, "grant_type": "password"}
+    )
+    by_json = server.ask("POST", "/auth/token", {"username": "kim", "password": PASSWORD})
+    for answer in (by_form, by_json):
+        assert answer.status_code == 200, answer.text
+        assert server.ask("GET", "/import/sources", token=answer.json()["access_token"]).status_code == 200
+
+
+def test_nobody_gets_a_token(server: Server) -> None:
+    assert server.ask("POST", "/auth/token").status_code == 401
+    assert server.ask("POST", "/auth/token", cookies=cookie(server)).status_code == 401
+    assert server.ask("POST", "/auth/token", {"username": "kim"}).status_code == 422
+
+
+def test_five_wrong_tries_slow_an_address_down(tmp_path: Path) -> None:
+    with open_shop(tmp_path, synced=False) as shop:
+        wrong = {"username": "nobody", "password": "wrong wrong"}
+        answers = [shop.server.ask("POST", "/auth/token", wrong) for _ in range(6)]
+        assert [answer.status_code for answer in answers] == [401] * 5 + [429]
+        assert int(answers[-1].headers["retry-after"]) >= 1
+        assert shop.server.ask("GET", "/import/sources", token="reader").status_code == 200
+
+
+def test_the_pause_grows_ends_and_is_forgotten() -> None:
+    now = [0.0]
+    slow = Limiter(lambda: now[0])
+    for _ in range(limiter.FREE_TRIES):
+        slow.begin("192.0.2.1")
+    pauses: list[int] = []
+    for _ in range(12):
+        with pytest.raises(TooManyTriesError) as caught:
+            slow.begin("192.0.2.1")
+        pause = caught.value.data["retry_after"]
+        assert isinstance(pause, int)
+        pauses.append(pause)
+        now[0] += pauses[-1]
+        slow.begin("192.0.2.1")
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == limiter.LONGEST_PAUSE
+    slow.begin("192.0.2.2")
+    slow.right("192.0.2.1")
+    slow.begin("192.0.2.1")
+
+
+def test_addresses_of_one_network_count_together_and_memory_is_bounded() -> None:
+    slow = Limiter()
+    for number in range(limiter.FREE_TRIES):
+        slow.begin(f"2001:db8::{number}")
+    with pytest.raises(TooManyTriesError):
+        slow.begin("2001:db8::ffff")
+    slow.begin("2001:db8:0:1::1")
+    for number in range(limiter.MOST_ADDRESSES + 50):
+        slow.begin(f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}")
+    assert len(slow) == limiter.MOST_ADDRESSES
+
+
+# --------------------------------------------------------------------------------------------- browsers and forgery
+
+
+def test_a_cookie_reads_and_changes_on_its_own_site(closed: Shop) -> None:
+    server = closed.server
+    jar = cookie(server)
+    assert server.ask("GET", "/import/sources", cookies=jar).status_code == 200
+    same = {"Origin": server.url, "Sec-Fetch-Site": "same-origin"}
+    assert server.ask("POST", "/import/sources", {}, cookies=jar, headers=same).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "https://evil.example.org"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}]
+)
+def test_another_site_cannot_use_a_cookie(closed: Shop, headers: dict[str, str]) -> None:
+    server = closed.server
+    answer = server.ask("POST", "/import/sources", {}, cookies=cookie(server), headers=headers)
+    assert answer.status_code == 403
+    # A form of another site cannot send JSON without asking first, and a form is not taken.
+    form = server.ask("POST", "/import/sources", cookies=cookie(server), data={"name": "x"})
+    assert form.status_code == 415
+
+
+def test_a_bearer_call_needs_no_origin_and_looks_at_no_cookie(closed: Shop) -> None:
+    server = closed.server
+    jar = cookie(server)
+    assert server.ask("GET", "/import/sources", token="entrepot_wrong", cookies=jar).status_code == 401
+    assert server.ask("POST", "/import/sources", {}, token="reader", cookies=jar).status_code == 403
+    evil = {"Origin": "https://evil.example.org"}
+    assert server.ask("POST", "/import/sources", {}, token="maintainer", headers=evil).status_code == 422
+
+
+def test_a_forged_or_old_cookie_is_nobody(closed: Shop) -> None:
+    import itsdangerous
+
+    server = closed.server
+    forged = itsdangerous.URLSafeSerializer("guess", "actor").dumps({"a": {"id": "root"}})
+    assert server.ask("GET", "/import/sources", cookies={"ds_actor": forged}).status_code == 401
+    jar = cookie(server, "leaving")
+    assert server.ask("GET", "/import/sources", cookies=jar).status_code == 200
+    workspace = server.workspace()
+    identity.set_user(workspace, "leaving", disabled=True)
+    workspace.close()
+    assert server.ask("GET", "/import/sources", cookies=jar).status_code == 401
+    assert server.ask("GET", "/catalog", cookies=jar).status_code == 403
+
+
+def test_an_actor_of_another_plugin_has_the_role_of_the_settings(closed: Shop) -> None:
+    import itsdangerous
+
+    server = closed.server
+    secret = (server.home / "secrets" / "web.key").read_text()
+    signer = itsdangerous.URLSafeSerializer(secret, "actor")
+    known = {"ds_actor": signer.dumps({"a": {"id": "bigcorp"}})}
+    unknown = {"ds_actor": signer.dumps({"a": {"id": "smallcorp"}})}
+    path, body = "/security/imports/999/approve", {"justification": "x"}
+    assert server.ask("POST", path, body, cookies=known).status_code == 404
+    assert server.ask("POST", "/import/sources", {}, cookies=known).status_code == 403
+    assert server.ask("GET", "/import/sources", cookies=unknown).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/", "/import/sources", "/import/nothing", "/-/entrepot/health", "/catalog/sources"])
+def test_every_answer_stays_out_of_frames_and_is_what_it_says(server: Server, path: str) -> None:
+    headers = server.ask("GET", path).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+
+
+def test_hostile_fields_are_json_and_escaped_in_pages(server: Server) -> None:
+    answer = server.ask("GET", "/import/catalog?name=hostile", token="reader")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json()["rows"][0]["description"] == "<script>alert(1)</script>"
+    page = server.ask("GET", "/catalog/available?name=hostile")
+    assert page.status_code == 200
+    assert "<script>alert(1)" not in page.text
+
+
+def test_hostile_names_come_back_as_json(server: Server) -> None:
+    answer = server.ask("GET", "/import/sources/%3Cscript%3Ealert(1)%3C%2Fscript%3E%0d%0aX-Evil:%201", token="reader")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "x-evil" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "path", ["//evil.example.org/tree/shop", "/tree//evil.example.org", "/tree/shop", "/\\evil.example.org/"]
+)
+def test_no_redirect_leads_to_another_site(server: Server, path: str) -> None:
+    answer = server.ask("GET", path, follow_redirects=False)
+    location = answer.headers.get("location", "/")
+    assert location.startswith("/")
+    assert not location.startswith(("//", "/\\"))
+
+
+# ------------------------------------------------------------------------------------------------ what is too much
+
+
+@pytest.mark.parametrize("name", ["../../sneaky.toy", "/etc/sneaky.toy", "..\\..\\sneaky.toy", "C:\\sneaky.toy"])
+def test_the_name_of_an_upload_leads_nowhere(server: Server, tmp_path: Path, name: str) -> None:
+    content = make_toy(tmp_path, "sneaky").read_bytes()
+    answer = server.ask(
+        "POST", "/upload/", token="uploader", files={"file": (name, content)}, data={"distribution": "cellar"}
+    )
+    # It is taken under the last part of its name.
+    assert answer.status_code == 200, answer.text
+    assert not list(server.home.rglob("*sneaky*"))
+    assert not any((server.home / "uploads").iterdir())
+
+
+@pytest.mark.parametrize("name", [".hidden.toy", "..", "a b.toy", "x" * 300 + ".toy", "-rf.toy"])
+def test_a_name_that_is_none_is_refused(server: Server, name: str) -> None:
+    answer = server.ask(
+        "POST", "/upload/", token="uploader", files={"file": (name, b"x")}, data={"distribution": "cellar"}
+    )
+    assert answer.status_code == 422
+    assert not any((server.home / "uploads").iterdir())
+
+
+def test_a_file_beyond_the_limit_is_refused_before_it_is_read(closed: Shop) -> None:
+    server = closed.server
+    sent = []
+
+    def endless() -> Iterator[bytes]:
+        yield b'--B\r\nContent-Disposition: form-data; name="file"; filename="big.toy"\r\n\r\n'
+        for _ in range(400):
+            sent.append(1)
+            yield b"x" * 10_000
+
+    headers = {
+        "Authorization": f"Bearer {server.tokens['uploader']}",
+        "Content-Type": "multipart/form-data; boundary=B",
+    }
+    whole = {"file": ("big.toy", b"x" * 3_000_000)}
+    told = server.ask("POST", "/upload/", token="uploader", files=whole, data={"distribution": "cellar"})
+    assert told.status_code == 413
+    untold = httpx.post(f"{server.url}/upload/", headers=headers, content=endless(), timeout=60, trust_env=False)
+    assert untold.status_code == 413
+    assert not any((server.home / "uploads").iterdir())
+
+
+def test_what_is_no_form_is_refused(server: Server) -> None:
+    token = "uploader"
+    assert server.ask("POST", "/upload/", {"file": "x"}, token=token).status_code == 415
+    broken = {"Content-Type": "multipart/form-data; boundary=B"}
+    assert server.ask("POST", "/upload/", token=token, headers=broken, content=b"nonsense").status_code in (400, 422)
+    assert server.ask("POST", "/upload/", token=token, files={"file": ("a.toy", b"x")}).status_code == 422
+    lacking = server.ask(
+        "POST", "/upload/", token=token, files={"other": ("a.toy", b"x")}, data={"distribution": "cellar"}
+    )
+    assert lacking.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type", "status"),
+    [
+        (b"{", "application/json", 400),
+        (b"[1]", "application/json", 422),
+        (b'{"name": NaN}', "application/json", 400),
+        (b"\xff", "application/json", 400),
+        (b"[" * 100_000, "application/json", 400),
+        (b"a=b", "application/x-www-form-urlencoded", 415),
+        (b"{}", "text/plain", 415),
+        (b"{}", "", 415),
+        (b" " * 2_000_000, "application/json", 413),
+    ],
+)
+def test_a_body_has_to_be_what_it_says(server: Server, content: bytes, content_type: str, status: int) -> None:
+    answer = server.ask(
+        "POST", "/import/sources", token="maintainer", content=content, headers={"Content-Type": content_type}
+    )
+    assert answer.status_code == status, answer.text
+
+
+# ------------------------------------------------------------------------------------------------------- sources
+
+
+def test_secrets_of_a_source_are_taken_and_never_shown(server: Server) -> None:
+    body = {
+        "name": "guarded",
+        "format": "toy",
+        "url": "https://user:hidden1@example.org/toys",
+        "distributions": ["toys"],
+        "verify": False,
+        "secrets": {"headers": {"X-Key": "hidden2"}},
+    }
+    added = server.ask("POST", "/import/sources", body, token="maintainer")
+    assert added.status_code == 201, added.text
+    changed = server.ask(
+        "PATCH", "/import/sources/guarded", {"secrets": {"username": "u", "password": "hidden3"}}, token="maintainer"
+    )
+    shown = server.ask("GET", "/import/sources/guarded", token="admin")
+    pages = [
+        server.ask("GET", path).text for path in ("/catalog/sources.json", "/catalog/audit.json", "/catalog/tasks.json")
+    ]
+    assert shown.json()["secrets"] == {"is_set": True}
+    for text in (added.text, changed.text, shown.text, *pages):
+        assert "hidden" not in text
+    assert server.ask("DELETE", added.headers["location"], token="maintainer").status_code == 204
+    assert server.ask("GET", "/import/sources/guarded", token="admin").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"url": "file:///etc"}, 403),
+        ({"url": "FILE:///etc"}, 403),
+        ({"url": "gopher://example.org"}, 422),
+        ({"connection": {"client_key": "/etc/shadow"}}, 422),
+        ({"connection": {"ca_cert": "/etc/shadow"}}, 422),
+        ({"connection": {"concurrency": 1000}}, 422),
+        ({"secrets": {"headers": {"a\r\nb": "c"}}}, 422),
+        ({"secrets": {"headers": {"a": 1}}}, 422),
+        ({"name": "../x"}, 422),
+        ({"format": "nothing"}, 404),
+        ({"options": {"nothing": True}}, 422),
+        ({"name": "box"}, 409),
+    ],
+)
+def test_a_source_that_must_not_be_is_refused(server: Server, change: dict[str, object], status: int) -> None:
+    body = {"name": "bad", "format": "toy", "url": "https://example.org/", "distributions": ["toys"], "verify": False}
+    answer = server.ask("POST", "/import/sources", body | change, token="maintainer")
+    assert answer.status_code == status, answer.text
+    assert server.ask("GET", "/import/sources/bad", token="reader").status_code == 404
+
+
+def test_tokens_and_users_are_no_table_of_datasette(server: Server) -> None:
+    for table in ("tokens", "users", "sessions"):
+        assert server.ask("GET", f"/catalog/{table}.json", token="admin").status_code == 404
+    sql = "/catalog/-/query.json?sql=select+name+from+pragma_database_list"
+    assert "access" not in server.ask("GET", sql, token="admin").text
+    attach = "/catalog/-/query.json?sql=attach+'access.db'+as+x"
+    assert server.ask("GET", attach, token="admin").status_code >= 400
+
+
+def test_figures_tell_names_to_those_who_may_read(closed: Shop) -> None:
+    assert "box" not in closed.server.ask("GET", "/-/entrepot/metrics").text
+    text = closed.server.ask("GET", "/-/entrepot/metrics", token="reader").text
+    assert 'entrepot_source_packages{source="box"} 0' in text
