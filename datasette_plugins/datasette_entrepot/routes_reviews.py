@@ -41,7 +41,11 @@ async def show_import(call: Call) -> dict[str, Any]:
     "/security/imports/{import}/approve",
     "review.decide",
     "Let exactly the package that waits into a new version, and publish it",
-    body=(JUSTIFICATION,),
+    body=(
+        JUSTIFICATION,
+        Field("expires_in_days", "integer", "The import waits again then; never unless given", least=1, most=36500),
+        Field("cve_ids", "list", "Let only these vulnerabilities through"),
+    ),
     answers={200: ref("ImportResult"), 202: ref("Task"), 207: ref("ImportResult")},
     headers=PREFER,
 )

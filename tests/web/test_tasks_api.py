@@ -119,7 +119,8 @@ def test_what_waits_is_approved_by_a_reviewer(server: Server) -> None:
     assert server.ask("POST", path, {"justification": "fine"}, token="uploader").status_code == 403
     assert server.ask("POST", path, {}, token="reviewer").status_code == 422
     assert server.ask("POST", path, {"justification": "  "}, token="reviewer").status_code == 422
-    answer = server.ask("POST", path, {"justification": "looked at it"}, token="reviewer")
+    assert server.ask("POST", path, {"justification": "x", "expires_in_days": 0}, token="reviewer").status_code == 422
+    answer = server.ask("POST", path, {"justification": "looked at it", "expires_in_days": 30}, token="reviewer")
     assert (answer.status_code, answer.json()["status"]) == (200, "published")
     assert server.ask("POST", path, {"justification": "again"}, token="reviewer").status_code == 409
     shown = server.ask("GET", f"/security/imports/{held['import_id']}", token="reader").json()
