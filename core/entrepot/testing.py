@@ -29,7 +29,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -79,9 +79,9 @@ HOSTILE: Mapping[str, Callable[[bytes], bytes]] = {
 class ScannerContract(ABC):
     """Inherit, name the class ``Test...``, and say how to make the scanner and a package that it inspects."""
 
-    settings: Mapping[str, Any] = {}
+    settings: ClassVar[Mapping[str, Any]] = {}
     """The table ``[scanners.NAME]``."""
-    limits = Limits(timeout=60, memory=1024)
+    limits: ClassVar[Limits] = Limits(timeout=60, memory=1024)
     """Within which every file, however hostile, has to be inspected."""
 
     @abstractmethod

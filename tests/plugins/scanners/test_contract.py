@@ -47,7 +47,7 @@ class TestContents(OnDebs):
 class TestClamavWithoutOne(OnDebs):
     """As it is where no ClamAV is installed; what it does with one is tested with a real one."""
 
-    settings: ClassVar = {"config": "/nonexistent/clamd.conf", "clamscan": "/nonexistent/clamscan"}
+    settings: ClassVar[dict[str, str]] = {"config": "/nonexistent/clamd.conf", "clamscan": "/nonexistent/clamscan"}
 
     def make_scanner(self) -> Scanner:
         return ClamavScanner()
