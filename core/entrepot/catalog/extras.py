@@ -122,6 +122,16 @@ class ExtrasTable:
             "UPDATE extra_membership SET removed_in = ? WHERE id = ?", [(number, row_id) for row_id in removed]
         )
 
+    def restoration(self, distribution: Distribution, old: int, new: int) -> tuple[Sequence[int], Sequence[int]]:
+        """What makes version ``new`` have the extras of version ``old``; as ``changes``."""
+        sql = f"SELECT m.extra_id, m.id FROM extra_membership m WHERE {IN_VERSION}"
+        of_old, of_new = (
+            dict(self._db.conn.execute(sql, {"distribution": distribution.id, "number": number}).fetchall())
+            for number in (old, new)
+        )
+        added = sorted(set(of_old) - set(of_new))
+        return added, [row for extra, row in of_new.items() if extra not in of_old]
+
     def kinds(self, distribution: Distribution, number: int) -> Sequence[str]:
         """The kinds of extras that a version has, sorted."""
         sql = f"""

@@ -12,7 +12,7 @@ from sqlite_utils import Database
 from entrepot.catalog.database import from_json, rows, storable, to_json, to_text, to_time
 from entrepot.errors import NotFoundError
 from entrepot.events import ImportResult, ruling_from_json, ruling_json
-from entrepot.models import Decision, Finding, ImportState, Status, Verdict
+from entrepot.models import Decision, Distribution, Finding, ImportState, Status, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +186,21 @@ class ImportsTable:
         for sha256, stored in self._verdicts(sql, to_json(sorted(artifacts)), distribution_id):
             found.setdefault(sha256, {})[stored.scanner] = stored
         return found
+
+    def origin(self, distribution: Distribution, package_id: int) -> tuple[int | None, str]:
+        """Id and name of the source that a package of a distribution came from; None and no name for an upload."""
+        sql = """
+            SELECT s.id, s.name FROM imports i LEFT JOIN sources s ON s.id = i.source_id
+            WHERE i.distribution_id = ? AND i.package_id = ? ORDER BY i.id DESC LIMIT 1
+        """
+        row = self._db.conn.execute(sql, [distribution.id, package_id]).fetchone() or (None, None)
+        return row[0], row[1] or ""
+
+    def last_state(self, distribution: Distribution, package_id: int) -> ImportState | None:
+        """Where the newest import of a package in a distribution stands; None if there is none."""
+        sql = "SELECT state FROM imports WHERE distribution_id = ? AND package_id = ? ORDER BY id DESC LIMIT 1"
+        row = self._db.conn.execute(sql, [distribution.id, package_id]).fetchone()
+        return ImportState(row[0]) if row else None
 
     def _verdicts(self, ids: str, *parameters: Any) -> Sequence[tuple[str, StoredVerdict]]:
         sql = f"""

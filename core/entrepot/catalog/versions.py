@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,14 +96,26 @@ class VersionsTable:
         removals: Collection[int],
         message: str,
         now: dt.datetime,
+        *,
+        restored: Collection[int] = (),
     ) -> Version:
-        """Makes the next version from the newest one; ``removals`` are ids of memberships."""
+        """Makes the next version from the newest one.
+
+        ``removals`` are ids of memberships; so are ``restored``, of packages that an older version had and that come
+        back to the same place.
+        """
         before = self.latest(distribution)
         number = before.number + 1
         self._db.conn.executemany(
             "INSERT INTO membership (distribution_id, package_id, component, location, digest, added_in)"
             " VALUES (?, ?, ?, ?, ?, ?)",
             [(distribution.id, a.package_id, a.component, a.location, a.digest(), number) for a in additions],
+        )
+        self._db.conn.execute(
+            "INSERT INTO membership (distribution_id, package_id, component, location, digest, added_in)"
+            " SELECT distribution_id, package_id, component, location, digest, ? FROM membership"
+            " WHERE distribution_id = ? AND id IN (SELECT value FROM json_each(?)) ORDER BY id",
+            [number, distribution.id, to_json(sorted(restored))],
         )
         self._db.conn.executemany(
             "UPDATE membership SET removed_in = ? WHERE id = ?", [(number, member) for member in removals]
@@ -113,9 +125,9 @@ class VersionsTable:
                 "distribution_id": distribution.id,
                 "number": number,
                 "message": message,
-                "added": len(additions),
+                "added": len(additions) + len(restored),
                 "removed": len(removals),
-                "packages": before.packages + len(additions) - len(removals),
+                "packages": before.packages + len(additions) + len(restored) - len(removals),
                 "created_at": to_text(now),
             }
         )
@@ -143,6 +155,41 @@ class VersionsTable:
             ORDER BY m.id
         """
         parameters = {"distribution": distribution.id, "number": until, "since": since}
+        return (Member(**row) for row in rows(self._db, sql, parameters))
+
+    def beyond(
+        self,
+        distribution: Distribution,
+        number: int,
+        other: Distribution,
+        other_number: int,
+        components: Mapping[str, str] | None = None,
+        other_components: Mapping[str, str] | None = None,
+    ) -> Iterator[Member]:
+        """The packages of a version that a version of another distribution has not, in index order.
+
+        Components are compared by the names that the two mappings give them, by their own where they give none.
+        """
+        sql = f"""
+            SELECT m.id AS membership_id, p.id AS package_id, p.name, p.version, p.architecture, p.kind, m.component,
+                m.location, p.size, p.sha256, p.original_sha256
+            FROM membership m JOIN packages p ON p.id = m.package_id
+            WHERE {IN_VERSION} AND NOT EXISTS (
+                SELECT 1 FROM membership o WHERE o.package_id = m.package_id AND o.distribution_id = :other
+                AND o.added_in <= :other_number AND (o.removed_in IS NULL OR o.removed_in > :other_number)
+                AND coalesce((SELECT value FROM json_each(:others) WHERE key = o.component), o.component)
+                    = coalesce((SELECT value FROM json_each(:own) WHERE key = m.component), m.component)
+            )
+            ORDER BY p.name, p.version_key, p.architecture, p.sha256, m.id
+        """
+        parameters = {
+            "distribution": distribution.id,
+            "number": number,
+            "other": other.id,
+            "other_number": other_number,
+            "own": to_json(dict(components or {})),
+            "others": to_json(dict(other_components or {})),
+        }
         return (Member(**row) for row in rows(self._db, sql, parameters))
 
     def occupant(self, repository: Repository, location: str, file_name: str) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from entrepot.catalog.versions import Addition
+from entrepot.catalog.versions import Addition, Member
 from entrepot.contracts import Format
 from entrepot.errors import ConflictError
 from entrepot.models import Distribution, PackageInfo, Repository, Version
@@ -25,7 +25,7 @@ class Admitted:
 
 
 class Admission:
-    """Collects packages for one new version of a distribution. Use it inside a transaction."""
+    """Collects packages for one new version of a distribution, and those it leaves out. Use it inside a transaction."""
 
     def __init__(self, catalog: Catalog, format_: Format, repository: Repository, distribution: Distribution) -> None:
         self._catalog = catalog
@@ -35,6 +35,11 @@ class Admission:
         self._number = catalog.versions.latest(distribution).number
         self._additions: dict[tuple[str, str, str, str], Addition] = {}
         self._paths: dict[tuple[str, str], str] = {}
+        self._removals: set[int] = set()
+
+    def remove(self, member: Member) -> None:
+        """Leaves a package out of the new version."""
+        self._removals.add(member.membership_id)
 
     def admit(self, info: PackageInfo, component: str, now: dt.datetime) -> Admitted:
         """Puts a package on the list.
@@ -43,7 +48,8 @@ class Admission:
         content: two files for one name are a mistake somewhere, and clients would get one or the other by chance.
         """
         for member in self._catalog.versions.members(self._distribution, self._number, info.name):
-            if (member.version, member.architecture, member.component) == (info.version, info.architecture, component):
+            place = (member.version, member.architecture, member.component)
+            if member.membership_id not in self._removals and place == (info.version, info.architecture, component):
                 self._same_content(info, member.original_sha256)
                 return Admitted(Addition(member.package_id, info, component, member.location), already=True)
         identity = (info.name, info.version, info.architecture, component)
@@ -59,9 +65,10 @@ class Admission:
         """Makes the version, with what the sources now say of its packages; None if nothing is to be changed."""
         versions, extras = self._catalog.versions, self._catalog.extras
         additions = list(self._additions.values())
-        if not additions and extras.changes(self._distribution, self._number) == ([], []):
+        nothing = not additions and not self._removals
+        if nothing and extras.changes(self._distribution, self._number) == ([], []):
             return None
-        version = versions.create(self._distribution, additions, (), message, now)
+        version = versions.create(self._distribution, additions, sorted(self._removals), message, now)
         extras.save(self._distribution, version.number, *extras.changes(self._distribution, version.number))
         return version
 

@@ -1,0 +1,334 @@
+"""Making a new version of a distribution out of packages that are here: what every such use case shares.
+
+What comes in comes from the private store, and is decided about by what scanners said of it before: nothing is fetched,
+and nothing is inspected again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from entrepot.catalog.imports import StoredVerdict
+from entrepot.catalog.versions import Member
+from entrepot.errors import ConflictError, EntrepotError
+from entrepot.events import ImportResult, PackageImported, VersionCreated
+from entrepot.models import Decision, Distribution, ImportState, Outcome, PackageInfo, Version
+from entrepot.pipeline.admit import Admission
+from entrepot.pipeline.compare import PackageChange, compare
+from entrepot.pipeline.policy import Case, decide
+from entrepot.progress import Progress, Task
+from entrepot.services.imports import stored_result
+from entrepot.services.publishing import PublishResult, publish
+from entrepot.services.records import record
+from entrepot.services.tasks import running
+
+if TYPE_CHECKING:
+    from entrepot.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A package that the policy of a distribution does not let in, and why."""
+
+    package: str
+    sha256: str
+    decision: Decision
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``--json`` and the HTTP API."""
+        return {
+            "package": self.package,
+            "sha256": self.sha256,
+            "outcome": self.decision.outcome.value,
+            "reasons": list(self.decision.reasons),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class VersionDiff:
+    """What a step from one version to another changes. ``findings`` are those of what comes in, by artifact."""
+
+    before: str
+    after: str
+    changes: Sequence[PackageChange]
+    findings: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
+
+    def counts(self) -> Mapping[str, int]:
+        """How many packages of which change."""
+        words = [change.change for change in self.changes]
+        return {word: words.count(word) for word in sorted(set(words))}
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``--json`` and the HTTP API."""
+        rows = []
+        for change in self.changes:
+            found = [finding for sha256 in change.sha256 for finding in self.findings.get(sha256, ())]
+            rows.append(change.as_json() | {"findings": found})
+        return {"from": self.before, "to": self.after, "counts": self.counts(), "changes": rows}
+
+
+@dataclass(frozen=True, slots=True)
+class VersionResult:
+    """What became of a change of versions. ``version`` is None where nothing changed, or nothing was to be done yet."""
+
+    distribution: Distribution
+    diff: VersionDiff
+    version: Version | None = None
+    refused: Sequence[Refusal] = ()
+    held: Sequence[int] = ()
+    """Ids of imports that wait for review now."""
+    publication: PublishResult | None = None
+    publish_error: EntrepotError | None = None
+    dry_run: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``--json`` and the HTTP API."""
+        return {
+            "status": "dry_run" if self.dry_run else "changed" if self.version else "unchanged",
+            "distribution": self.distribution.path,
+            "version": self.version.number if self.version else None,
+            "diff": self.diff.as_json(),
+            "refused": [refusal.as_json() for refusal in self.refused],
+            "held": list(self.held),
+            "publication": self.publication.as_json() if self.publication else None,
+            "publish_error": str(self.publish_error) if self.publish_error else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRequest:
+    """How to go about a change: only tell (``dry_run``), publish it afterwards, and what with those refused.
+
+    ``hold_refused`` leaves out what the policy does not let in, and puts it into the review queue; otherwise one such
+    package is enough for nothing to change.
+    """
+
+    dry_run: bool = False
+    publish_after: bool = True
+    hold_refused: bool = False
+
+
+DEFAULT = ChangeRequest()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is to go, and what is to come from another distribution or, with ``restore``, from an older version."""
+
+    distribution: Distribution
+    diff: VersionDiff
+    gone: Sequence[Member]
+    come: Sequence[Member]
+    message: str
+    origin: Distribution | None = None
+    components: Mapping[str, str] = field(default_factory=dict)
+    restore: int | None = None
+
+
+def carry_out(
+    workspace: Workspace,
+    kind: str,
+    distribution: Distribution,
+    act: Callable[[Version], Change],
+    detail: Mapping[str, object],
+    progress: Progress,
+    request: ChangeRequest,
+) -> VersionResult:
+    """Plans a change from the newest version and makes it, alone among writers; then publishes it."""
+    catalog = workspace.catalog
+    if request.dry_run:
+        change = act(catalog.versions.latest(distribution))
+        refused = _refused(change, _decisions(workspace, change))
+        return VersionResult(distribution, change.diff, refused=refused, dry_run=True)
+    with running(workspace, kind, distribution.path, progress) as task:
+        with catalog.transaction():
+            newest = catalog.versions.latest(distribution)
+            change = act(newest)
+            decisions = _decisions(workspace, change)
+            refused = _refused(change, decisions)
+            if refused and not request.hold_refused:
+                raise refusal(distribution, refused)
+            version, imports = _make(workspace, change, decisions, task)
+            held = [_hold(workspace, change, item, task) for item in refused]
+            if version is not None:
+                told = {"before": newest.number, "after": version.number, "changes": dict(change.diff.counts())}
+                record(workspace, f"version.{kind}", distribution.path, dict(detail) | told)
+        if version is not None:
+            task.created.append(f"{distribution.path} version {version.number}")
+            for result in imports:
+                workspace.plugins.tell("package_imported", PackageImported(result, distribution))
+            workspace.plugins.tell("version_created", VersionCreated(distribution, version))
+        publication, failure = None, None
+        if version is not None and request.publish_after:
+            try:
+                publication = publish(workspace, distribution.path, task.progress)
+            except EntrepotError as error:
+                failure = error
+    return VersionResult(distribution, change.diff, version, refused, held, publication, failure)
+
+
+def _make(
+    workspace: Workspace, change: Change, decisions: Mapping[str, Decision], task: Task
+) -> tuple[Version | None, Sequence[ImportResult]]:
+    catalog, distribution, now = workspace.catalog, change.distribution, workspace.now()
+    come = [member for member in change.come if decisions[member.original_sha256].outcome is Outcome.PUBLISH]
+    if change.restore is not None:
+        newest = catalog.versions.latest(distribution).number
+        extras = catalog.extras.restoration(distribution, change.restore, newest)
+        if not (come or change.gone or any(extras)):
+            return None, ()
+        removals = [member.membership_id for member in change.gone]
+        restored = [member.membership_id for member in come]
+        restoration = catalog.versions.create(distribution, (), removals, change.message, now, restored=restored)
+        catalog.extras.save(distribution, restoration.number, *extras)
+        return restoration, ()
+    repository = catalog.repositories.get(distribution.repository)
+    admission = Admission(catalog, workspace.format(repository.format), repository, distribution)
+    for member in change.gone:
+        admission.remove(member)
+    infos = [(member, catalog.packages.get(member.package_id)) for member in come]
+    for member, info in infos:
+        admission.admit(info, change.components.get(member.component, member.component), now)
+    version = admission.commit(change.message, now)
+    if version is None:
+        return None, ()
+    results = []
+    for member, info in infos:
+        decision = decisions[member.original_sha256]
+        import_id = _import(workspace, change, member, info, decision, task, version.number)
+        results.append(stored_result(workspace, import_id))
+    return version, results
+
+
+def _import(
+    workspace: Workspace,
+    change: Change,
+    member: Member,
+    info: PackageInfo,
+    decision: Decision,
+    task: Task,
+    number: int | None = None,
+) -> int:
+    """An import that tells how a package came from one distribution to another, with what scanners said there."""
+    catalog, now = workspace.catalog, workspace.now()
+    origin = change.origin
+    source_id, _ = catalog.imports.origin(origin or change.distribution, member.package_id)
+    reasons = "; ".join(decision.reasons)
+    ends = {
+        Outcome.PUBLISH: (ImportState.PUBLISHED, f", in version {number}"),
+        Outcome.REVIEW: (ImportState.PENDING_REVIEW, f": waits for review: {reasons}"),
+        Outcome.REJECT: (ImportState.REJECTED, f": {reasons}"),
+    }
+    state, end = ends[decision.outcome]
+    values = {
+        "state": state.value,
+        "name": info.name,
+        "version": info.version,
+        "architecture": info.architecture,
+        "source_id": source_id,
+        "distribution_id": change.distribution.id,
+        "component": change.components.get(member.component, member.component),
+        "sha256": info.files[0].sha256,
+        "package_id": member.package_id,
+        "repository_version": number,
+        "task_id": task.id,
+        "actor": workspace.actor,
+    }
+    import_id = catalog.imports.start(values, now)
+    catalog.imports.redecide(import_id, state, f"{change.message}{end}", decision)
+    if origin is not None:
+        verdicts = _verdicts(workspace, origin, [member]).get(member.original_sha256, ())
+        catalog.imports.add_verdicts(import_id, member.original_sha256, verdicts, now)
+    return import_id
+
+
+def _hold(workspace: Workspace, change: Change, held: Refusal, task: Task) -> int:
+    member = next(member for member in change.come if member.original_sha256 == held.sha256)
+    info = workspace.catalog.packages.get(member.package_id)
+    return _import(workspace, change, member, info, held.decision, task)
+
+
+def _decisions(workspace: Workspace, change: Change) -> Mapping[str, Decision]:
+    """What the policy of the distribution makes of what comes in, by what is known of it now; by artifact.
+
+    What a person refused in this distribution, or took out of it, does not come back by another way.
+    """
+    catalog, origin = workspace.catalog, change.origin or change.distribution
+    policy = workspace.settings.policy(change.distribution.policy)
+    said = _verdicts(workspace, origin, change.come)
+    waivers = catalog.reviews.waivers(change.distribution.id, {member.sha256 for member in change.come})
+    decisions = {}
+    for member in change.come:
+        info = catalog.packages.get(member.package_id)
+        _, source = catalog.imports.origin(origin, member.package_id)
+        verdicts = said.get(member.original_sha256, ())
+        case = Case(verdicts, info, source, workspace.now(), waivers.get(member.sha256, ()))
+        decision = decide(policy, case)
+        if decision.outcome is Outcome.PUBLISH and (held := _held(workspace, change.distribution, member)):
+            decision = replace(decision, outcome=held[0], reasons=(held[1],))
+        decisions[member.original_sha256] = decision
+    return decisions
+
+
+def _held(workspace: Workspace, distribution: Distribution, member: Member) -> tuple[Outcome, str] | None:
+    """Why a package that the policy lets in does not come in all the same: a person refused it, or has to decide."""
+    catalog = workspace.catalog
+    if catalog.imports.last_state(distribution, member.package_id) is ImportState.PENDING_REVIEW:
+        return Outcome.REVIEW, "it waits for review here"
+    reviews = catalog.reviews.of_artifact(distribution.id, member.sha256)
+    if reviews and reviews[-1]["decision"] == "reject":
+        return Outcome.REJECT, f"{reviews[-1]['actor']} rejected it here: {reviews[-1]['justification']}"
+    return None
+
+
+def _refused(change: Change, decisions: Mapping[str, Decision]) -> Sequence[Refusal]:
+    return [
+        Refusal(f"{member.name}:{member.architecture}={member.version}", member.original_sha256, decision)
+        for member in change.come
+        if (decision := decisions[member.original_sha256]).outcome is not Outcome.PUBLISH
+    ]
+
+
+def _verdicts(
+    workspace: Workspace, distribution: Distribution, members: Sequence[Member]
+) -> Mapping[str, Sequence[StoredVerdict]]:
+    """What every scanner said last in a distribution, by the artifact as it came from upstream."""
+    artifacts = {member.original_sha256 for member in members}
+    found = workspace.catalog.imports.last_verdicts(artifacts, distribution.id)
+    return {sha256: [by_name[name] for name in sorted(by_name)] for sha256, by_name in found.items()}
+
+
+def refusal(distribution: Distribution, refused: Sequence[Refusal]) -> ConflictError:
+    """What is said where the policy does not let everything in."""
+    names = ", ".join(item.package for item in refused[:5])
+    more = f" and {len(refused) - 5} more" if len(refused) > 5 else ""
+    return ConflictError(
+        f"the policy {distribution.policy} of {distribution.path} does not let in {names}{more}: "
+        f"{refused[0].decision.reasons[0] if refused[0].decision.reasons else refused[0].decision.outcome}",
+        hint="nothing was changed; leave them out and put them into the review queue with --hold-refused",
+        refused=[item.as_json() for item in refused],
+    )
+
+
+def difference(
+    workspace: Workspace,
+    distribution: Distribution,
+    origin: Distribution,
+    names: tuple[str, str],
+    gone: Iterable[Member],
+    come: Sequence[Member],
+) -> VersionDiff:
+    """The changes that come about, with what scanners found in what comes from ``origin``."""
+    changes = compare(gone, come, workspace.format(distribution.format).versions.key)
+    findings = {}
+    for sha256, verdicts in _verdicts(workspace, origin, come).items():
+        found = [
+            {"scanner": stored.scanner, "id": finding.id, "severity": finding.severity, "summary": finding.summary}
+            for stored in verdicts
+            for finding in stored.verdict.findings
+        ]
+        if found:
+            findings[sha256] = found
+    return VersionDiff(*names, changes, findings)
