@@ -17,7 +17,7 @@ hookimpl = pluggy.HookimplMarker("datasette")
 
 @hookimpl
 def register_routes(datasette: Any) -> Sequence[tuple[str, Callable[..., Any]]]:
-    """The HTTP API and the published trees."""
+    """The HTTP API, the pages and the published trees."""
     from datasette_entrepot.plugin import routes
 
     return routes(datasette)
@@ -37,6 +37,14 @@ def permission_resources_sql(datasette: Any, actor: Mapping[str, Any] | None, ac
     from datasette_entrepot.plugin import permission
 
     return permission(datasette, actor, action)
+
+
+@hookimpl
+def menu_links(datasette: Any, request: Any) -> list[dict[str, str]]:
+    """Our pages in Datasette's menu."""
+    from datasette_entrepot.plugin import menu
+
+    return menu(datasette, request)
 
 
 @hookimpl

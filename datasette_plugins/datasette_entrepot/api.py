@@ -27,5 +27,5 @@ GROUPS = (
 
 ROUTES: tuple[Route, ...] = tuple(route for group in GROUPS for route in group.routes.all)
 
-UNKNOWN = r"^/(import|security|repositories|upload|auth|-/entrepot)(/.*)?$"
-"""Paths of the API that are none of its routes."""
+UNKNOWN = r"^/(import|security|repositories|upload|auth)(/.*)?$"
+"""Paths of the API that are none of its routes; of those under ``/-/entrepot`` the pages say so."""

@@ -14,6 +14,7 @@ from entrepot.services import identity as identities
 IDENTITY = "entrepot.identity"
 FAILURE = "entrepot.failure"
 COOKIE_USER = "entrepot_user"
+COOKIE_TOKEN = "entrepot_token"
 COOKIE_STAMP = "entrepot_stamp"
 ROLE = "entrepot_role"
 OF_DATASETTE = "dstok_"
@@ -56,6 +57,11 @@ def cookie_value(datasette: Datasette, name: str, stamp: str, expires: str) -> s
     return datasette.sign({"a": {"id": name, COOKIE_USER: name, COOKIE_STAMP: stamp}, "e": expires}, "actor")
 
 
+def token_cookie_value(datasette: Datasette, name: str, token_id: int, stamp: str, expires: str) -> str:
+    """The same for who signed in with a token. The token's secret is not in it."""
+    return datasette.sign({"a": {"id": name, COOKIE_TOKEN: token_id, COOKIE_STAMP: stamp}, "e": expires}, "actor")
+
+
 def may_read(site: Site, who: Mapping[str, Any] | None) -> bool:
     """Whether an actor of Datasette may see the catalog's pages."""
     return site.public or _mapped(site, who) is not None
@@ -83,10 +89,14 @@ async def _cookie(datasette: Datasette, site: Site, request: Request) -> Mapping
 
     if site.read_only or (value := read_cookie(datasette, request)) is None:
         return None
-    name, stamp = value.get(COOKIE_USER), value.get(COOKIE_STAMP)
-    if not isinstance(name, str) or not isinstance(stamp, str):
+    name, token_id, stamp = value.get(COOKIE_USER), value.get(COOKIE_TOKEN), value.get(COOKIE_STAMP)
+    if not isinstance(stamp, str):
         return None
-    found = await site.run(ANONYMOUS, identities.signed_in, name, stamp)
+    found = None
+    if isinstance(name, str):
+        found = await site.run(ANONYMOUS, identities.signed_in, name, stamp)
+    elif isinstance(token_id, int):
+        found = await site.run(ANONYMOUS, identities.token_signed_in, token_id, stamp)
     if found is None:
         return None
     request.scope[IDENTITY] = found
@@ -99,8 +109,8 @@ def _mapped(site: Site, who: Mapping[str, Any] | None) -> Identity | None:
         return None
     if isinstance(role := who.get(ROLE), str):
         return Identity(name, Role(role))
-    if COOKIE_USER in who:
-        return None  # A user of ours whose cookie does not hold any more.
+    if COOKIE_USER in who or COOKIE_TOKEN in who:
+        return None  # Somebody of ours whose cookie does not hold any more.
     if role := site.settings.web.roles.get(name):
         return Identity(name, Role(role))
     return None

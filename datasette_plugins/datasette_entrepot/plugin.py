@@ -8,6 +8,10 @@ from typing import Any
 
 from datasette_entrepot import identify, trees
 from datasette_entrepot.api import ROUTES, UNKNOWN
+from datasette_entrepot.pages.all import PAGES, PATHS
+from datasette_entrepot.pages.render import NAVIGATION
+from datasette_entrepot.pages.routing import page_views
+from datasette_entrepot.pages.show import PREFIX
 from datasette_entrepot.protocols import AsgiApp, Datasette, Message, Receive, Request, Scope, Send
 from datasette_entrepot.routing import unknown_view, views
 from datasette_entrepot.site import Site, forget, site_of
@@ -26,7 +30,26 @@ def routes(datasette: Datasette) -> Sequence[tuple[str, Callable[..., Any]]]:
     site = site_of(datasette)
     if site is None:
         return []
-    return [*(trees.views() if site.trees else []), *views(ROUTES), (UNKNOWN, unknown_view())]
+    return [*(trees.views() if site.trees else []), *views(ROUTES), *page_views(PAGES), (UNKNOWN, unknown_view())]
+
+
+def menu(datasette: Datasette, request: Request | None) -> list[dict[str, str]]:
+    """Links of Datasette's menu: our pages, and the way in for who is nobody yet."""
+    site = site_of(datasette)
+    if site is None:
+        return []
+    url = datasette.urls.path
+    who = None if request is None else request.actor
+    links = []
+    if identify.may_read(site, who):
+        links += [
+            {"href": url(PREFIX + path), "label": label if path else "Entrepôt"}
+            for label, path, _ in NAVIGATION
+            if path in PATHS
+        ]
+    if not who and not site.read_only:
+        links.append({"href": url(f"{PREFIX}/login"), "label": "Sign in"})
+    return links
 
 
 def actor(datasette: Datasette, request: Request) -> Awaitable[Mapping[str, Any] | None] | None:

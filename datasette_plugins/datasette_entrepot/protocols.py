@@ -64,11 +64,31 @@ class Database(Protocol):
     is_mutable: bool
 
 
+class Urls(Protocol):
+    """Where things are, wherever Datasette itself is."""
+
+    def path(self, path: str) -> str: ...
+
+    def table(self, database: str, table: str) -> str: ...
+
+    def query(self, database: str, query: str) -> str: ...
+
+
 class Datasette(Protocol):
     """Datasette itself."""
 
     databases: Mapping[str, Database]
     root_enabled: bool
+    config: MutableMapping[str, Any]
+
+    @property
+    def urls(self) -> Urls: ...
+
+    def static(self, path: str, plugin: str | None = None) -> str: ...
+
+    def add_message(self, request: Any, message: str, type: int = ...) -> None: ...  # noqa: A002
+
+    async def render_template(self, templates: list[str], context: Mapping[str, Any], request: Any = ...) -> str: ...
 
     def plugin_config(self, plugin_name: str) -> Mapping[str, Any] | None: ...
 

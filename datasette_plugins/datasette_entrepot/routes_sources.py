@@ -64,7 +64,7 @@ async def list_sources(call: Call) -> list[dict[str, Any]]:
     answers={201: ref("Source")},
 )
 async def add_source(call: Call) -> Reply:
-    change = _change(call, call.body)
+    change = change_of(call, call.body)
     base = SourceDraft(name=call.body["name"], format=call.body["format"], url=call.body["url"])
     view = await call.run(sources.add_source, change.apply(base))
     return reply(view.as_json(), 201, {"location": f"/import/sources/{view.source.id}"})
@@ -85,7 +85,7 @@ async def show_source(call: Call) -> dict[str, Any]:
     answers={200: ref("Source")},
 )
 async def change_source(call: Call) -> dict[str, Any]:
-    view = await call.run(sources.set_source, call.parameters["source"], _change(call, call.body))
+    view = await call.run(sources.set_source, call.parameters["source"], change_of(call, call.body))
     return view.as_json()
 
 
@@ -122,8 +122,9 @@ async def sync_source(call: Call) -> Answer:
     return await sse.stream(call, task_id, sse.SyncShape())
 
 
-def _change(call: Call, values: Mapping[str, Any]) -> sources.Change:
-    _refuse_local(call, values.get("url", ""))
+def change_of(call: Call, values: Mapping[str, Any]) -> sources.Change:
+    """What checked values ask for; folders of the server are for admins."""
+    refuse_local(call, values.get("url", ""))
     secrets = None
     if "secrets" in values:
         given = parse_object(SECRETS, values["secrets"])
@@ -156,7 +157,8 @@ def _headers(value: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple(value.items())
 
 
-def _refuse_local(call: Call, url: str) -> None:
+def refuse_local(call: Call, url: str) -> None:
+    """``NotAllowedError`` for a folder of the server, unless an admin names it."""
     try:
         scheme = urlsplit(url.strip()).scheme.lower()
     except ValueError as error:

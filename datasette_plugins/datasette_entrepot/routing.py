@@ -166,7 +166,8 @@ def views(routes: Sequence[Route]) -> Sequence[tuple[str, Callable[..., Awaitabl
 def unknown_view() -> Callable[..., Awaitable[Answer]]:
     """The view of paths under those of the API that are none."""
 
-    async def view() -> Answer:
+    async def view(request: Any) -> Answer:
+        no_messages(request)
         return problem(NotFoundError("there is no such path", hint="the paths are in /-/entrepot/openapi.json"))
 
     return view
@@ -178,6 +179,7 @@ def _view(methods: Mapping[str, Route]) -> Callable[..., Awaitable[Answer]]:
     async def view(datasette: Any, request: Any) -> Answer:
         site = site_of(datasette)
         assert site is not None, "there are routes only where there is a site"
+        no_messages(request)
         head = request.method == "HEAD"
         route = methods.get("GET" if head else request.method)
         if route is None and request.method == "OPTIONS":
@@ -214,7 +216,7 @@ async def _answer(site: Site, datasette: Datasette, request: Request, route: Rou
         datasette=datasette,
         request=request,
         identity=who,
-        parameters={name: _unescaped(text) for name, text in request.url_vars.items()},
+        parameters={name: unescaped(text) for name, text in request.url_vars.items()},
         query=parse_texts(route.query, pairs) if route.method == "GET" or route.query else {},
     )
     if route.body is not None:
@@ -225,7 +227,13 @@ async def _answer(site: Site, datasette: Datasette, request: Request, route: Rou
     return reply(result)
 
 
-def _unescaped(text: str) -> str:
+def no_messages(request: Any) -> None:
+    """Leaves Datasette's messages for the next page: it would write them to any answer, and ours are no pages."""
+    request._messages = []
+
+
+def unescaped(text: str) -> str:
+    """A part of a path as it was meant; ``NotFoundError`` for what can be no name."""
     try:
         plain = unquote(text, errors="strict")
     except UnicodeDecodeError as error:

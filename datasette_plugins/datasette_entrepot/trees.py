@@ -21,6 +21,7 @@ from urllib.parse import quote, unquote
 from datasette_entrepot.answers import Reply, raw_headers
 from datasette_entrepot.problems import MethodError, problem
 from datasette_entrepot.protocols import Answer, Receive, Request, Send
+from datasette_entrepot.routing import no_messages
 from datasette_entrepot.site import site_of
 from datasette_entrepot.tasking import until_gone
 from entrepot.errors import EntrepotError, NotFoundError
@@ -59,6 +60,7 @@ def views() -> Sequence[tuple[str, Callable[..., Awaitable[Answer]]]]:
 
 
 async def _view(datasette: Any, request: Any) -> Answer:
+    no_messages(request)
     try:
         return await _answer(datasette, request)
     except EntrepotError as error:

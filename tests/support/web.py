@@ -148,6 +148,19 @@ def served(home: Path, *options: str, tokens: Mapping[str, str] | None = None) -
         process.stderr.close()
 
 
+PAGES = "/-/entrepot"
+
+
+@contextmanager
+def browser(server: Server, name: str = "") -> Iterator[httpx.Client]:
+    """A client that keeps cookies and follows redirects; signed in with the token of a role, if one is named."""
+    with httpx.Client(base_url=server.url, follow_redirects=True, timeout=60, trust_env=False) as client:
+        if name:
+            answer = client.post(f"{PAGES}/login", data={"token": server.tokens[name]})
+            assert f"Signed in as {name}" in answer.text, answer.text
+        yield client
+
+
 @dataclass
 class Shop:
     """A server whose workspace follows a toy upstream and publishes ``shop/window`` and ``shop/cellar``."""

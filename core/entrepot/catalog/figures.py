@@ -7,6 +7,8 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from entrepot.catalog.database import rows
+
 
 class Figures:
     """Counts over several tables."""
@@ -36,3 +38,57 @@ class Figures:
 
     def _rows(self, sql: str) -> Sequence[Any]:
         return self._db.conn.execute(sql).fetchall()
+
+    def waiting(self) -> int:
+        """Imports that wait for a person."""
+        return int(self._rows("SELECT count(*) FROM imports WHERE state = 'pending_review'")[0][0])
+
+    def under_way(self) -> int:
+        """Tasks that wait or run."""
+        return int(self._rows("SELECT count(*) FROM tasks WHERE state IN ('waiting', 'running')")[0][0])
+
+    def last_tasks(self, kind: str) -> Sequence[tuple[str, int, str, str]]:
+        """(subject, task, state, error as JSON) of the last task of a kind, for each subject."""
+        sql = """
+            SELECT t.subject, t.id, t.state, coalesce(t.error, 'null') FROM tasks t
+            JOIN (SELECT max(id) AS id FROM tasks WHERE kind = ? GROUP BY subject) l ON l.id = t.id ORDER BY t.subject
+        """
+        return self._db.conn.execute(sql, [kind]).fetchall()
+
+    def sizes(self, limit: int) -> Sequence[tuple[str, int, str, int, int]]:
+        """(distribution, version, time, packages, bytes) of the newest ``limit`` versions of each, oldest first."""
+        sql = """
+            WITH changes AS (
+                SELECT m.distribution_id, m.added_in AS number, p.size FROM membership m
+                JOIN packages p ON p.id = m.package_id
+                UNION ALL
+                SELECT m.distribution_id, m.removed_in, -p.size FROM membership m JOIN packages p ON p.id = m.package_id
+                WHERE m.removed_in IS NOT NULL
+            ), deltas AS (
+                SELECT distribution_id, number, sum(size) AS size FROM changes GROUP BY distribution_id, number
+            ), totals AS (
+                SELECT v.distribution_id, v.number, v.created_at, v.packages,
+                    sum(coalesce(c.size, 0)) OVER (PARTITION BY v.distribution_id ORDER BY v.number) AS bytes,
+                    row_number() OVER (PARTITION BY v.distribution_id ORDER BY v.number DESC) AS age
+                FROM versions v LEFT JOIN deltas c ON c.distribution_id = v.distribution_id AND c.number = v.number
+            )
+            SELECT r.name || '/' || d.name, t.number, t.created_at, t.packages, t.bytes FROM totals t
+            JOIN distributions d ON d.id = t.distribution_id JOIN repositories r ON r.id = d.repository_id
+            WHERE t.age <= ? ORDER BY 1, 2
+        """
+        return self._db.conn.execute(sql, [limit]).fetchall()
+
+    def published(self) -> Sequence[dict[str, Any]]:
+        """The publication that is in place, for each distribution and target; null where there is none yet."""
+        sql = """
+            SELECT r.name || '/' || d.name AS distribution, r.format, t.url AS target, b.version, b.created_at,
+                b.signed_by, b.state, (SELECT max(number) FROM versions WHERE distribution_id = d.id) AS newest
+            FROM distributions d JOIN repositories r ON r.id = d.repository_id
+            LEFT JOIN targets t ON t.repository_id = r.id
+            LEFT JOIN publications b ON b.id = (
+                SELECT max(id) FROM publications WHERE distribution_id = d.id AND target_id = t.id
+                AND state = 'completed'
+            )
+            ORDER BY 1, t.id
+        """
+        return list(rows(self._db, sql))

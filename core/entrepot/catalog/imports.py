@@ -75,6 +75,31 @@ class ImportsTable:
             return row | {"reasons": from_json(row["reasons"] or "[]"), "rulings": rulings}
         raise NotFoundError(f"there is no import {import_id}")
 
+    def recent(
+        self, limit: int, offset: int = 0, *, states: Collection[str] = (), name: str = "", distribution_id: int = 0
+    ) -> Sequence[dict[str, Any]]:
+        """The newest imports, newest first, with the path of their distribution and the name of their source.
+
+        Only those in ``states``, of packages called ``name`` or to one distribution, where that is asked for.
+        """
+        sql = """
+            SELECT i.id, i.state, i.name, i.version, i.architecture, r.name || '/' || d.name AS distribution,
+                s.name AS source, i.message, i.repository_version, i.task_id, i.actor, i.created_at, i.finished_at
+            FROM imports i JOIN distributions d ON d.id = i.distribution_id
+            JOIN repositories r ON r.id = d.repository_id LEFT JOIN sources s ON s.id = i.source_id
+            WHERE (:states = '[]' OR i.state IN (SELECT value FROM json_each(:states)))
+            AND (:name = '' OR i.name = :name) AND (:distribution = 0 OR i.distribution_id = :distribution)
+            ORDER BY i.id DESC LIMIT :limit OFFSET :offset
+        """
+        parameters = {
+            "states": to_json(sorted(states)),
+            "name": name,
+            "distribution": distribution_id,
+            "limit": limit,
+            "offset": offset,
+        }
+        return list(rows(self._db, sql, parameters))
+
     def interrupt(self, task_id: int, now: dt.datetime) -> None:
         """Fails the imports that a task left under way when its process ended."""
         self._db.conn.execute(

@@ -130,6 +130,10 @@ class TasksTable:
         """The newest tasks, newest first."""
         return self._select("ORDER BY id DESC LIMIT ?", limit)
 
+    def about(self, kind: str, subject: str, limit: int) -> Sequence[dict[str, Any]]:
+        """The newest tasks of a kind about one thing, newest first."""
+        return self._select("WHERE kind = ? AND subject = ? ORDER BY id DESC LIMIT ?", kind, subject, limit)
+
     def _select(self, clause: str, *parameters: Any) -> Sequence[dict[str, Any]]:
         return [
             row | {name: from_json(row[name] or "null") for name in JSON_COLUMNS}

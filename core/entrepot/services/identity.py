@@ -163,6 +163,14 @@ def authenticate(workspace: Workspace, secret: str) -> Identity:
     return Identity(token.name, token.role, token.distributions, token_id=token.id)
 
 
+def authenticate_token(workspace: Workspace, secret: str) -> Identity:
+    """The same for a long-lived token alone: a browser stays signed in for longer than an access token holds."""
+    found = authenticate(workspace, secret)
+    if found.token_id is None or workspace.access.token_by_digest(digest(secret)) is None:
+        raise AuthenticationError("only a long-lived token is taken here", hint="sign in with name and password")
+    return found
+
+
 def login(workspace: Workspace, name: str, password: str) -> Identity:
     """Who signs in with this name and password. An unknown name costs what a wrong password costs."""
     user = workspace.access.find_user(name)
@@ -178,6 +186,22 @@ def signed_in(workspace: Workspace, name: str, stamp: str) -> Identity | None:
     if user is None or user.disabled or not hmac.compare_digest(password_stamp(user).encode(), stamp.encode()):
         return None
     return user_identity(user)
+
+
+def token_signed_in(workspace: Workspace, token_id: int, stamp: str) -> Identity | None:
+    """The same for somebody who signed in with a long-lived token; None once it is revoked or expired."""
+    token = next((token for token in workspace.access.tokens() if token.id == token_id), None)
+    if token is None or not token.holds(workspace.now()) or token_stamp(token) != stamp:
+        return None
+    return Identity(token.name, token.role, token.distributions, token_id=token.id)
+
+
+def token_session(workspace: Workspace, token_id: int, seconds: int) -> tuple[str, int]:
+    """What a cookie of a token carries, for ``token_signed_in``, and how many seconds it is good for at most."""
+    token = workspace.access.token(token_id)
+    if token.expires_at is not None:
+        seconds = min(seconds, int((token.expires_at - workspace.now()).total_seconds()))
+    return token_stamp(token), seconds
 
 
 def stamp_of(workspace: Workspace, name: str) -> str:
@@ -261,6 +285,11 @@ def check_password(password: str, hashed: str) -> bool:
 def password_stamp(user: User) -> str:
     """Changes whenever the password does; tells nothing of it."""
     return digest(user.password)[:16]
+
+
+def token_stamp(token: Token) -> str:
+    """Tells a token from another one that had its id before; a cookie is signed, so it need not be secret."""
+    return digest(f"{token.id} {token.name} {token.created_at.isoformat()}")[:16]
 
 
 def _scrypt(password: str, salt: bytes, n: int, r: int, p: int) -> bytes:

@@ -27,6 +27,12 @@ def task(workspace: Workspace, task_id: int) -> dict[str, Any]:
     return workspace.catalog.tasks.get(task_id)
 
 
+def tasks_about(workspace: Workspace, kind: str, subject: str, limit: int) -> Sequence[dict[str, Any]]:
+    """The newest tasks of a kind about one thing: the syncs of a source, say."""
+    recover_if_needed(workspace)
+    return workspace.catalog.tasks.about(kind, subject, limit)
+
+
 def audit(workspace: Workspace, limit: int) -> Sequence[dict[str, Any]]:
     """The newest entries of the audit log."""
     return list(workspace.catalog.audit.list(limit))

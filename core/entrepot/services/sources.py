@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from entrepot.contracts import KeyringReader, ReadContext
+from entrepot.contracts import KeyringReader, Option, ReadContext
 from entrepot.errors import BatchError, ConflictError, EntrepotError, TrustError, UsageError
 from entrepot.events import SourceSynced
 from entrepot.models import Connection, Scalar, Secrets, Source, SourceDraft, SourceKey, SyncCounts
@@ -81,16 +81,31 @@ def add_from_client_file(
     workspace: Workspace, format_name: str, paths: Sequence[Path], change: Change
 ) -> Sequence[SourceView]:
     """Adds every source that a client's configuration files name; all of them or, if one cannot be, none."""
-    clients = workspace.format(format_name).clients
-    drafts = []
+    drafts: list[SourceDraft] = []
     for path in paths:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{path} cannot be read: {error}", path=str(path)) from error
-        drafts += [change.apply(draft) for draft in clients.read(text, path, change.options or {})]
+        drafts += read_client_text(workspace, format_name, text, path, change)
+    return add_sources(workspace, drafts, ", ".join(map(str, paths)))
+
+
+def read_client_text(
+    workspace: Workspace, format_name: str, text: str, path: Path, change: Change
+) -> Sequence[SourceDraft]:
+    """The sources that a client's configuration names, with the changes made. Nothing is added.
+
+    ``path`` is what the text is called in errors; its suffix may tell which form it has.
+    """
+    clients = workspace.format(format_name).clients
+    return [change.apply(draft) for draft in clients.read(text, path, change.options or {})]
+
+
+def add_sources(workspace: Workspace, drafts: Sequence[SourceDraft], origin: str) -> Sequence[SourceView]:
+    """Adds several sources, all of them or none; ``origin`` is where they were read."""
     if not drafts:
-        raise UsageError(f"{', '.join(map(str, paths))}: no source that is enabled")
+        raise UsageError(f"{origin}: no source that is enabled")
     with workspace.catalog.transaction():
         return [add_source(workspace, draft) for draft in drafts]
 
@@ -193,6 +208,22 @@ def remove_source(workspace: Workspace, name: str) -> Source:
     if keyring:
         keyring.unlink(missing_ok=True)
     return source
+
+
+@dataclass(frozen=True, slots=True)
+class FormatChoice:
+    """A format that a source can have, for who fills in a form: with its options, and which client files it reads."""
+
+    name: str
+    title: str
+    options: Sequence[Option]
+    client_files: str
+
+
+def formats(workspace: Workspace) -> Sequence[FormatChoice]:
+    """Every format that is installed, by name."""
+    found = sorted(workspace.plugins.formats.items())
+    return [FormatChoice(name, item.title, item.source_options, item.clients.help) for name, item in found]
 
 
 def list_sources(workspace: Workspace) -> Sequence[SourceView]:

@@ -1,0 +1,12 @@
+"""All pages."""
+
+from __future__ import annotations
+
+from datasette_entrepot.pages import login, overview, source_forms, sources, tasks
+from datasette_entrepot.pages.routing import PageRoute
+
+GROUPS = (overview, login, sources, source_forms, tasks)
+
+PAGES: tuple[PageRoute, ...] = tuple(route for group in GROUPS for route in group.pages.all)
+
+PATHS = frozenset(route.path for route in PAGES if route.method == "GET")
