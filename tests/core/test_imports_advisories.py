@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from entrepot.models import Finding, SourceDraft
-from entrepot.services import advisories, imports, repositories
+from entrepot.services import advisories, imports, repositories, reviews
 from support.advisories import osv, package, write_zip
 from support.apt_upstream import AptUpstream
 from support.debs import make_deb
@@ -62,6 +62,16 @@ def test_a_vulnerable_package_waits_for_review_and_its_successor_comes_in(depot:
         "1.0-1": ("pending_review", "findings_review"),
         "1.0-2": ("published", "no_findings"),
     }
+
+
+def test_what_was_approved_is_told_as_allowed_with_who_let_it_in(depot: Depot, tmp_path: Path) -> None:
+    load(depot, tmp_path)
+    upload(depot, make_deb(tmp_path))
+    (result,) = reviews.approve(depot.workspace, 1, "it is not reachable here", publish_after=False).results
+    assert (result.status, result.pipeline["cve_scan"], list(result.reasons)) == ("published", "findings_allowed", [])
+    (ruling,) = [ruling for ruling in result.rulings if ruling.waived]
+    assert ruling.waived == ("CVE-2026-1001",)
+    assert "let through by tester in review 1" in ruling.message
 
 
 def test_without_data_packages_come_in_as_before(depot: Depot, tmp_path: Path) -> None:

@@ -19,11 +19,12 @@ ONLY_TELL = ChangeRequest(dry_run=True)
 
 
 OPEN = '[policies.open]\ninherits = "soft"\n[policies.open.toy-words]\nreview = "publish"\n'
+LENIENT = '[policies.lenient]\ninherits = "soft"\n[policies.lenient.toy-words]\nblock = "publish"\n'
 
 
 @pytest.fixture
 def box(tmp_path: Path) -> Iterator[ToyBox]:
-    box = ToyBox(tmp_path, settings=OPEN)
+    box = ToyBox(tmp_path, settings=OPEN + LENIENT)
     yield box
     box.workspace.close()
 
@@ -250,6 +251,17 @@ def test_what_is_refused_can_be_left_out_and_waits_for_a_person(tmp_path: Path) 
     assert "toy-words: warn" in row["reasons"][0]
     assert held(box, "shop/window") == ["ball=1", "robot=1"]
     box.workspace.close()
+
+
+def test_what_the_target_rejects_is_left_out_and_does_not_wait(box: ToyBox) -> None:
+    repositories.set_distribution(box.workspace, "shop/window", {"policy": "lenient"})
+    distribute(box, "door")
+    box.upload(make_toy(box.folder, text="block"))
+    assert held(box, "shop/window") == ["robot=1"]
+    result = versions.promote(box.workspace, "window", "door", request=ChangeRequest(hold_refused=True))
+    assert (result.version, list(result.held)) == (None, [])
+    assert [item.decision.outcome.value for item in result.refused] == ["reject"]
+    assert box.states()[-1] == ("robot", "rejected")
 
 
 def test_a_component_that_the_target_lacks_becomes_its_first(box: ToyBox) -> None:

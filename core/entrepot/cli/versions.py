@@ -28,7 +28,11 @@ def changing_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options that every change of a version has; the command gets them as ``request``."""
 
     @click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
-    @click.option("--hold-refused", is_flag=True, help="Leave out what the policy refuses, and queue it for review.")
+    @click.option(
+        "--hold-refused",
+        is_flag=True,
+        help="Leave out what the policy does not let in; review it later.",
+    )
     @click.option("--no-publish", is_flag=True, help="Make the version, publish it later.")
     @wraps(function)
     def command(*args: Any, dry_run: bool, hold_refused: bool, no_publish: bool, **more: Any) -> Any:

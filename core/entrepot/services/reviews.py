@@ -14,7 +14,7 @@ from entrepot.models import Distribution, ImportState, Version
 from entrepot.pipeline.admit import Admission, fitting_component
 from entrepot.pipeline.covering import Coverage, coverage
 from entrepot.pipeline.explain import actions_of
-from entrepot.pipeline.policy import Case
+from entrepot.pipeline.policy import Case, decide
 from entrepot.pipeline.reopen import in_place, remove
 from entrepot.progress import Progress, silent
 from entrepot.services.comparing import Comparison, compare
@@ -160,6 +160,7 @@ def approve(
             covered = _covered(workspace, view, approval)
             version = _admit(workspace, view)
             _decide(workspace, view, "approve", approval, covered.covers)
+            _decide_again(workspace, view)
         result = stored_result(workspace, import_id)
         workspace.plugins.tell("package_imported", PackageImported(result, distribution))
         if version is not None:
@@ -242,12 +243,23 @@ def _four_eyes(workspace: Workspace, view: ImportView) -> None:
 
 def _covered(workspace: Workspace, view: ImportView, approval: Approval) -> Coverage:
     """What the approval lets through, by the policy as it is now."""
+    return coverage(workspace.settings.policy(view.distribution.policy), _case(workspace, view), approval.cve_ids)
+
+
+def _case(workspace: Workspace, view: ImportView) -> Case:
+    """What there is to decide about, with the waivers that there are now."""
     catalog, distribution, row = workspace.catalog, view.distribution, view.row
-    info = catalog.packages.get(row["package_id"])
-    source = catalog.sources.get(str(row["source_id"])).name if row["source_id"] else ""
+    _, source = catalog.imports.origin(distribution, row["package_id"])
     waivers = catalog.reviews.waivers(distribution.id, [row["sha256"]]).get(row["sha256"], ())
-    case = Case(catalog.imports.verdicts(row["id"]), info, source, workspace.now(), waivers)
-    return coverage(workspace.settings.policy(distribution.policy), case, approval.cve_ids)
+    info = catalog.packages.get(row["package_id"])
+    return Case(catalog.imports.verdicts(row["id"]), info, source, workspace.now(), waivers)
+
+
+def _decide_again(workspace: Workspace, view: ImportView) -> None:
+    """Notes what the policy says now that there is a waiver: what the result tells is what was let in, and by whom."""
+    row = workspace.catalog.imports.get(view.row["id"])
+    decision = decide(workspace.settings.policy(view.distribution.policy), _case(workspace, view))
+    workspace.catalog.imports.redecide(row["id"], ImportState(row["state"]), row["message"], decision)
 
 
 def _admit(workspace: Workspace, view: ImportView) -> Version | None:

@@ -101,8 +101,8 @@ class VersionResult:
 class ChangeRequest:
     """How to go about a change: only tell (``dry_run``), publish it afterwards, and what with those refused.
 
-    ``hold_refused`` leaves out what the policy does not let in, and puts it into the review queue; otherwise one such
-    package is enough for nothing to change.
+    ``hold_refused`` leaves out what the policy does not let in, and puts what it would have reviewed into the queue;
+    otherwise one such package is enough for nothing to change.
     """
 
     dry_run: bool = False
@@ -151,10 +151,11 @@ def carry_out(
             if refused and not request.hold_refused:
                 raise refusal(distribution, refused)
             version, imports = _make(workspace, change, decisions, task)
-            held = [_hold(workspace, change, item, task) for item in refused]
+            told = [(item, _hold(workspace, change, item, task)) for item in refused]
+            held = [number for item, number in told if item.decision.outcome is Outcome.REVIEW]
             if version is not None:
-                told = {"before": newest.number, "after": version.number, "changes": dict(change.diff.counts())}
-                record(workspace, f"version.{kind}", distribution.path, dict(detail) | told)
+                steps = {"before": newest.number, "after": version.number, "changes": dict(change.diff.counts())}
+                record(workspace, f"version.{kind}", distribution.path, dict(detail) | steps)
         if version is not None:
             task.created.append(f"{distribution.path} version {version.number}")
             for result in imports:
