@@ -91,6 +91,19 @@ class HoldingsTable:
         while chunk := list(islice(found, CHUNK)):
             yield self._load(chunk)
 
+    def waiting(self, distribution: Distribution) -> Iterator[PackageInfo]:
+        """The packages that wait, and are not in."""
+        sql = """
+            SELECT DISTINCT i.package_id FROM imports i WHERE i.distribution_id = ? AND i.state = 'pending_review'
+            AND i.package_id IS NOT NULL AND NOT EXISTS (
+                SELECT 1 FROM membership m WHERE m.package_id = i.package_id
+                AND m.distribution_id = i.distribution_id AND m.removed_in IS NULL
+            ) ORDER BY 1
+        """
+        found = iter(self._db.conn.execute(sql, [distribution.id]).fetchall())
+        while chunk := [row[0] for row in islice(found, CHUNK)]:
+            yield from self._packages(chunk).values()
+
     def named(self, distribution: Distribution, names: Collection[str]) -> Sequence[str]:
         """Those of some names that packages have which are in, or wait."""
         sql = """

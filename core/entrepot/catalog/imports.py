@@ -194,6 +194,35 @@ class ImportsTable:
                 ],
             )
 
+    def confirm_verdict(
+        self, distribution_id: int, sha256: str, before: StoredVerdict, stored: StoredVerdict, now: dt.datetime
+    ) -> bool:
+        """Notes that a scanner says what it said ``before``, on a newer basis: the row is kept, and no other is added.
+
+        False, and nothing is changed, if that is not what was said last of the artifact in this distribution.
+        """
+        verdict = stored.verdict
+        sql = """
+            UPDATE verdicts SET basis = ?, tool_version = ?, database_version = ?, evidence = ?, checked_at = ?
+            WHERE id = (SELECT max(id) FROM verdicts WHERE distribution_id = ? AND sha256 = ? AND scanner = ?)
+            AND basis = ? AND status = ? AND reason = ? AND message = ?
+        """
+        values = [
+            stored.basis,
+            storable(verdict.tool_version),
+            storable(verdict.database_version),
+            to_json(dict(verdict.evidence)),
+            to_text(stored.given_at or now),
+            distribution_id,
+            sha256,
+            stored.scanner,
+            before.basis,
+            before.verdict.status.value,
+            storable(before.verdict.reason),
+            storable(before.verdict.message),
+        ]
+        return bool(self._db.conn.execute(sql, values).rowcount)
+
     def verdicts(self, import_id: int) -> Sequence[StoredVerdict]:
         """What every scanner said last of an import, in the order of their names."""
         sql = "SELECT max(id) FROM verdicts WHERE import_id = ? GROUP BY scanner"

@@ -121,7 +121,7 @@ class CatalogLookup:
         """What a scanner said last of an artifact on a basis, as it was first given; an error is never used again."""
         sql = """
             SELECT id, scanner_version, answers, status, reason, message, tool, tool_version, database_version,
-                evidence, coalesce(reused_from, id), given_at
+                evidence, coalesce(reused_from, id), coalesce(checked_at, given_at)
             FROM verdicts WHERE sha256 = ? AND scanner = ? AND basis = ? AND status <> 'error' ORDER BY id DESC LIMIT 1
         """
         for row_id, version, answers, status, *words, evidence, given_by, given_at in self._ask(

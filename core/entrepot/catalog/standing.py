@@ -59,14 +59,18 @@ class StandingTable:
         return (ListedPackage(*row) for row in found)
 
     def last_verdict(self, distribution: Distribution, number: int) -> tuple[int, str]:
-        """Id and time of the newest verdict about any package of a version; (0, "") if there is none."""
+        """Id of the newest verdict about any package of a version, and when one was last given or confirmed.
+
+        (0, "") if there is none.
+        """
         sql = f"""
-            SELECT v.id, v.created_at FROM membership m JOIN packages p ON p.id = m.package_id
+            SELECT max(v.id), max(coalesce(v.checked_at, v.created_at)) FROM membership m
+            JOIN packages p ON p.id = m.package_id
             JOIN verdicts v ON v.distribution_id = m.distribution_id AND v.sha256 = p.original_sha256
-            WHERE {IN_VERSION} ORDER BY v.id DESC LIMIT 1
+            WHERE {IN_VERSION}
         """
         found = self._db.conn.execute(sql, {"distribution": distribution.id, "number": number}).fetchone()
-        return (int(found[0]), str(found[1])) if found else (0, "")
+        return (int(found[0]), str(found[1])) if found[0] is not None else (0, "")
 
     def findings(self, distribution: Distribution, number: int, name: str | None = None) -> Sequence[StandingFinding]:
         """What the newest verdicts found in the packages of a version, or in those of one name, in index order."""

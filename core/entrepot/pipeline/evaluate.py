@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,8 @@ from entrepot.catalog.holdings import Holding
 from entrepot.catalog.imports import StoredVerdict
 from entrepot.contracts import Artifact, Scanner
 from entrepot.isolation import Case as ScanCase
-from entrepot.models import Decision, Distribution, Outcome, Source, Waiver
-from entrepot.pipeline.panel import Panel
+from entrepot.models import Decision, Distribution, Outcome, PackageInfo, Source, Waiver
+from entrepot.pipeline.panel import ALONE, BATCH, Companions, Panel
 from entrepot.pipeline.policy import Case, decide
 from entrepot.policies import PolicySettings
 from entrepot.store import ArtifactStore
@@ -22,10 +22,14 @@ from entrepot.store import ArtifactStore
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What came out: what scanners say that is new, all that they say, and what the policy makes of it."""
+    """What came out: what scanners say that is new, all that they say, and what the policy makes of it.
+
+    ``confirmed`` says what was said before, on another basis: each as it was before, and as it is now.
+    """
 
     holding: Holding
     new: Sequence[StoredVerdict]
+    confirmed: Sequence[tuple[StoredVerdict, StoredVerdict]]
     verdicts: Sequence[StoredVerdict]
     decision: Decision
 
@@ -45,6 +49,22 @@ class Evaluation:
         return self.holding.waits and self.passes
 
 
+class Waiting:
+    """The packages that wait beside what is in. To each other they are what comes in together."""
+
+    def __init__(self, packages: Iterable[PackageInfo], folder: Path) -> None:
+        infos = {info.files[0].sha256: info for info in packages}
+        self._places: dict[str, int] = {sha256: place for place, sha256 in enumerate(infos)}
+        self._together = Companions(list(infos.values()), folder)
+        self._alone = Companions((), folder)
+
+    def beside(self, holding: Holding) -> tuple[Companions, int]:
+        """What comes in together with a package, and its place there; nothing for one that is in."""
+        if holding.membership_id is not None:
+            return self._alone, -1
+        return self._together, self._places.get(holding.sha256, -1)
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluator:
     """What a scan works with, for one distribution. May be used by any thread."""
@@ -59,6 +79,7 @@ class Evaluator:
     now: dt.datetime
     sources: Mapping[int, tuple[Source, Path | None]]
     """Sources with their keyrings, by id."""
+    waiting: Waiting
 
     def evaluate(self, holding: Holding, said: Mapping[str, StoredVerdict], waivers: Sequence[Waiver]) -> Evaluation:
         """What is said of a package now. ``said`` is what scanners said last; what still holds is not asked again."""
@@ -68,21 +89,30 @@ class Evaluator:
             answers = {stored.scanner: stored for stored in self.panel.recall(case, skip=known)}
             ahead = [name for name in self.scanners if name not in known and name not in answers]
             on_files = [name for name in ahead if self._reads_files(name)]
-            answers |= self._ask(case, skip={*known, *answers, *on_files})
+            answers |= self._ask(holding, case, skip={*known, *answers, *on_files})
         if on_files:
             with self._case(holding, files=True) as case:
-                answers |= self._ask(case, skip=set(self.scanners) - set(on_files))
-        new = [stored for name, stored in sorted(answers.items()) if not _same(stored, said.get(name))]
+                answers |= self._ask(holding, case, skip=set(self.scanners) - set(on_files))
+        new, confirmed = [], []
+        for name, stored in sorted(answers.items()):
+            before = said.get(name)
+            if before is None or not _same(stored, before):
+                new.append(stored)
+            elif _on_other_basis(stored, before):
+                confirmed.append((before, stored))
         verdicts = [stored for _, stored in sorted((dict(said) | {stored.scanner: stored for stored in new}).items())]
-        return Evaluation(holding, new, verdicts, self.decide(holding, verdicts, waivers))
+        return Evaluation(holding, new, confirmed, verdicts, self.decide(holding, verdicts, waivers))
 
     def decide(self, holding: Holding, verdicts: Sequence[StoredVerdict], waivers: Sequence[Waiver]) -> Decision:
         """What the policy makes of verdicts."""
         source = holding.available.source if holding.available else ""
         return decide(self.policy, Case(verdicts, holding.info, source, self.now, waivers))
 
-    def _ask(self, case: ScanCase, skip: Collection[str]) -> dict[str, StoredVerdict]:
-        return {stored.scanner: stored for stored in self.panel.ask(case, skip=skip)}
+    def _ask(self, holding: Holding, case: ScanCase, skip: Collection[str]) -> dict[str, StoredVerdict]:
+        answers = [*self.panel.ask(case, ALONE, skip=skip)]
+        if self.panel.has(BATCH):
+            answers += self.panel.ask(case, BATCH, *self.waiting.beside(holding), skip=skip)
+        return {stored.scanner: stored for stored in answers}
 
     def _reads_files(self, name: str) -> bool:
         scanner = self.scanners[name]
@@ -120,14 +150,20 @@ def _of_arrival(scanner: Scanner) -> bool:
     return bool(getattr(scanner, "arrival", False))
 
 
-def _same(stored: StoredVerdict, before: StoredVerdict | None) -> bool:
-    """Whether a scanner says what it said, on the same basis where it names one."""
-    if before is None or (stored.scanner_version, stored.basis) != (before.scanner_version, before.basis):
-        return False
-    one, other = stored.verdict, before.verdict
-    return (one.status, one.reason, one.message, one.findings) == (
-        other.status,
-        other.reason,
-        other.message,
-        other.findings,
+def _same(stored: StoredVerdict, before: StoredVerdict) -> bool:
+    """Whether a scanner says what it said."""
+    return _words(stored) == _words(before)
+
+
+def _words(stored: StoredVerdict) -> tuple[object, ...]:
+    verdict = stored.verdict
+    return stored.scanner_version, verdict.status, verdict.reason, verdict.message, verdict.findings
+
+
+def _on_other_basis(stored: StoredVerdict, before: StoredVerdict) -> bool:
+    """Whether it says so by something else than it did: other data, another tool, another place."""
+    return (stored.basis, stored.verdict.tool_version, stored.verdict.database_version) != (
+        before.basis,
+        before.verdict.tool_version,
+        before.verdict.database_version,
     )

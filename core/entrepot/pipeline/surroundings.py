@@ -56,6 +56,7 @@ class DistributionSurroundings:
         self._lock = threading.Lock()
         self._pools: dict[str, _Known] = {}
         self._arrivals: dict[tuple[str, str, str, str], Candidate] = {}
+        self._numbered = self._arrived = 0
         self._origins: dict[int, str] = {}
 
     def close(self) -> None:
@@ -86,10 +87,21 @@ class DistributionSurroundings:
         key = (info.name, info.version, info.architecture, info.files[0].sha256)
         with self._lock:
             if key not in self._arrivals:
+                self._make_room(len(info.raw))
                 # Packages of the distribution have odd negative numbers, those of base sources positive ones.
-                number = -2 * (len(self._arrivals) + 1)
+                self._numbered += 1
+                number = -2 * self._numbered
                 self._arrivals[key] = Candidate(number, info.name, info.version, info.architecture, info.raw)
             return self._arrivals[key]
+
+    def _make_room(self, size: int) -> None:
+        """A scan asks about everything that is in. No number is given out twice: what was forgotten may come again."""
+        if self._arrived + size > MAX_HELD:
+            self._arrivals.clear()
+            self._arrived = 0
+            for known in self._pools.values():
+                known.memory.clear()
+        self._arrived += size
 
     def pool(self, machine: str, batch: Sequence[PackageInfo] = ()) -> CandidatePool:
         """Everything that a machine can install."""

@@ -13,7 +13,7 @@ from entrepot.catalog.imports import StoredVerdict
 from entrepot.errors import EntrepotError, NotFoundError, StorageError, UsageError
 from entrepot.events import finding_json
 from entrepot.models import Distribution, Outcome, Version
-from entrepot.pipeline.evaluate import Evaluation, Evaluator
+from entrepot.pipeline.evaluate import Evaluation, Evaluator, Waiting
 from entrepot.pipeline.explain import pipeline_words
 from entrepot.pipeline.reopen import Worsening, action_for
 from entrepot.progress import Progress, ProgressEvent, Task, silent
@@ -224,9 +224,7 @@ class _Scan:
         chosen = {
             name: scanner
             for name, scanner in workspace.plugins.scanners.items()
-            # What has to know the rest of a batch is about what comes in: here is no batch.
-            if getattr(scanner, "stage", "") != "batch"
-            and name not in workspace.settings.inspection.skip
+            if name not in workspace.settings.inspection.skip
             and (not self._request.scanners or name in self._request.scanners)
         }
         sources = {source.id: (source, workspace.keyring(source)) for source in self._catalog.sources.list()}
@@ -238,7 +236,8 @@ class _Scan:
             workspace.plugins.executor(url.partition(":")[0]).open(url, WORKERS) as executor,
         ):
             store, now = workspace.store, self._now
-            yield Evaluator(panel, chosen, distribution, self._policy, store, folder, now, sources), executor
+            waiting = Waiting(self._catalog.holdings.waiting(distribution), folder)
+            yield Evaluator(panel, chosen, distribution, self._policy, store, folder, now, sources, waiting), executor
 
     def _look(self, chunk: Sequence[Holding], evaluator: Evaluator, executor: Executor) -> None:
         said = self._said(chunk)
@@ -300,14 +299,21 @@ class _Scan:
 
     def _keep(self, evaluations: Sequence[Evaluation]) -> None:
         """Keeps what scanners say that is new, and what the policy makes of it for those that wait."""
-        changed = [item for item in evaluations if item.new]
+        changed = [item for item in evaluations if item.new or item.confirmed]
         if not changed:
             return
-        imports = self._catalog.imports
+        imports, here = self._catalog.imports, self._distribution.id
         with self._catalog.transaction():
             for item in changed:
                 holding = item.holding
-                imports.add_verdicts(holding.import_id, holding.inspected, item.new, self._now, self._distribution.id)
+                new = list(item.new)
+                for before, stored in item.confirmed:
+                    # What was said in another distribution is said here for the first time.
+                    if not imports.confirm_verdict(here, holding.inspected, before, stored, self._now):
+                        new.append(stored)
+                imports.add_verdicts(holding.import_id, holding.inspected, new, self._now, here)
+                if not item.new:
+                    continue
                 if holding.import_id and holding.state and (holding.waits or item.passes):
                     row = imports.get(holding.import_id)
                     if row["state"] == holding.state.value:

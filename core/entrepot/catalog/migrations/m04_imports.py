@@ -63,6 +63,7 @@ def imports_and_verdicts(db: Database) -> None:
             "given_at": str,
             "evidence": str,
             "created_at": str,
+            "checked_at": str,
         },
         pk="id",
         foreign_keys=[("import_id", "imports", "id"), ("distribution_id", "distributions", "id")],
