@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from entrepot.errors import ConflictError, UsageError
-from entrepot.services import publishing, reviews
+from entrepot.services import browse, policies, publishing, reviews
 from entrepot.workspace import Workspace
 from support.probes import Probe
 from support.toy import make_toy
@@ -47,6 +47,24 @@ def held(box: ToyBox, to: str = "shop/window", version: int = 1) -> int:
     return result.import_id
 
 
+def bring(box: ToyBox) -> int:
+    """The id of an import of the robot out of a source, that waits."""
+    box.upstream.add("robot", 1)
+    box.sync()
+    (result,) = box.bring("robot").results
+    assert result.status == "pending_review", result.message
+    assert result.import_id is not None
+    return result.import_id
+
+
+def remove(box: ToyBox) -> None:
+    """Makes a version that has nothing."""
+    versions = box.workspace.catalog.versions
+    members = versions.members(box.distribution, versions.latest(box.distribution).number)
+    with box.workspace.catalog.transaction():
+        versions.create(box.distribution, [], [member.membership_id for member in members], "remove", box.clock())
+
+
 def state(box: ToyBox, import_id: int) -> str:
     return str(box.workspace.catalog.imports.get(import_id)["state"])
 
@@ -67,6 +85,72 @@ def test_what_was_let_through_once_comes_in_again_while_that_holds(box: ToyBox) 
     (review,) = reviews.show_import(box.workspace, import_id).reviews
     assert review["covers"] == ["probe/CVE-2026-1"]
     assert review["origin"] == box.workspace.origin
+
+
+def test_what_left_a_distribution_comes_back_by_its_waiver_and_after_it_waits(box: ToyBox) -> None:
+    reviews.approve(box.workspace, held(box), "not reachable", expires_in_days=7)
+    robot = make_toy(box.folder, "robot")
+    remove(box)
+    (again,) = box.upload(robot).results
+    assert again.status == "published"
+    (ruling,) = [ruling for ruling in again.rulings if ruling.scanner == "probe"]
+    assert "let through by tester in review 1 until" in ruling.message
+    assert box.members() == ["robot=1"]
+    remove(box)
+    box.clock.advance(days=7)
+    (late,) = box.upload(robot).results
+    assert late.status == "pending_review"
+    assert box.members() == []
+
+
+def test_what_was_let_through_is_told_where_a_package_is_shown(box: ToyBox) -> None:
+    def told() -> list[tuple[str, str]]:
+        return [
+            (item.finding.id, item.waiver.justification if item.waiver else "")
+            for said in browse.show_package(box.workspace, "robot").verdicts
+            for item in said.findings
+        ]
+
+    reviews.approve(box.workspace, bring(box), "not reachable", expires_in_days=7)
+    assert told() == [("CVE-2026-1", "not reachable")]
+    box.clock.advance(days=7)
+    assert told() == [("CVE-2026-1", "")]
+
+
+def test_a_policy_is_tried_with_the_waivers_of_the_distribution(box: ToyBox) -> None:
+    import_id = bring(box)
+    wanted = [("robot", "shop/window", None), ("robot", None, "box"), ("robot", "shop/window", "box")]
+
+    def outcomes() -> list[str]:
+        tests = [policies.check(box.workspace, None, "soft", to=None, source=None, import_id=import_id)]
+        tests += [
+            policies.check(box.workspace, text, "soft", to=to, source=source, import_id=None)
+            for text, to, source in wanted
+        ]
+        return [test.decision.outcome.value for (test,) in tests]
+
+    before = outcomes()
+    reviews.approve(box.workspace, import_id, "not reachable", expires_in_days=7)
+    during = outcomes()
+    box.clock.advance(days=7)
+    # Of what is not fetched yet nobody knows what the probe will find.
+    assert before == ["pending_review", "pending_review", "publish", "publish"]
+    assert during == ["publish", "publish", "publish", "publish"]
+    assert outcomes() == before
+
+
+def test_a_policy_is_tried_before_fetching_with_what_was_let_through(box: ToyBox, probe: Probe) -> None:
+    probe.before_fetch = True
+    import_id = bring(box)
+
+    def outcome(to: str) -> str:
+        (test,) = policies.check(box.workspace, "robot", "soft", to=to, source="box", import_id=None)
+        return test.decision.outcome.value
+
+    box.distribute("cellar")
+    assert outcome("shop/window") == "pending_review"
+    reviews.approve(box.workspace, import_id, "not reachable")
+    assert [outcome("shop/window"), outcome("shop/cellar")] == ["publish", "pending_review"]
 
 
 def test_an_approval_is_for_one_distribution(box: ToyBox) -> None:

@@ -21,6 +21,7 @@ class Probe:
     answers: str = "cve_scan"
     version: str = "1"
     isolated: bool = False
+    before_fetch: bool = False
 
     def scan(self, artifact: Artifact, context: ScanContext) -> Verdict:
         """Vulnerabilities as they are known now."""

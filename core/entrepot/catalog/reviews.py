@@ -78,14 +78,15 @@ class ReviewsTable:
         """The waivers of a distribution by sha256, expired ones, too; of some artifacts only, where they are given."""
         some = "" if artifacts is None else " AND r.sha256 IN (SELECT value FROM json_each(:artifacts))"
         sql = f"""
-            SELECT r.id, r.distribution_id, r.sha256, r.covers, r.expires_at, r.actor, r.justification
+            SELECT r.id, r.distribution_id, r.sha256, r.covers, r.expires_at, r.actor, r.justification, r.created_at
             FROM reviews r WHERE r.distribution_id = :distribution AND {LATEST}{some} ORDER BY r.id
         """
         parameters = {"distribution": distribution_id, "artifacts": to_json(sorted(artifacts or ()))}
         found: dict[str, list[Waiver]] = {}
         for row in self._db.conn.execute(sql, parameters):
             covers, expires_at = frozenset(from_json(row[3])), to_time(row[4]) if row[4] else None
-            found.setdefault(row[2], []).append(Waiver(row[0], row[1], row[2], covers, expires_at, row[5], row[6]))
+            waiver = Waiver(row[0], row[1], row[2], covers, expires_at, row[5], row[6], to_time(row[7]))
+            found.setdefault(waiver.sha256, []).append(waiver)
         return found
 
     def expired(self, now: dt.datetime, distribution_id: int | None = None) -> Sequence[tuple[int, str]]:

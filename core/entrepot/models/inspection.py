@@ -99,10 +99,16 @@ class Waiver:
     expires_at: dt.datetime | None
     actor: str
     justification: str
+    given_at: dt.datetime | None = None
 
     def holds(self, now: dt.datetime) -> bool:
         """Whether it has not expired."""
         return self.expires_at is None or now < self.expires_at
+
+    @property
+    def lasts(self) -> tuple[bool, dt.datetime, int]:
+        """The order of waivers: the one that lasts longest is the last, of those that end together the newest."""
+        return (self.expires_at is None, self.expires_at or dt.datetime.min.replace(tzinfo=dt.UTC), self.review_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ class Waivers:
         sha256 = package.files[0].sha256 if package else None
         mine = [waiver for waiver in waivers if waiver.sha256 == sha256]
         # The one that lasts longest is told, and of those that are over, the one that lasted longest.
-        mine.sort(key=lambda waiver: (waiver.expires_at is None, waiver.expires_at or now, waiver.review_id))
+        mine.sort(key=lambda waiver: waiver.lasts)
         self._holding = {name: waiver for waiver in mine if waiver.holds(now) for name in waiver.covers}
         self._expired = {name: waiver for waiver in mine if not waiver.holds(now) for name in waiver.covers}
 

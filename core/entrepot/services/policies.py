@@ -117,14 +117,16 @@ def _because(reason: str) -> str:
 
 
 def check_import(workspace: Workspace, import_id: int, policy_name: str) -> PolicyTest:
-    """What a policy makes of an import, by the verdicts that are kept; waivers do not count."""
+    """What a policy makes of an import, by the verdicts that are kept and the waivers of its distribution."""
     catalog = workspace.catalog
     policy = workspace.settings.policy(policy_name)
     row = catalog.imports.get(import_id)
     verdicts = catalog.imports.verdicts(import_id)
     package = catalog.packages.get(row["package_id"]) if row["package_id"] else None
     source = catalog.sources.get(str(row["source_id"])).name if row["source_id"] else ""
-    decision = decide(policy, Case(verdicts, package, source, workspace.now()))
+    waivers = catalog.reviews.waivers(row["distribution_id"], [row["sha256"]]) if row["sha256"] else {}
+    case = Case(verdicts, package, source, workspace.now(), waivers.get(row["sha256"], ()))
+    decision = decide(policy, case)
     actions = iter(actions_of(verdicts, decision.rulings))
     findings = [
         {"scanner": stored.scanner, "id": item.id, "severity": item.severity, "action": next(actions)}
@@ -186,9 +188,11 @@ def foresee_all(
 ) -> Sequence[PolicyTest]:
     """What is known before packages are fetched: by lists, size, and the scanners that need no files.
 
-    Without a distribution no scanner is asked.
+    Without a distribution no scanner is asked, and no waiver counts.
     """
     scanners = workspace.plugins.scanners
+    artifacts = {row.sha256 for row in packages if row.sha256}
+    waivers = workspace.catalog.reviews.waivers(distribution.id, artifacts) if distribution else {}
     able = [name for name in scanners if getattr(scanners[name], "before_fetch", False)] if distribution else []
     tests = []
     with closing(workspace.catalog.lookup()) as advisories, workspace.scratch() as folder:
@@ -213,7 +217,8 @@ def foresee_all(
                 if distribution
             }
             verdicts = ask_before(scanners, contexts)
-            foresight = foresee(policy, Case(verdicts, info, source.name, workspace.now()), list(scanners))
+            case = Case(verdicts, info, source.name, workspace.now(), waivers.get(row.sha256 or "", ()))
+            foresight = foresee(policy, case, list(scanners))
             tests.append(
                 PolicyTest(
                     row.name,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -125,12 +126,13 @@ def make_report(
     made_at, verdict_id = version.created_at, 0
     if with_findings:
         verdict_id, at = catalog.standing.last_verdict(distribution, version.number)
-        made_at = max(made_at, to_time(at)) if at else made_at
-        findings = waived(workspace, distribution, catalog.standing.findings(distribution, version.number))
-        decided = [f.waiver.review_id for f in findings if f.waiver]
-        verdict_id = hash_of(verdict_id, *decided) if decided else verdict_id
+        found = catalog.standing.findings(distribution, version.number)
+        waivers = _waivers(workspace, distribution, found)
+        findings = _covered(found, waivers, workspace.now())
+        made_at = max([made_at, *([to_time(at)] if at else []), *_decided_at(waivers, workspace.now())])
     identity = f"{repository.public_url}|{distribution.path}|{version.number}|{version.created_at.isoformat()}"
-    named = uuid.uuid5(NAMESPACE, f"{kind}|{identity}|{verdict_id}")
+    decided = " ".join(str(item.waiver.review_id) for item in findings if item.waiver)
+    named = uuid.uuid5(NAMESPACE, f"{kind}|{identity}|{verdict_id}|{made_at.isoformat()}|{decided}")
     standing = catalog.standing
     return Report(
         format_,
@@ -158,12 +160,6 @@ def only_distribution(workspace: Workspace) -> str:
     if len(paths) != 1:
         raise UsageError(f"there are {len(paths)} distributions", hint=f"name one: {', '.join(paths) or 'none'}")
     return paths[0]
-
-
-def hash_of(*numbers: int) -> int:
-    """One number that is another when any of these is."""
-    text = " ".join(map(str, numbers)).encode()
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
 
 
 def base_url(url: str | None) -> str:
@@ -194,15 +190,37 @@ def _generic(package: ListedPackage) -> str:
 def waived(
     workspace: Workspace, distribution: Distribution, findings: Sequence[StandingFinding]
 ) -> Sequence[StandingFinding]:
-    """The findings, each with the waiver that covers it now."""
-    waivers: Mapping[str, Sequence[Waiver]] = {distribution.path: ()}
-    now = workspace.now()
-    answered = []
-    for item in findings:
-        covering = [
-            waiver
-            for waiver in waivers.get(item.package.original_sha256, ())
-            if waiver.holds(now) and f"{item.verdict.scanner}/{item.finding.id}" in waiver.covers
-        ]
-        answered.append(replace(item, waiver=covering[-1]) if covering else item)
-    return answered
+    """The findings, each with the waiver that covers it now; of several the one that lasts longest."""
+    return _covered(findings, _waivers(workspace, distribution, findings), workspace.now())
+
+
+def _waivers(
+    workspace: Workspace, distribution: Distribution, findings: Sequence[StandingFinding]
+) -> Mapping[str, Sequence[Waiver]]:
+    artifacts = {item.package.sha256 for item in findings}
+    return workspace.catalog.reviews.waivers(distribution.id, artifacts) if artifacts else {}
+
+
+def _covered(
+    findings: Sequence[StandingFinding], waivers: Mapping[str, Sequence[Waiver]], now: dt.datetime
+) -> Sequence[StandingFinding]:
+    holding = {
+        (sha256, name): waiver
+        for sha256, mine in waivers.items()
+        for waiver in sorted(mine, key=lambda waiver: waiver.lasts)
+        if waiver.holds(now)
+        for name in waiver.covers
+    }
+    return [
+        replace(item, waiver=holding.get((item.package.sha256, f"{item.verdict.scanner}/{item.finding.id}")))
+        for item in findings
+    ]
+
+
+def _decided_at(waivers: Mapping[str, Sequence[Waiver]], now: dt.datetime) -> Iterator[dt.datetime]:
+    """When something about waivers changed: what a document says of their findings is as new as that."""
+    for waiver in chain.from_iterable(waivers.values()):
+        if waiver.given_at is not None:
+            yield waiver.given_at
+        if waiver.expires_at is not None and not waiver.holds(now):
+            yield waiver.expires_at
