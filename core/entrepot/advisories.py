@@ -47,8 +47,7 @@ class Affected(NamedTuple):
     """The vendor's word for this very package; empty where the advisory's own holds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Advisory:
+class Advisory(NamedTuple):
     """What one record says, in columns. ``affected`` is empty for what is withdrawn or about no package of ours."""
 
     name: str

@@ -17,13 +17,14 @@ TEXT_LIMIT = 4096
 
 
 class Fields:
-    """One JSON object, and where it stands: ``name``, or its place in ``parent``."""
+    """One JSON object, and where it stands: ``name``, in ``parent`` if it has one, at ``index`` of an array there."""
 
-    __slots__ = ("_name", "_parent", "_value")
+    __slots__ = ("_index", "_name", "_parent", "_value")
 
-    def __init__(self, value: object, name: str | int, parent: Fields | None = None) -> None:
+    def __init__(self, value: object, name: str, parent: Fields | None = None, index: int | None = None) -> None:
         self._name = name
         self._parent = parent
+        self._index = index
         if not isinstance(value, dict):
             raise IndexFormatError(f"{self.where} is {_kind(value)}, not an object", entry=self.where)
         self._value: Mapping[str, Any] = value
@@ -31,13 +32,8 @@ class Fields:
     @property
     def where(self) -> str:
         """Its place in words. Put together when it is asked for: hardly ever."""
-        if self._parent is None:
-            return str(self._name)
-        return (
-            f"{self._parent.where}[{self._name}]"
-            if isinstance(self._name, int)
-            else f"{self._parent.where}: {self._name}"
-        )
+        place = self._name if self._parent is None else f"{self._parent.where}: {self._name}"
+        return place if self._index is None else f"{place}[{self._index}]"
 
     def text(self, name: str, *, required: bool = False) -> str:
         """A text; empty if it is absent or null."""
@@ -50,10 +46,14 @@ class Fields:
 
     def short(self, name: str, *, required: bool = False) -> str:
         """A text that is used as a name: of some length, in one line."""
+        value = self._value.get(name)
+        # Asked ten times for each record: what is as it should be takes the shortest way.
+        if value.__class__ is str and value and len(value) <= TEXT_LIMIT and value.isprintable():
+            return str(value)
         text = self.text(name, required=required)
-        if len(text) > TEXT_LIMIT or not text.isprintable():
-            raise IndexFormatError(f"{self.where}: {name} is too long or has control characters", entry=self.where)
-        return text
+        if is_short(text):
+            return text
+        raise IndexFormatError(f"{self.where}: {name} is too long or has control characters", entry=self.where)
 
     def texts(self, name: str) -> Sequence[str]:
         """An array of texts; empty if it is absent or null."""
@@ -66,10 +66,11 @@ class Fields:
     def objects(self, name: str) -> Sequence[Fields]:
         """An array of objects; empty if it is absent or null."""
         values = self._list(name)
-        if not values:
-            return ()
-        place = Fields({}, name, self)
-        return [Fields(value, index, place) for index, value in enumerate(values)]
+        return [Fields(value, name, self, index) for index, value in enumerate(values)] if values else ()
+
+    def values(self, name: str) -> Sequence[object]:
+        """An array of whatever is in it; empty if it is absent or null."""
+        return self._list(name)
 
     def inner(self, name: str) -> Fields:
         """An object; one without anything if it is absent or null."""
@@ -95,6 +96,11 @@ class Fields:
         if not isinstance(value, list):
             raise self.wrong(name, value, "an array")
         return value
+
+
+def is_short(text: str) -> bool:
+    """Whether a text can be a name: of some length, in one line."""
+    return len(text) <= TEXT_LIMIT and text.isprintable()
 
 
 def record_digest(raw: bytes) -> bytes:

@@ -23,6 +23,9 @@ _FIRST = "0"
 
 def intervals(events: Sequence[Event], key: Callable[[str], bytes], base: Affected) -> Iterator[Affected]:
     """The runs of affected versions, each as ``base`` with its versions and keys."""
+    if (run := _plain(events, key, base)) is not None:
+        yield run
+        return
     try:
         keyed = sorted(((_key(version, key), kind, version) for kind, version in events), key=lambda event: event[0])
     except ValueError:
@@ -39,6 +42,25 @@ def intervals(events: Sequence[Event], key: Callable[[str], bytes], base: Affect
             begun = None
     if begun is not None:
         yield from _run(base, begun, None, limit)
+
+
+def _plain(events: Sequence[Event], key: Callable[[str], bytes], base: Affected) -> Affected | None:
+    """The one run of what nearly all ranges are: from one version on, up to its fix if there is one. Else None."""
+    if len(events) not in (1, 2) or events[0][0] != "introduced":
+        return None
+    introduced, fixed, end = events[0][1], "", None
+    try:
+        start = _key(introduced, key)
+        if len(events) == 2:
+            kind, fixed = events[1]
+            if kind != "fixed" or (end := _key(fixed, key)) <= start:
+                return None
+    except ValueError:
+        return None
+    ecosystem, package, module, *_, state, severity = base
+    return Affected(
+        ecosystem, package, module, "" if introduced == _FIRST else introduced, start, fixed, "", end, state, severity
+    )
 
 
 def _run(

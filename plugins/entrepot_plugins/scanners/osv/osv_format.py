@@ -6,7 +6,6 @@ import json
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -15,7 +14,7 @@ from entrepot.advisories import Advisory, Affected, Fact, RawAdvisory
 from entrepot.contracts import VersionKeys
 from entrepot.errors import IndexFormatError
 from entrepot_plugins.scanners.osv.ecosystems import format_of
-from entrepot_plugins.scanners.osv.fields import RECORD_LIMIT, Fields, one_line, record_digest
+from entrepot_plugins.scanners.osv.fields import RECORD_LIMIT, Fields, is_short, one_line, record_digest
 from entrepot_plugins.scanners.osv.intervals import Event, intervals
 from entrepot_plugins.scanners.osv.severity import best_vector, vendor_word
 from entrepot_plugins.shared.compression import decompress, default_limit, suffix_of
@@ -83,7 +82,10 @@ class OsvReader:
         vectors, word = _severities(fields.objects("severity"))
         vector, score = best_vector(vectors)
         in_summary = _WORD_IN_SUMMARY.match(summary)
-        advisory = Advisory(
+        affected = [run for package in fields.objects("affected") for run in _affected(package, summary, keys)]
+        if withdrawn or not vulnerabilities:
+            affected = []
+        return Advisory(
             name=name,
             vulnerabilities=vulnerabilities,
             aliases=tuple(alias for alias in fields.texts("aliases") if " " not in alias),
@@ -96,12 +98,9 @@ class OsvReader:
             vector=vector,
             summary=one_line(summary or fields.text("details")),
             url=_url(fields.objects("references")),
+            # Some records list a package once for each of its architectures.
+            affected=tuple(dict.fromkeys(affected)),
         )
-        affected = [run for package in fields.objects("affected") for run in _affected(package, summary, keys)]
-        if withdrawn or not vulnerabilities:
-            return advisory
-        # Some records list a package once for each of its architectures.
-        return replace(advisory, affected=tuple(dict.fromkeys(affected)))
 
 
 def _of_folder(folder: Path) -> Iterator[RawAdvisory]:
@@ -176,20 +175,14 @@ def _affected(fields: Fields, summary: str, keys: VersionKeys) -> Iterator[Affec
         return
     name = package.short("name", required=True)
     key = partial(keys, format_name)
-    specific = fields.inner("ecosystem_specific")
-    severity = (
-        _severities(fields.objects("severity"))[1]
-        or vendor_word(specific.get("severity"))
-        or vendor_word(specific.get("urgency"))
-    )
-    base = Affected(ecosystem, name, severity=severity)
+    base = Affected(ecosystem, name, severity=_severity_of(fields))
     module = _module_of(package)
     has_range = False
     for range_ in fields.objects("ranges"):
         if range_.short("type") not in ("ECOSYSTEM", "SEMVER"):
             continue
         has_range = True
-        events = [event for one in range_.objects("events") for event in _events(one)]
+        events = _events(range_)
         if not any(kind == "introduced" for kind, _ in events):
             raise IndexFormatError(f"{range_.where}: no event says where it begins", entry=range_.where)
         if module or any(_MODULAR.search(version) for _, version in events):
@@ -201,10 +194,35 @@ def _affected(fields: Fields, summary: str, keys: VersionKeys) -> Iterator[Affec
             yield from intervals([("introduced", version), ("last_affected", version)], key, base)
 
 
-def _events(fields: Fields) -> Iterator[Event]:
-    for kind in fields.names():
+def _severity_of(fields: Fields) -> str:
+    """The vendor's word for one package."""
+    word = _severities(fields.objects("severity"))[1]
+    if word or fields.get("ecosystem_specific") is None:
+        return word
+    specific = fields.inner("ecosystem_specific")
+    return vendor_word(specific.get("severity")) or vendor_word(specific.get("urgency"))
+
+
+def _events(range_: Fields) -> Sequence[Event]:
+    """The events of a range. There are millions of them: they are looked at without any detour."""
+    found: list[Event] = []
+    for position, event in enumerate(range_.values("events")):
+        fine = isinstance(event, dict)
+        for kind, version in event.items() if isinstance(event, dict) else ():
+            if kind in _EVENTS:
+                fine = fine and isinstance(version, str) and version != "" and is_short(version)
+                found.append((kind, version))
+        if not fine:
+            _wrong_event(range_, position)
+    return found
+
+
+def _wrong_event(range_: Fields, position: int) -> None:
+    """Raises what is wrong with an event."""
+    event = range_.objects("events")[position]
+    for kind in event.names():
         if kind in _EVENTS:
-            yield kind, fields.short(kind, required=True)
+            event.short(kind, required=True)
 
 
 def _module_of(package: Fields) -> str:
