@@ -25,7 +25,17 @@ from entrepot.contracts.solving import Candidate, CandidatePool, Closure, Missin
 from entrepot.contracts.storage import Body, ObjectInfo, ObjectMeta, Storage, StorageFactory, StorageProperties
 from entrepot.contracts.surroundings import Surroundings
 from entrepot.contracts.transfer import Fetched, Transfer, Validators
-from entrepot.contracts.trees import FileBody, IndexText, RenderedFile, TreeBuilder, TreeFile, TreeTools, VersionView
+from entrepot.contracts.trees import (
+    ExplainsSetup,
+    FileBody,
+    IndexText,
+    RenderedFile,
+    SetupStep,
+    TreeBuilder,
+    TreeFile,
+    TreeTools,
+    VersionView,
+)
 
 __all__ = [
     "AdvisoryFormat",
@@ -37,6 +47,7 @@ __all__ = [
     "ClientFiles",
     "Closure",
     "ExecutorFactory",
+    "ExplainsSetup",
     "Fetched",
     "FileBody",
     "Format",
@@ -60,6 +71,7 @@ __all__ = [
     "ReusableScanner",
     "ScanContext",
     "Scanner",
+    "SetupStep",
     "SignatureCheck",
     "Signer",
     "SignerFactory",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from entrepot.contracts.signing import Signer
 from entrepot.models import Distribution, EntryRef, Extra, PackageInfo, Phase, PublishedEntry, Repository
@@ -129,4 +129,23 @@ class TreeBuilder(Protocol):
         self, repository: Repository, distributions: Sequence[Distribution], tools: TreeTools
     ) -> Iterator[TreeFile]:
         """The files of the repository as a whole: its key, client configuration, a page for people."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SetupStep:
+    """One step of setting a client up: a sentence, which may be empty, and lines for a shell or a file."""
+
+    text: str
+    lines: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class ExplainsSetup(Protocol):
+    """A ``TreeBuilder`` that tells people how clients are set up for what it builds."""
+
+    def setup_steps(
+        self, repository: Repository, distributions: Sequence[Distribution], fingerprint: str
+    ) -> Sequence[SetupStep]:
+        """The steps, in order; ``fingerprint`` is empty if nothing is signed."""
         ...

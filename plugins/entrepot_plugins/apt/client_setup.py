@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from urllib.parse import quote
 
+from entrepot.contracts import SetupStep
 from entrepot.models import SOURCE_ARCHITECTURE, Distribution, Repository
 from entrepot_plugins.shared import page
 
@@ -72,41 +73,43 @@ def index_page(repository: Repository, distributions: Sequence[Distribution], fi
     return page.index_page(
         repository,
         "Debian, Ubuntu and other systems with APT",
-        _setup(repository, distributions, bool(fingerprint)),
+        page.setup(setup_steps(repository, distributions, signed=bool(fingerprint))),
         page.table(("Name", "Components", "Architectures"), rows),
         fingerprint,
     )
 
 
-def _setup(repository: Repository, distributions: Sequence[Distribution], signed: bool) -> str:
+def setup_steps(repository: Repository, distributions: Sequence[Distribution], *, signed: bool) -> Sequence[SetupStep]:
+    """How apt is set up: with the ``.sources`` file, and what older systems need instead."""
     if not distributions:
-        return "<p>There is nothing to install yet.</p>"
+        return [SetupStep("There is nothing to install yet.")]
     url = page.tree_url(repository) or f"{page.PLACEHOLDER}/"
-    name = quote(repository.name)
-    parts = []
+    steps = []
     if not page.tree_url(repository):
-        parts.append(page.put_address())
+        steps.append(page.put_address())
     else:
         target = f"/etc/apt/sources.list.d/{repository.name}.sources"
-        fetch = f"sudo curl -fsSLo {shlex.quote(target)} {shlex.quote(f'{url}{name}.sources')}"
-        parts.append(page.commands(fetch, "sudo apt update"))
+        fetch = f"sudo curl -fsSLo {shlex.quote(target)} {shlex.quote(f'{url}{quote(repository.name)}.sources')}"
+        steps.append(SetupStep("", (fetch, "sudo apt update")))
         if len(distributions) > 1:
-            parts.append(
-                "<p>The file has one paragraph for each distribution. Keep the one that is meant for your system, "
-                "remove the others, and update again.</p>"
+            steps.append(
+                SetupStep(
+                    "The file has one paragraph for each distribution. Keep the one that is meant for your system, "
+                    "remove the others, and update again."
+                )
             )
-        parts.append("<p>Systems older than Debian 12 and Ubuntu 22.04 need this instead:</p>")
-    parts.append(_older(repository, distributions[0], url, signed))
-    return "\n".join(parts)
+    older = _older(repository, distributions[0], url, signed)
+    text = "Systems older than Debian 12 and Ubuntu 22.04 need this instead:" if page.tree_url(repository) else ""
+    return [*steps, SetupStep(text, older)]
 
 
-def _older(repository: Repository, distribution: Distribution, url: str, signed: bool) -> str:
+def _older(repository: Repository, distribution: Distribution, url: str, signed: bool) -> tuple[str, ...]:
     keyring = f"/etc/apt/keyrings/{repository.name}.asc"
     option = f"signed-by={keyring}" if signed else "trusted=yes"
     line = f"deb [{option}] {url} {distribution.name} {' '.join(_components(distribution))}"
     target = shlex.quote(f"/etc/apt/sources.list.d/{repository.name}.list")
-    fetch = [
+    fetch = (
         "sudo mkdir -p /etc/apt/keyrings",
         f"sudo curl -fsSLo {shlex.quote(keyring)} {shlex.quote(f'{url}{quote(repository.name)}.asc')}",
-    ]
-    return page.commands(*(fetch if signed else ()), f"echo {shlex.quote(line)} | sudo tee {target}", "sudo apt update")
+    )
+    return (*(fetch if signed else ()), f"echo {shlex.quote(line)} | sudo tee {target}", "sudo apt update")

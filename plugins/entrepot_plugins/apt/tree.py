@@ -12,12 +12,12 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from email.utils import format_datetime
 
-from entrepot.contracts import FileBody, RenderedFile, Signer, TreeFile, TreeTools, VersionView
+from entrepot.contracts import FileBody, RenderedFile, SetupStep, Signer, TreeFile, TreeTools, VersionView
 from entrepot.errors import UsageError
 from entrepot.models import Distribution, PackageInfo, Phase, PublishedEntry, Repository
 from entrepot.publish.bodies import BytesBody
 from entrepot.publish.encoders import COMPRESSIONS
-from entrepot_plugins.apt.client_setup import component_folder, index_page, sources_file
+from entrepot_plugins.apt.client_setup import component_folder, index_page, setup_steps, sources_file
 from entrepot_plugins.apt.layout import ALL, BINARY, SOURCE, UDEB
 from entrepot_plugins.apt.pool import pool_folder
 
@@ -110,6 +110,12 @@ class AptTree:
             yield _file(f"{repository.name}.sources", Phase.INDEX, sources.encode(), TEXT)
         page = index_page(repository, distributions, fingerprint)
         yield _file("index.html", Phase.INDEX, page.encode(), "text/html; charset=utf-8")
+
+    def setup_steps(
+        self, repository: Repository, distributions: Sequence[Distribution], fingerprint: str
+    ) -> Sequence[SetupStep]:
+        """What the page for people says, too."""
+        return setup_steps(repository, distributions, signed=bool(fingerprint))
 
 
 def _components(version: VersionView) -> dict[str, str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from html import escape
 from urllib.parse import quote, urlsplit
 
+from entrepot.contracts import SetupStep
 from entrepot.errors import UsageError
 from entrepot.models import Distribution, Repository
 from entrepot_plugins.shared import page
@@ -106,36 +106,30 @@ def index_page(repository: Repository, distributions: Sequence[Distribution], fi
     return page.index_page(
         repository,
         "Fedora, Enterprise Linux, openSUSE and other systems with RPM",
-        _setup(repository, distributions, signed=bool(fingerprint)),
+        page.setup(setup_steps(repository, distributions, signed=bool(fingerprint))),
         page.table(("Name", "Architectures"), rows),
         fingerprint,
     )
 
 
-def _setup(repository: Repository, distributions: Sequence[Distribution], *, signed: bool) -> str:
+def setup_steps(repository: Repository, distributions: Sequence[Distribution], *, signed: bool) -> Sequence[SetupStep]:
+    """How dnf and zypper are set up: with the ``.repo`` file."""
     if not distributions:
-        return "<p>There is nothing to install yet.</p>"
+        return [SetupStep("There is nothing to install yet.")]
     target = f"/etc/yum.repos.d/{repository.name}.repo"
     url = page.tree_url(repository)
     if not url:
         text = _sections(repository, distributions, f"{page.PLACEHOLDER}/", signed=signed)
-        return "\n".join((page.put_address(), _put_into(target), page.commands(*text.splitlines())))
+        return [page.put_address(), SetupStep(f"Put this into a file {target}:", tuple(text.splitlines()))]
     address = f"{url}{quote(repository.name)}.repo"
-    parts = [
-        page.commands(
-            f"sudo curl -fsSLo {shlex.quote(target)} {shlex.quote(address)}",
-            "sudo dnf makecache",
-        )
-    ]
+    fetch = f"sudo curl -fsSLo {shlex.quote(target)} {shlex.quote(address)}"
+    steps = [SetupStep("", (fetch, "sudo dnf makecache"))]
     if len(distributions) > 1:
-        parts.append(
-            "<p>The file has one section for each distribution. Keep the one that is meant for your system and remove "
-            "the others.</p>"
+        steps.append(
+            SetupStep(
+                "The file has one section for each distribution. Keep the one that is meant for your system and remove "
+                "the others."
+            )
         )
-    parts.append("<p>openSUSE and SUSE Linux Enterprise need this instead:</p>")
-    parts.append(page.commands(f"sudo zypper addrepo {shlex.quote(address)}", "sudo zypper refresh"))
-    return "\n".join(parts)
-
-
-def _put_into(target: str) -> str:
-    return f"<p>Put this into a file <code>{escape(target)}</code>:</p>"
+    other = (f"sudo zypper addrepo {shlex.quote(address)}", "sudo zypper refresh")
+    return [*steps, SetupStep("openSUSE and SUSE Linux Enterprise need this instead:", other)]

@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from itertools import chain
 
-from entrepot.contracts import IndexText, TreeFile, TreeTools, VersionView
+from entrepot.contracts import IndexText, SetupStep, TreeFile, TreeTools, VersionView
 from entrepot.errors import IndexFormatError
 from entrepot.models import Distribution, EntryRef, PackageInfo, Phase, PublishedEntry, Repository
 from entrepot.publish.bodies import BytesBody
 from entrepot.publish.encoders import COMPRESSIONS
-from entrepot_plugins.rpm.client_setup import index_page, repo_file
+from entrepot_plugins.rpm.client_setup import index_page, repo_file, setup_steps
 from entrepot_plugins.rpm.extras_writer import extra_metadata
 from entrepot_plugins.rpm.raw import primary_of, unpack
 from entrepot_plugins.rpm.repomd_writer import XML, Metadata, compressed, repomd_text
@@ -85,6 +85,12 @@ class RpmTree:
             yield _file(f"{repository.name}.repo", Phase.INDEX, sections.encode(), "text/plain; charset=utf-8")
         page = index_page(repository, distributions, fingerprint)
         yield _file("index.html", Phase.INDEX, page.encode(), "text/html; charset=utf-8")
+
+    def setup_steps(
+        self, repository: Repository, distributions: Sequence[Distribution], fingerprint: str
+    ) -> Sequence[SetupStep]:
+        """What the page for people says, too."""
+        return setup_steps(repository, distributions, signed=bool(fingerprint))
 
 
 def located(element: bytes, href: str) -> bytes:

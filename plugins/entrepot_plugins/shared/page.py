@@ -10,6 +10,7 @@ from html import escape
 from string import Template
 from urllib.parse import quote, urlsplit
 
+from entrepot.contracts import SetupStep
 from entrepot.models import Repository
 
 PLACEHOLDER = "https://address.of.this.page"
@@ -43,15 +44,22 @@ def index_page(repository: Repository, systems: str, setup: str, distributions: 
     )
 
 
-def put_address() -> str:
-    """What the page says where the URL of the tree is not known."""
-    return f"<p>In these commands, put the address of this page in place of <code>{PLACEHOLDER}</code>.</p>"
+def put_address() -> SetupStep:
+    """What is said where the URL of the tree is not known."""
+    return SetupStep(f"In these commands, put the address of this page in place of {PLACEHOLDER}.")
 
 
-def commands(*lines: str) -> str:
-    """Lines for a shell."""
-    # It scrolls sideways, so it has to be reachable by keyboard.
-    return f'<pre tabindex="0"><code>{escape(chr(10).join(lines))}</code></pre>'
+def setup(steps: Iterable[SetupStep]) -> str:
+    """The steps as HTML."""
+    parts = []
+    for step in steps:
+        if step.text:
+            text = escape(step.text, quote=False)
+            parts.append(f"<p>{text.replace(PLACEHOLDER, f'<code>{PLACEHOLDER}</code>')}</p>")
+        if step.lines:
+            # It scrolls sideways, so it has to be reachable by keyboard.
+            parts.append(f'<pre tabindex="0"><code>{escape(chr(10).join(step.lines))}</code></pre>')
+    return "\n".join(parts)
 
 
 def table(columns: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) -> str:
