@@ -14,6 +14,7 @@ from entrepot.catalog.extras import ExtrasTable
 from entrepot.catalog.figures import Figures
 from entrepot.catalog.holdings import HoldingsTable
 from entrepot.catalog.imports import ImportsTable
+from entrepot.catalog.listings import Listings
 from entrepot.catalog.lookup import CatalogLookup
 from entrepot.catalog.packages import PackagesTable
 from entrepot.catalog.publications import PublicationsTable
@@ -104,6 +105,10 @@ class Catalog:
     @cached_property
     def figures(self) -> Figures:
         return Figures(self.database)
+
+    @cached_property
+    def listings(self) -> Listings:
+        return Listings(self.database)
 
     @cached_property
     def audit(self) -> AuditLog:

@@ -140,6 +140,11 @@ def list_feeds(workspace: Workspace) -> Sequence[FeedView]:
     return [FeedView(feed, table.ecosystems(feed)) for feed in table.list()]
 
 
+def formats(workspace: Workspace) -> Sequence[str]:
+    """The names of the forms of data that can be read."""
+    return sorted(workspace.plugins.advisory_formats)
+
+
 def remove_feed(workspace: Workspace, name: str) -> Feed:
     """Removes a feed with all it said."""
     feed = workspace.catalog.advisories.get(name)

@@ -79,6 +79,15 @@ def policies(workspace: Workspace) -> Sequence[dict[str, Any]]:
     ]
 
 
+def show_policy(workspace: Workspace, name: str) -> dict[str, Any]:
+    """One of them, with all that it says; ``NotFoundError`` for one that there is not."""
+    found = next((policy for policy in policies(workspace) if policy["name"] == name), None)
+    if found is None:
+        known = ", ".join(sorted(workspace.settings.policies))
+        raise NotFoundError(f"there is no policy {name!r}", hint=f"known: {known}")
+    return found | {"rules": [rule.as_json() for rule in policy_rules(workspace.settings.policy(name))]}
+
+
 def policy_rules(policy: PolicySettings) -> Sequence[PolicyRule]:
     """All that a policy says, what it inherits included."""
     rules = [_rule(policy, status, outcome) for status, outcome in policy.default.items()]

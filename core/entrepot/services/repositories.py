@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from entrepot.contracts import Option
 from entrepot.errors import ConflictError, UsageError
 from entrepot.models import Distribution, Repository, Scalar
 from entrepot.services.names import check_name, check_path
@@ -163,6 +164,31 @@ def set_distribution(workspace: Workspace, path: str, values: Mapping[str, Any])
         distribution = workspace.catalog.repositories.update_distribution(distribution, changes)
         record(workspace, "distribution.set", distribution.path, changes_of(_audited(before), _audited(distribution)))
     return distribution
+
+
+@dataclass(frozen=True, slots=True)
+class DistributionChoices:
+    """What there is to choose from for a distribution of a repository."""
+
+    options: Sequence[Option]
+    compressions: Sequence[str]
+    policies: Sequence[str]
+    default_policy: str
+    sources: Sequence[str]
+    """Names of the sources that can be its base."""
+
+
+def distribution_choices(workspace: Workspace, name: str) -> DistributionChoices:
+    """The choices, for a form."""
+    repository = workspace.catalog.repositories.get(name)
+    format_ = workspace.format(repository.format)
+    return DistributionChoices(
+        format_.distribution_options,
+        format_.tree.offered_compressions,
+        sorted(workspace.settings.policies),
+        workspace.settings.default_policy,
+        [source.name for source in workspace.catalog.sources.list() if source.format == repository.format],
+    )
 
 
 def cautions(workspace: Workspace, path: str, options: Iterable[str]) -> Sequence[str]:

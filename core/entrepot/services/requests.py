@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from entrepot.errors import UsageError
-from entrepot.services import imports, publishing, reviews, sources
+from entrepot.services import advisories, imports, publishing, reviews, scanning, sources, versions
+from entrepot.services.version_changes import ChangeRequest
 
 if TYPE_CHECKING:
     from entrepot.workspace import Workspace
@@ -75,6 +76,41 @@ def _approve(workspace: Workspace, values: Values) -> Document:
     return batch_document(batch, single=True)
 
 
+def _reject(workspace: Workspace, values: Values) -> Document:
+    return reviews.reject(workspace, values["import_id"], values["justification"]).as_json()
+
+
+def _rollback(workspace: Workspace, values: Values) -> Document:
+    return versions.rollback(workspace, values["distribution"], values["to"], request=_change(values)).as_json()
+
+
+def _promote(workspace: Workspace, values: Values) -> Document:
+    source, target = values["from"], values["distribution"]
+    return versions.promote(workspace, source, target, values.get("version"), request=_change(values)).as_json()
+
+
+def _remove(workspace: Workspace, values: Values) -> Document:
+    return versions.remove_packages(
+        workspace, values["distribution"], values["packages"], request=_change(values)
+    ).as_json()
+
+
+def _change(values: Values) -> ChangeRequest:
+    return ChangeRequest(publish_after=values.get("publish", True), hold_refused=values.get("hold_refused", False))
+
+
+def _scan(workspace: Workspace, values: Values) -> Document:
+    return scanning.scan(workspace, scanning.ScanRequest([values["distribution"]])).as_json()
+
+
+def _advisories(workspace: Workspace, values: Values) -> Document:
+    if location := values.get("location"):
+        return advisories.add_feed(
+            workspace, values["name"], location, format_name=values.get("format") or None
+        ).as_json()
+    return advisories.update_feed(workspace, values["name"], force=values.get("force", False)).as_json()
+
+
 def batch_document(batch: imports.BatchResult, *, single: bool) -> Document:
     """What became of a batch; of one package, its own result, with those that came along under ``results``."""
     document = batch.as_json()
@@ -95,6 +131,12 @@ KINDS: Mapping[str, Callable[[Workspace, Values], Document]] = {
     "upload": _upload,
     "publish": _publish,
     "approve": _approve,
+    "reject": _reject,
+    "rollback": _rollback,
+    "promote": _promote,
+    "remove": _remove,
+    "scan": _scan,
+    "advisories": _advisories,
 }
 
 

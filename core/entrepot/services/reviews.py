@@ -175,6 +175,14 @@ def approve(
     return BatchResult([result], version, publication, failure)
 
 
+def require_approvable(workspace: Workspace, import_id: int) -> None:
+    """``ConflictError`` where the import does not wait, or who asks may not approve it: the policy wants four eyes."""
+    view = show_import(workspace, import_id)
+    if view.row["state"] != ImportState.PENDING_REVIEW.value:
+        raise ConflictError(f"import {import_id} does not wait for review: it is {view.row['state']}")
+    _four_eyes(workspace, view)
+
+
 def reject(
     workspace: Workspace,
     import_id: int,

@@ -87,3 +87,5 @@ def imports_and_verdicts(db: Database) -> None:
         foreign_keys=[("verdict_id", "verdicts", "id")],
     )
     table(db, "findings").create_index(["verdict_id"])
+    # Where a vulnerability is now.
+    table(db, "findings").create_index(["finding"])
