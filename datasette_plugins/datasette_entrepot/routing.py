@@ -49,6 +49,8 @@ PARAMETERS: Mapping[str, tuple[str, Schema]] = {
     "distribution": (r".+", {"type": "string", "description": "Name of a distribution; may have slashes"}),
     "task": (r"[^/]+", {"type": "integer", "minimum": 1, "description": "Id of a task"}),
     "import": (r"[^/]+", {"type": "integer", "minimum": 1, "description": "Id of an import"}),
+    "policy": (r"[^/]+", {"type": "string", "description": "Name of a policy"}),
+    "vulnerability": (r"[^/]+", {"type": "string", "description": "Name of a vulnerability or an advisory"}),
     "number": (r"[^/]+", {"type": "integer", "minimum": 0, "description": "Number of a version"}),
 }
 """Parts of paths: pattern and schema by name."""

@@ -2,10 +2,40 @@
 
 from __future__ import annotations
 
-from datasette_entrepot.pages import login, overview, source_forms, sources, tasks
+from datasette_entrepot.pages import (
+    access,
+    advisories,
+    audit,
+    changes,
+    distributions,
+    login,
+    overview,
+    policies,
+    repositories,
+    review,
+    setup,
+    source_forms,
+    sources,
+    tasks,
+)
 from datasette_entrepot.pages.routing import PageRoute
 
-GROUPS = (overview, login, sources, source_forms, tasks)
+GROUPS = (
+    overview,
+    login,
+    sources,
+    source_forms,
+    tasks,
+    review,
+    repositories,
+    distributions,
+    changes,
+    advisories,
+    audit,
+    setup,
+    policies,
+    access,
+)
 
 PAGES: tuple[PageRoute, ...] = tuple(route for group in GROUPS for route in group.pages.all)
 

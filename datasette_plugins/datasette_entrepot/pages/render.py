@@ -16,7 +16,8 @@ from datasette_entrepot.problems import MethodError
 from datasette_entrepot.protocols import Answer, Datasette
 from datasette_entrepot.site import PLUGIN
 from entrepot.errors import EntrepotError, TooManyTriesError
-from entrepot.services import overview
+from entrepot.models import Role
+from entrepot.services import overview, permissions
 
 KINDS = {"info": 1, "warning": 2, "error": 3}
 """Datasette's numbers of messages."""
@@ -32,6 +33,7 @@ NAVIGATION = (
     ("Advisories", "/advisories", "catalog.read"),
     ("Tasks", "/tasks", "task.read"),
     ("Audit", "/audit", "review.read"),
+    ("Access", "/access", "access.change"),
 )
 """Label, path and action of what the bar of navigation offers; a page that does not exist is left out."""
 
@@ -91,8 +93,8 @@ async def _frame(call: PageCall, page: Page, show: Show) -> Mapping[str, Any]:
                 "here": _is_here(show.page(path), here, exact=not path),
                 "count": counts.get(label.lower(), 0),
             }
-            for label, path, _ in NAVIGATION
-            if path in PATHS
+            for label, path, action in NAVIGATION
+            if path in PATHS and (permissions.ACTIONS[action] is Role.READER or call.may(action))
         ]
         if reading
         else [],

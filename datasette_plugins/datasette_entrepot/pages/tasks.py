@@ -6,10 +6,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from datasette_entrepot.forms import Field
+from datasette_entrepot.pages.paging import cut, offset_field
 from datasette_entrepot.pages.routing import Page, PageCall, Pages, Redirect
-from entrepot.services import queue, task_views
+from entrepot.services import listings, queue, task_views
 
 pages = Pages()
+
+AT_ONCE = 50
+STATES = ("waiting", "running", "completed", "failed", "canceled")
 
 TITLES: Mapping[str, str] = {
     "sync": "Sync of {}",
@@ -17,8 +22,34 @@ TITLES: Mapping[str, str] = {
     "upload": "Upload to {}",
     "publish": "Publication of {}",
     "approve": "Approval into {}",
+    "reject": "Rejection in {}",
+    "rollback": "Rollback of {}",
+    "promote": "Promotion to {}",
+    "remove": "Removal from {}",
+    "scan": "Scan of {}",
+    "advisories": "Vulnerability data {}",
 }
 VERSION = re.compile(r"(?P<path>.+) version (?P<number>\d+)")
+
+
+@pages.get(
+    "/tasks",
+    "task.read",
+    query=(
+        Field("state", about="State", choices=STATES),
+        Field("kind", about="What is done", length=50),
+        offset_field(),
+    ),
+)
+async def show_all(call: PageCall) -> Page:
+    """Tasks, newest first."""
+    chosen = {name: call.query.get(name, "") for name in ("state", "kind")}
+    offset = call.query.get("from", 0)
+    rows = await call.run(listings.tasks, AT_ONCE + 1, offset, **chosen)
+    shown, paging = cut(rows, offset, AT_ONCE, chosen)
+    kinds = await call.run(listings.task_kinds)
+    context = {"rows": shown, "paging": paging, "chosen": chosen, "states": STATES, "kinds": kinds}
+    return Page("tasks.html", "Tasks", context)
 
 
 @pages.get("/tasks/{task}", "task.read")
