@@ -13,6 +13,7 @@ from entrepot.catalog.migrations import (
     m07_extras,
     m08_advisories,
     m09_reviews,
+    m10_views,
 )
 from entrepot.catalog.migrations.registry import migrations
 
@@ -26,5 +27,6 @@ __all__ = [
     "m07_extras",
     "m08_advisories",
     "m09_reviews",
+    "m10_views",
     "migrations",
 ]
