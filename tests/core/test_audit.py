@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from entrepot.catalog.audit import AuditError, verify_lines
-from entrepot.errors import UsageError
+from entrepot.errors import ConflictError, UsageError
 from entrepot.models import Secrets
 from entrepot.services import operations, repositories, sources
 from entrepot.services.records import record
@@ -136,6 +136,40 @@ def test_a_key_that_is_gone_is_named_and_one_that_is_back_is_believed(box: ToyBo
     key.write_bytes(bytes(32))
     with pytest.raises(AuditError, match="was not written with"):
         operations.verify_audit(box.workspace)
+
+
+@pytest.mark.parametrize("lost", ["gone", "another"])
+def test_a_log_whose_key_is_lost_gets_a_new_anchor_that_is_told_for_good(box: ToyBox, lost: str) -> None:
+    key = box.home / "secrets" / "audit.key"
+    before = operations.audit_head(box.workspace)
+    key.unlink()
+    if lost == "another":
+        key.write_bytes(bytes(32))
+    with pytest.raises(UsageError, match="needs a reason"):
+        operations.anchor_audit(box.workspace, " ")
+    operations.anchor_audit(box.workspace, "the disk broke")
+    box.upload(make_toy(box.folder, "kite"))
+    end = operations.verify_audit(box.workspace, before.digest)
+    assert end.anchored_again == (before.entries + 1,)
+    (entry,) = [row for row in entries(box) if row["action"] == "audit.anchor"]
+    assert (entry["actor"], entry["subject"]) == ("tester", "audit log")
+    assert entry["detail"] == {"reason": "the disk broke", "entries": before.entries, "digest": before.digest}
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in key.parent.glob("audit.key.*")] == (
+        [f"audit.key.until-{before.entries}"] if lost == "another" else []
+    )
+    assert verify_lines(operations.export_audit(box.workspace), "export").anchored_again == end.anchored_again
+
+
+def test_a_log_that_holds_or_is_broken_gets_no_new_anchor(box: ToyBox) -> None:
+    with pytest.raises(ConflictError, match="needs no new anchor"):
+        operations.anchor_audit(box.workspace, "why not")
+    operations.verify_audit(box.workspace)
+    (box.home / "secrets" / "audit.key").unlink()
+    tamper(box, "DELETE FROM audit WHERE id = (SELECT max(id) FROM audit)")
+    with pytest.raises(AuditError, match="is missing"):
+        operations.anchor_audit(box.workspace, "to hide it")
+    assert not (box.home / "secrets" / "audit.key").exists()
 
 
 def test_a_head_that_was_noted_elsewhere_tells_a_log_that_was_written_anew(box: ToyBox) -> None:

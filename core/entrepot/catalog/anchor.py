@@ -31,6 +31,12 @@ class AnchorKey:
         finally:
             os.close(descriptor)
 
+    def replace(self, entries: int) -> None:
+        """Makes a new key; a file that is there is kept beside it, under a name that says until which entry it was."""
+        if self.path.exists():
+            self.path.rename(self.path.with_name(f"{self.path.name}.until-{entries}"))
+        self.make()
+
     def seal(self, entries: int, digest: str) -> str | None:
         """The seal on a log of so many entries that ends with this digest; None if the key is gone or cut short."""
         try:

@@ -20,10 +20,12 @@ from sqlite_utils import Database
 
 from entrepot.catalog.anchor import AnchorKey
 from entrepot.catalog.database import from_json, rows, storable, to_json, to_text
-from entrepot.errors import EntrepotError
+from entrepot.errors import ConflictError, EntrepotError
 
 CHAINED = ("at", "actor", "origin", "action", "subject", "detail", "previous")
 """The columns that the digest of an entry covers."""
+ANCHORED = "audit.anchor"
+"""What an entry is called by which the log got a new anchor."""
 
 
 class AuditError(EntrepotError):
@@ -34,11 +36,15 @@ class AuditError(EntrepotError):
 
 @dataclass(frozen=True, slots=True)
 class AuditHead:
-    """Where the log ends: number of entries and digest of the last one; 0 and empty where there is none."""
+    """Where the log ends: number of entries and digest of the last one; 0 and empty where there is none.
+
+    ``anchored_again``: the entries by which it got a new anchor. Before each of those, the chain alone speaks for it.
+    """
 
     entries: int
     digest: str
     at: str = ""
+    anchored_again: tuple[int, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """For ``--json`` and the HTTP API."""
@@ -82,6 +88,22 @@ class AuditLog:
             [head.entries + 1, digest, seal or "broken", to_text(now)],
         )
 
+    def anchor(self, actor: str, origin: str, reason: str, now: dt.datetime) -> AuditHead:
+        """Gives the log a new key and anchor, where the key is lost or another one; by an entry that says so.
+
+        The chain has to be whole: ``AuditError`` if not. ``ConflictError`` if the anchor holds, or there is no entry.
+        """
+        chain = self._followed("")
+        head, seal = self._head()
+        if not chain.entries or _equal(seal, self._key.seal(head.entries, head.digest)):
+            raise ConflictError("the audit log needs no new anchor", hint="`entrepot audit verify` says that it holds")
+        self._key.replace(chain.entries)
+        sealed = self._key.seal(head.entries, head.digest) or ""
+        self._db.conn.execute("UPDATE audit_head SET seal = ?", [sealed])
+        detail = {"reason": reason, "entries": chain.entries, "digest": chain.digest}
+        self.append(actor, origin, ANCHORED, "audit log", detail, now)
+        return self.head()
+
     def head(self) -> AuditHead:
         """Where the log ends, to be noted elsewhere."""
         return self._head()[0]
@@ -108,11 +130,19 @@ class AuditLog:
         ``known`` is a digest that was noted elsewhere: the log has to have an entry with it. ``AuditError`` names the
         first entry that does not fit.
         """
+        chain = self._followed(known)
+        head, seal = self._head()
+        end = AuditHead(chain.entries, chain.digest, head.at, tuple(chain.anchored))
+        self._require_anchored(end, seal)
+        chain.require_known()
+        return end
+
+    def _followed(self, known: str) -> Chain:
+        """The chain, from the first entry to the one that was written last."""
         chain = Chain(known)
         for row in rows(self._db, "SELECT * FROM audit ORDER BY id"):
             chain.follow(row)
-        head, seal = self._head()
-        end = AuditHead(chain.entries, chain.digest, head.at)
+        head, end = self.head(), chain
         if (head.entries, head.digest) != (end.entries, end.digest):
             missing = head.entries - end.entries
             if missing > 0:
@@ -122,9 +152,7 @@ class AuditLog:
                     row=end.entries + 1,
                 )
             raise AuditError(f"audit entry {chain.row} is not the one that was written last", row=chain.row)
-        self._require_anchored(end, seal)
-        chain.require_known()
-        return end
+        return chain
 
     def _require_anchored(self, end: AuditHead, seal: str) -> None:
         used = self._key.exists()
@@ -133,7 +161,8 @@ class AuditLog:
         if end.entries and not used:
             raise AuditError(
                 f"the key that the audit log is anchored with is gone: {self._key.path}",
-                hint="put it back from a backup, or compare with a digest that was noted elsewhere (--head)",
+                hint="put it back from a backup; or compare with a digest that was noted elsewhere (--head), then give "
+                "it a new one with `entrepot audit anchor`",
                 row=end.entries,
             )
         if end.entries and not _equal(seal, self._key.seal(end.entries, end.digest)):
@@ -154,6 +183,7 @@ class Chain:
 
     def __init__(self, known: str = "") -> None:
         self.entries, self.row, self.digest = 0, 0, ""
+        self.anchored: list[int] = []
         self._known, self._met = known.strip().lower(), not known.strip()
 
     def follow(self, row: Mapping[str, Any], *, first: bool = True) -> None:
@@ -166,6 +196,8 @@ class Chain:
         self.entries += 1
         self.row, self.digest = number, row["digest"]
         self._met = self._met or self.digest == self._known
+        if row["action"] == ANCHORED:
+            self.anchored.append(number)
 
     def require_known(self) -> None:
         """``AuditError`` if no entry had the digest that was noted elsewhere."""
@@ -193,7 +225,7 @@ def verify_lines(lines: Iterable[str], name: str, known: str = "") -> AuditHead:
         except (json.JSONDecodeError, KeyError, TypeError, RecursionError):
             raise AuditError(f"{name}: line {number} is no audit entry", row=None, line=number) from None
     chain.require_known()
-    return AuditHead(chain.entries, chain.digest, at)
+    return AuditHead(chain.entries, chain.digest, at, tuple(chain.anchored))
 
 
 def default_key(catalog: Path) -> AnchorKey:

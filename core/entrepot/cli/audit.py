@@ -58,8 +58,27 @@ def verify(app: App, known: str, path: Path | None) -> None:
     from entrepot.services import operations
 
     end = operations.verify_export(path, known) if path else operations.verify_audit(app.workspace, known)
-    document = {**end.as_json(), "intact": True}
+    document = {**end.as_json(), "intact": True, "anchored_again": list(end.anchored_again)}
     app.result(document, f"{end.entries} entries, every one continues the one before it; the last is {end.digest}")
+    if end.anchored_again:
+        entries = ", ".join(map(str, end.anchored_again))
+        app.say(f"Its key was lost and made anew by {entries}: compare with a head that was noted before (--head)")
+
+
+@command_audit.command("anchor")
+@click.option("--reason", required=True, metavar="TEXT", help="What became of the key; it is kept in the log.")
+@json_option
+@pass_app
+def anchor(app: App, reason: str) -> None:
+    """Give the log a new key, where the old one is lost.
+
+    Every entry has to continue the one before it. That this was done is an entry of its own, which `audit verify` tells
+    from then on: before it, only a digest that was noted elsewhere shows that the log was not written anew.
+    """
+    from entrepot.services import operations
+
+    end = operations.anchor_audit(app.workspace, reason)
+    app.result(end.as_json(), f"{end.digest} after {end.entries} entries; keep a copy of secrets/audit.key")
 
 
 @command_audit.command("export")

@@ -46,6 +46,14 @@ def verify_audit(workspace: Workspace, known: str = "") -> AuditHead:
     return workspace.catalog.audit.verify(known)
 
 
+def anchor_audit(workspace: Workspace, reason: str) -> AuditHead:
+    """Gives the audit log a new key where the old one is lost, by an entry with the reason; answers the log's end."""
+    if not reason.strip():
+        raise UsageError("a new anchor needs a reason", hint="say what became of the key with --reason")
+    with workspace.catalog.transaction():
+        return workspace.catalog.audit.anchor(workspace.actor, workspace.origin, reason, workspace.now())
+
+
 def audit_head(workspace: Workspace) -> AuditHead:
     """Where the audit log ends now."""
     return workspace.catalog.audit.head()
