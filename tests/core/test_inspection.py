@@ -125,3 +125,10 @@ def test_a_policy_that_is_not_there_is_refused_when_a_distribution_is_made(box: 
     with pytest.raises(SettingsError, match="there is no policy called 'lenient'") as caught:
         box.distribute("door", policy="lenient")
     assert caught.value.hint == "known policies: soft, strict"
+
+
+def test_a_scanner_that_the_settings_skip_is_not_asked(tmp_path: Path) -> None:
+    box = with_scanner(tmp_path, lambda: Verdict(Status.BLOCK, "never"), settings='[inspection]\nskip = ["odd"]\n')
+    result = box.upload(make_toy(tmp_path)).results[0]
+    assert (result.status, "odd" in result.pipeline) == ("published", False)
+    box.workspace.close()

@@ -8,7 +8,7 @@ import pytest
 
 from entrepot.errors import SettingsError
 from entrepot.models import Outcome, Status
-from entrepot.settings import load_settings
+from entrepot.settings import Limits, load_settings
 
 
 @pytest.fixture
@@ -36,6 +36,16 @@ def test_values_of_the_file_take_the_place_of_the_defaults(path: Path) -> None:
     settings = load_settings(path)
     assert (settings.executor, settings.max_package_size) == ("processes:4", 10)
     assert (settings.allow_file_sources, settings.plugins_strict) == (False, True)
+
+
+def test_a_scanner_has_the_limits_of_all_but_for_its_own(path: Path) -> None:
+    path.write_text(
+        "[inspection]\ntimeout = 60\nskip = ['osv']\nworkers = 3\n[inspection.scanners.clamav]\nmemory = 4096\n"
+    )
+    inspection = load_settings(path).inspection
+    assert inspection.limits_of("contents") == Limits(60, 2048, 4096)
+    assert inspection.limits_of("clamav") == Limits(60, 4096, 4096)
+    assert (inspection.skip, inspection.workers, inspection.serve) == (("osv",), 3, 1000)
 
 
 def test_a_policy_inherits_from_one_that_stands_before_it(path: Path) -> None:
@@ -67,6 +77,18 @@ def test_a_policy_inherits_from_one_that_stands_before_it(path: Path) -> None:
         ("[scanners]\nclamav = 1", "scanners.clamav must be a table"),
         ("executer = 'threads:'", "executer is not known"),
         ('default_policy = "lenient"', "default_policy must be one of soft, strict"),
+        ("inspection = 1", "inspection must be a table"),
+        ("[inspection]\ntimeout = 0", "inspection.timeout must be at least 1"),
+        ("[inspection]\nworkers = -1", "inspection.workers must be at least 0"),
+        ("[inspection]\nserve = 0", "inspection.serve must be at least 1"),
+        ("[inspection]\nskip = 'osv'", "inspection.skip must be list, not str"),
+        ("[inspection]\nskip = [1]", "inspection.skip must be a list of names of scanners"),
+        ("[inspection]\nspeed = 1", "inspection.speed is not known"),
+        ("[inspection]\nscanners = 1", "inspection.scanners must be dict, not int"),
+        ("[inspection.scanners]\nclamav = 1", "inspection.scanners.clamav must be a table"),
+        ("[inspection.scanners.clamav]\nmemory = '1G'", "inspection.scanners.clamav.memory must be a whole number"),
+        ("[inspection.scanners.clamav]\nmemory = true", "inspection.scanners.clamav.memory must be a whole number"),
+        ("[inspection.scanners.clamav]\nworkers = 1", "inspection.scanners.clamav.workers is not known"),
         ("[policies]\nmine = 1", "policies.mine must be a table"),
         (
             '[policies.mine]\ninherits = "later"',
