@@ -9,11 +9,19 @@ from datasette_entrepot.protocols import Answer
 from datasette_entrepot.routing import Call, Routes
 from datasette_entrepot.schemas import list_of, ref
 from datasette_entrepot.tasking import PREFER, perform
-from entrepot.services import browse, repositories, task_views
+from entrepot.services import browse, repositories, task_views, versions
+from entrepot.services.version_changes import ChangeRequest
 
 routes = Routes()
 
 DISTRIBUTION = "/repositories/{repository}/distributions/{distribution}"
+
+DRY = ChangeRequest(dry_run=True)
+HOW = (
+    Field("dry_run", "flag", "Tell what would change, and what the policy refuses; change nothing"),
+    Field("publish", "flag", "Publish the new version at once (default: yes)"),
+    Field("hold_refused", "flag", "Leave out what the policy refuses, and put it into the review queue"),
+)
 
 
 @routes.get(
@@ -63,6 +71,69 @@ async def publish(call: Call) -> Answer:
     distribution = await path_of(call)
     call.require("version.publish", distribution)
     return await perform(call, "publish", distribution, {"distribution": distribution, **call.body})
+
+
+@routes.get(
+    f"{DISTRIBUTION}/diff",
+    "repository.read",
+    "What a version has that another has not, and the reverse",
+    query=(
+        Field("from", "integer", "Number of a version", required=True, least=0, most=1 << 40),
+        Field("to", "integer", "Number of another; the newest unless given", least=0, most=1 << 40),
+    ),
+    answers={200: ref("VersionDiff")},
+)
+async def diff(call: Call) -> dict[str, Any]:
+    found = await call.run(versions.diff, await path_of(call), call.query["from"], call.query.get("to"))
+    return found.as_json()
+
+
+@routes.post(
+    f"{DISTRIBUTION}/rollback",
+    "version.rollback",
+    "Make a version that is equal to an older one, and publish it",
+    body=(Field("version", "integer", "Its number", required=True, least=0, most=1 << 40), *HOW),
+    answers={200: ref("VersionChange"), 202: ref("Task"), 207: ref("VersionChange")},
+    headers=PREFER,
+)
+async def rollback(call: Call) -> Answer | dict[str, Any]:
+    distribution = await path_of(call)
+    call.require("version.rollback", distribution)
+    if call.body.get("dry_run"):
+        planned = await call.run(versions.rollback, distribution, call.body["version"], request=DRY)
+        return planned.as_json()
+    values = {"distribution": distribution, "to": call.body["version"], **_how(call)}
+    return await perform(call, "rollback", distribution, values)
+
+
+@routes.post(
+    f"{DISTRIBUTION}/promote",
+    "version.promote",
+    "Make another distribution have what a version has, and nothing else; its own policy decides about what comes in",
+    body=(
+        Field("to", required=True, about="Path of the other distribution", length=300),
+        Field("version", "integer", "Number of a version; the newest unless given", least=0, most=1 << 40),
+        *HOW,
+    ),
+    answers={200: ref("VersionChange"), 202: ref("Task"), 207: ref("VersionChange")},
+    headers=PREFER,
+)
+async def promote(call: Call) -> Answer | dict[str, Any]:
+    origin = await path_of(call)
+    target = await call.run(task_views.distribution_of, call.body["to"])
+    call.require("version.promote", target)
+    version = call.body.get("version")
+    if call.body.get("dry_run"):
+        planned = await call.run(versions.promote, origin, target, version, request=DRY)
+        return planned.as_json()
+    values = {"from": origin, "distribution": target, **_how(call)}
+    if version is not None:
+        values["version"] = version
+    return await perform(call, "promote", target, values)
+
+
+def _how(call: Call) -> dict[str, Any]:
+    return {name: call.body[name] for name in ("publish", "hold_refused") if name in call.body}
 
 
 async def path_of(call: Call) -> str:

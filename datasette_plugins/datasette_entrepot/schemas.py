@@ -183,6 +183,26 @@ SCHEMAS: Mapping[str, Schema] = {
         }
     ),
     "VersionWithPackages": record({"number": INTEGER, "packages": {"type": "array", "items": OBJECT}}),
+    "VersionDiff": record(
+        {
+            "from": TEXT,
+            "to": TEXT,
+            "counts": {"type": "object", "additionalProperties": INTEGER},
+            "changes": {"type": "array", "items": OBJECT},
+        }
+    ),
+    "VersionChange": record(
+        {
+            "status": {"type": "string", "enum": ["changed", "unchanged", "dry_run"]},
+            "distribution": TEXT,
+            "version": maybe(INTEGER),
+            "diff": ref("VersionDiff"),
+            "refused": {"type": "array", "items": OBJECT},
+            "held": {"type": "array", "items": INTEGER},
+            "publication": maybe(OBJECT),
+            "publish_error": maybe(TEXT),
+        }
+    ),
     "Publication": record(
         {"status": TEXT, "distribution": TEXT, "version": INTEGER, "targets": {"type": "array", "items": OBJECT}}
     ),

@@ -1,0 +1,64 @@
+"""Versions over HTTP: what differs, going back, promoting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from entrepot.services import imports, repositories
+from support.web import Server, open_shop
+
+WINDOW = "/repositories/shop/distributions/window"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose window has had two versions."""
+    with open_shop(tmp_path_factory.mktemp("versions")) as shop:
+        workspace = shop.server.workspace()
+        repositories.create_distribution(workspace, "shop/vault", policy="strict")
+        for names in (["robot=1"], ["battery"]):
+            imports.import_packages(workspace, imports.ImportRequest("box", names, "shop/window"))
+        workspace.close()
+        yield shop.server
+
+
+def test_what_differs_between_two_versions(server: Server) -> None:
+    document = server.ask("GET", f"{WINDOW}/diff?from=1", token="reader").json()
+    assert document["counts"] == {"added": 1}
+    (change,) = document["changes"]
+    assert (change["package"], change["before"], change["after"]) == ("battery", [], ["1"])
+    assert server.ask("GET", f"{WINDOW}/diff?from=2&to=0", token="reader").json()["counts"] == {"removed": 2}
+    assert server.ask("GET", f"{WINDOW}/diff?from=9", token="reader").status_code == 404
+
+
+def test_a_dry_run_changes_nothing(server: Server) -> None:
+    body = {"version": 1, "dry_run": True}
+    document = server.ask("POST", f"{WINDOW}/rollback", body, token="maintainer").json()
+    assert (document["status"], document["version"]) == ("dry_run", None)
+    assert document["diff"]["counts"] == {"removed": 1}
+    assert server.ask("GET", f"{WINDOW}/versions", token="reader").json()[0]["number"] == 2
+
+
+def test_a_version_is_promoted_and_rolled_back(server: Server) -> None:
+    document = server.ask("POST", f"{WINDOW}/promote", {"to": "shop/cellar", "version": 1}, token="maintainer").json()
+    assert (document["status"], document["distribution"], document["version"]) == ("changed", "shop/cellar", 1)
+    assert document["publication"]["status"] == "published"
+    answer = server.ask("POST", "/repositories/shop/distributions/cellar/rollback", {"version": 0}, token="maintainer")
+    assert answer.json()["diff"]["counts"] == {"removed": 1}
+
+
+def test_a_refusal_of_the_policy_is_a_conflict_that_names_the_packages(server: Server) -> None:
+    answer = server.ask("POST", f"{WINDOW}/promote", {"to": "shop/vault"}, token="maintainer")
+    assert answer.status_code == 409
+    assert "does not let in" in answer.json()["detail"]
+    body = {"to": "shop/vault", "hold_refused": True, "publish": False}
+    document = server.ask("POST", f"{WINDOW}/promote", body, token="maintainer").json()
+    assert document["status"] == "unchanged"
+    assert len(document["held"]) == 2
+
+
+def test_promoting_is_for_maintainers(server: Server) -> None:
+    assert server.ask("POST", f"{WINDOW}/promote", {"to": "shop/cellar"}, token="reviewer").status_code == 403
+    assert server.ask("POST", f"{WINDOW}/rollback", {"version": 1}, token="uploader").status_code == 403
