@@ -269,3 +269,20 @@ class PublicationsTable:
         """
         values = {"target": target.id, "before": to_text(before), "generations": generations}
         return [ManifestEntry(**row) for row in rows(self._db, sql, values)]
+
+    def withdrawn(self, target: Target, repository_id: int) -> Sequence[ManifestEntry]:
+        """The superseded package files whose last import, in a distribution of the repository, waits or was refused."""
+        sql = """
+            SELECT f.path, f.phase, f.size, f.sha256 FROM published_files f
+            WHERE f.target_id = :target AND f.phase = 0 AND f.superseded_at IS NOT NULL AND EXISTS (
+                SELECT 1 FROM package_files a JOIN packages p ON p.id = a.package_id
+                JOIN imports i ON i.sha256 = p.sha256 AND i.state IN ('pending_review', 'rejected')
+                JOIN distributions d ON d.id = i.distribution_id AND d.repository_id = :repository
+                WHERE a.sha256 = f.sha256 AND NOT EXISTS (
+                    SELECT 1 FROM imports l WHERE l.sha256 = i.sha256 AND l.distribution_id = i.distribution_id
+                    AND l.id > i.id AND l.state IN ('published', 'already_published')
+                )
+            ) ORDER BY f.path
+        """
+        values = {"target": target.id, "repository": repository_id}
+        return [ManifestEntry(**row) for row in rows(self._db, sql, values)]

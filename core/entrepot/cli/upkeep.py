@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 @click.command("gc")
 @click.option("--dry-run", is_flag=True, help="Show what would be removed; remove nothing.")
 @click.option("--yes", is_flag=True, help="Also if it is a large share of a tree.")
+@click.option("--withdrawn", is_flag=True, help="Files of packages that were withdrawn or refused, without a grace.")
 @json_option
 @pass_app
-def command_gc(app: App, dry_run: bool, yes: bool) -> None:
+def command_gc(app: App, dry_run: bool, yes: bool, withdrawn: bool) -> None:
     """Remove what nobody needs any more, after a time of grace.
 
     That is: files of trees that newer publications no longer name, files of the private store that no version and no
@@ -28,7 +29,7 @@ def command_gc(app: App, dry_run: bool, yes: bool) -> None:
     from entrepot.services import upkeep
 
     try:
-        result = upkeep.collect(app.workspace, app.progress, dry_run=dry_run, yes=yes)
+        result = upkeep.collect(app.workspace, app.progress, dry_run=dry_run, yes=yes, withdrawn=withdrawn)
     except BatchError as error:
         if not app.json:
             for done in error.results:

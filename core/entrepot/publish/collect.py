@@ -48,12 +48,20 @@ class TreeCollector:
     """Looks for, and removes, superseded files of a repository's trees."""
 
     def __init__(
-        self, catalog: Catalog, repository: Repository, settings: PublishSettings, clock: Callable[[], dt.datetime]
+        self,
+        catalog: Catalog,
+        repository: Repository,
+        settings: PublishSettings,
+        clock: Callable[[], dt.datetime],
+        *,
+        withdrawn: bool = False,
     ) -> None:
+        """``withdrawn``: package files that nothing names, and that wait or were refused, have no grace."""
         self._catalog = catalog
         self._repository = repository
         self._settings = settings
         self._clock = clock
+        self._withdrawn = withdrawn
 
     def look(self, target: Target) -> Collection:
         """What can be removed now. Package files that fell out of use are noted, and can be removed after the grace."""
@@ -65,6 +73,10 @@ class TreeCollector:
         publications.mark_unused_payload(target, self._repository.id, self._clock())
         before = self._clock() - dt.timedelta(days=self._settings.grace_days)
         files = publications.expired(target, before, self._settings.grace_publications)
+        if self._withdrawn:
+            known = {file.path for file in files}
+            refused = publications.withdrawn(target, self._repository.id)
+            files = [*files, *(file for file in refused if file.path not in known)]
         return Collection(target, files, publications.count(target))
 
     def remove(self, target: Target, storage: Storage) -> Collection:

@@ -62,22 +62,31 @@ class GcResult:
         }
 
 
-def collect(workspace: Workspace, progress: Progress = silent, *, dry_run: bool = False, yes: bool = False) -> GcResult:
+def collect(
+    workspace: Workspace,
+    progress: Progress = silent,
+    *,
+    dry_run: bool = False,
+    yes: bool = False,
+    withdrawn: bool = False,
+) -> GcResult:
     """Removes superseded files of all trees, artifacts that nothing names, and what can be made again.
 
+    With ``withdrawn`` package files that no version in place names, and that wait or were refused, go without a grace.
     ``ConflictError`` where that is more of a tree than the settings allow without ``yes``; nothing is removed then.
     ``BatchError`` names the trees that could not be collected; all else was.
     """
     settings = workspace.settings.publish
     looked = []
     for repository, target in _targets(workspace):
-        found = TreeCollector(workspace.catalog, repository, settings, workspace.clock).look(target)
+        collector = TreeCollector(workspace.catalog, repository, settings, workspace.clock, withdrawn=withdrawn)
+        found = collector.look(target)
         if found.share > settings.gc_share and len(found.files) > FEW and not yes and not dry_run:
             raise ConflictError(
                 f"{len(found.files)} of {found.of} files of {target.url} would be removed",
                 hint="look at `entrepot gc --dry-run`, then confirm with --yes",
             )
-        looked.append((repository, found))
+        looked.append((collector, found))
     before = workspace.now() - dt.timedelta(days=settings.grace_days)
     if dry_run:
         useless = [*workspace.catalog.packages.unused_artifacts(before), *_strays(workspace, before)]
@@ -85,15 +94,16 @@ def collect(workspace: Workspace, progress: Progress = silent, *, dry_run: bool 
     failures: list[tuple[str, EntrepotError]] = []
     with running(workspace, "gc", "workspace", progress) as task:
         trees = []
-        for number, (repository, found) in enumerate(looked, 1):
+        for number, (collector, found) in enumerate(looked, 1):
             try:
-                trees.append(_collect_tree(workspace, repository, found))
+                trees.append(_collect_tree(workspace, collector, found))
             except EntrepotError as error:
                 failures.append((found.target.url, error))
             task.progress(ProgressEvent("gc.trees", "Collecting", "running", number, len(looked), "trees"))
         unused = _drop_artifacts(workspace, before)
         with workspace.catalog.transaction():
-            detail = {"files": sum(len(tree.files) for tree in trees), "artifacts": len(unused)}
+            files = sum(len(tree.files) for tree in trees)
+            detail = {"files": files, "artifacts": len(unused), "withdrawn": withdrawn}
             record(workspace, "gc", "workspace", detail)
         cache_bytes = _sweep_cache(workspace, min(before, workspace.now() - IN_USE))
         task.progress(ProgressEvent("gc.trees", "Collected", "completed", len(looked), len(looked), "trees"))
@@ -104,10 +114,9 @@ def collect(workspace: Workspace, progress: Progress = silent, *, dry_run: bool 
     return result
 
 
-def _collect_tree(workspace: Workspace, repository: Repository, found: Collection) -> Collection:
+def _collect_tree(workspace: Workspace, collector: TreeCollector, found: Collection) -> Collection:
     if not found.files:
         return found
-    collector = TreeCollector(workspace.catalog, repository, workspace.settings.publish, workspace.clock)
     with _opened(workspace, found.target) as storage:
         return collector.remove(found.target, storage)
 
