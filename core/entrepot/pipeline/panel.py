@@ -83,6 +83,10 @@ class Panel:
         self._folders = folders
         self._host = host
         self._earlier = earlier
+        # Asked for every package: to look a protocol's members up costs as much as a small query.
+        self._reusable = frozenset(
+            name for name, scanner in services.scanners.items() if isinstance(scanner, ReusableScanner)
+        )
         self._by_stage: dict[str, list[tuple[str, Scanner]]] = {ALONE: [], BATCH: []}
         for name, scanner in sorted(services.scanners.items()):
             self._by_stage[BATCH if getattr(scanner, "stage", ALONE) == BATCH else ALONE].append((name, scanner))
@@ -101,7 +105,7 @@ class Panel:
         told = _Told(case, _Parcel(case).data)
         found = []
         for name, scanner in self._by_stage[ALONE]:
-            if name not in skip:
+            if name not in skip and name in self._reusable:
                 ask = self._ask_worker if self._host and _is_isolated(scanner) else self._ask_here
                 found += [said for said in [self._recalled(scanner, ask, told)[1]] if said]
         return found
@@ -151,7 +155,7 @@ class Panel:
         self, scanner: Scanner, ask: Callable[[Scanner, str, _Told], Answer], told: _Told
     ) -> tuple[str, StoredVerdict | None]:
         """The digest of what a verdict depends on now, and an earlier one on the same."""
-        if not isinstance(scanner, ReusableScanner):
+        if scanner.name not in self._reusable:
             return "", None
         basis = ask(scanner, "basis", told)
         if not isinstance(basis, Basis):

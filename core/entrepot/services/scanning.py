@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from entrepot.catalog.holdings import Holding
 from entrepot.catalog.imports import StoredVerdict
 from entrepot.errors import EntrepotError, NotFoundError, StorageError, UsageError
 from entrepot.events import finding_json
-from entrepot.models import Distribution, Outcome, Version
+from entrepot.models import Distribution, Outcome, Version, Waiver
 from entrepot.pipeline.evaluate import Evaluation, Evaluator, Waiting
 from entrepot.pipeline.explain import pipeline_words
 from entrepot.pipeline.reopen import Worsening, action_for
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 
 WORKERS = 4
 """Packages whose files are looked at side by side."""
+TOGETHER = 10
+"""Packages that one thread takes at a time."""
+
+Work = tuple[Holding, Mapping[str, StoredVerdict], Sequence[Waiver]]
+"""A package, what scanners said of it last, and the waivers for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,14 +249,13 @@ class _Scan:
         said = self._said(chunk)
         waivers = self._catalog.reviews.waivers(self._distribution.id, {item.sha256 for item in chunk})
         work = [(item, said.get(item.inspected, {}), waivers.get(item.sha256, ())) for item in chunk]
-        futures = [executor.submit(evaluator.evaluate, *parts) for parts in work]
+        # Several at once: most are done in less time than it takes to hand them from thread to thread.
+        parts = [work[start : start + TOGETHER] for start in range(0, len(work), TOGETHER)]
+        futures = [executor.submit(_evaluated, evaluator, part) for part in parts]
         evaluations = []
-        for (holding, before, _), future in zip(work, futures, strict=True):
-            try:
-                evaluation = future.result()
-            except (EntrepotError, OSError) as error:
-                failure = error if isinstance(error, EntrepotError) else StorageError(str(error))
-                self._result.failures.append((f"{holding.info.name} {holding.info.version}", failure))
+        for (holding, before, _), evaluation in zip(work, chain.from_iterable(map(_result, futures)), strict=True):
+            if isinstance(evaluation, EntrepotError):
+                self._result.failures.append((f"{holding.info.name} {holding.info.version}", evaluation))
                 continue
             evaluations.append(evaluation)
             self._note(evaluation, before)
@@ -333,6 +338,23 @@ class _Scan:
         detail = {"scanned": self._result.scanned, **counts, "packages": worse, "failed": len(self._result.failures)}
         with self._catalog.transaction():
             record(self._workspace, "scan", self._distribution.path, detail)
+
+
+def _evaluated(evaluator: Evaluator, work: Sequence[Work]) -> Sequence[Evaluation | EntrepotError]:
+    """The evaluation of each package, or why there is none."""
+    found: list[Evaluation | EntrepotError] = []
+    for parts in work:
+        try:
+            found.append(evaluator.evaluate(*parts))
+        except EntrepotError as error:
+            found.append(error)
+        except OSError as error:
+            found.append(StorageError(str(error)))
+    return found
+
+
+def _result(future: Future[Sequence[Evaluation | EntrepotError]]) -> Sequence[Evaluation | EntrepotError]:
+    return future.result()
 
 
 def _status(evaluation: Evaluation) -> str:

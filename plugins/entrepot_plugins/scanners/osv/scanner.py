@@ -59,7 +59,7 @@ def scan(context: ScanContext) -> Verdict:
     subject = _Subject(info, _names(info), tuple(chosen), told)
     hits = _hits(subject, context, lookup)
     found = vulnerabilities(hits, context.format.versions.key, prefer=settings.severity)
-    said = statements(context, info, chosen, subject.names, lookup)
+    said = statements(context, info, chosen, subject.names, lookup, known)
     found, settled = settle(found, said)
     return annotated(_verdict(subject, context, lookup, settings, found, known), said, settled)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl
 
@@ -47,10 +47,18 @@ class Told:
 
 
 def statements(
-    context: ScanContext, info: PackageInfo, ecosystems: Sequence[str], names: Mapping[str, str], lookup: AdvisoryLookup
+    context: ScanContext,
+    info: PackageInfo,
+    ecosystems: Sequence[str],
+    names: Mapping[str, str],
+    lookup: AdvisoryLookup,
+    known: Iterable[str],
 ) -> Mapping[str, Told]:
-    """The statements about a package by each name of the vulnerability; the newest counts."""
-    products = [name for name in lookup.ecosystems() if name.startswith(f"{PREFIX}{_TYPES.get(info.format, '?')}/")]
+    """The statements about a package by each name of the vulnerability; the newest counts.
+
+    ``known`` are the ecosystems of which there is data.
+    """
+    products = [name for name in known if name.startswith(f"{PREFIX}{_TYPES.get(info.format, '?')}/")]
     found: dict[str, Told] = {}
     for hit in sorted(
         _hits(context, info, ecosystems, names, lookup, products), key=lambda hit: (hit.modified, hit.name)
