@@ -72,5 +72,6 @@ def _text(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{name}: {_text(item)}" for name, item in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(_text(item) for item in value)
+        apart = "; " if any(isinstance(item, Mapping) for item in value) else ", "
+        return apart.join(_text(item) for item in value)
     return str(value)
