@@ -167,7 +167,7 @@ def test_what_a_policy_refuses_stands_before_a_promotion(server: Server) -> None
         answer = client.post(f"{WINDOW}/-/promote", data={"to": "shop/vault", "version": "1"})
         assert "nothing was changed" in ended(client, answer, "failed")
         sent = {"to": "shop/vault", "version": "1", "hold_refused": "1"}
-        ended(client, client.post(f"{WINDOW}/-/promote", data=sent))
+        assert "wait for review or were rejected" in plain(ended(client, client.post(f"{WINDOW}/-/promote", data=sent)))
         assert "robot" in client.get(f"{PAGES}/review", params={"to": "shop/vault"}).text
 
 
