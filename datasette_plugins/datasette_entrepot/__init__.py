@@ -48,6 +48,38 @@ def menu_links(datasette: Any, request: Any) -> list[dict[str, str]]:
 
 
 @hookimpl
+def top_homepage(datasette: Any, request: Any) -> Any:
+    """The way to our pages from Datasette's first one."""
+    from datasette_entrepot.plugin import banner
+
+    return banner(datasette, request)
+
+
+@hookimpl
+def row_actions(datasette: Any, database: str, table: str, row: Any) -> list[dict[str, str]]:
+    """From a row to the page that tells all of it."""
+    from datasette_entrepot.plugin import row_links
+
+    return row_links(datasette, database, table, row)
+
+
+@hookimpl
+def table_actions(datasette: Any, database: str, table: str) -> list[dict[str, str]]:
+    """From a table to the page for what it holds."""
+    from datasette_entrepot.plugin import table_links
+
+    return table_links(datasette, database, table)
+
+
+@hookimpl
+def render_cell(datasette: Any, database: str | None, table: str | None, column: str, value: Any) -> Any:
+    """Ids in answers to usual questions are links."""
+    from datasette_entrepot.plugin import cell
+
+    return cell(datasette, database, table, column, value)
+
+
+@hookimpl
 def asgi_wrapper(datasette: Any) -> Callable[[Any], Any]:
     """Headers that keep pages out of frames and content types what they are."""
     from datasette_entrepot.plugin import wrapper

@@ -6,12 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-from datasette_entrepot import identify, trees
+from markupsafe import Markup
+
+from datasette_entrepot import identify, tables, trees
 from datasette_entrepot.api import ROUTES, UNKNOWN
 from datasette_entrepot.pages.all import PAGES, PATHS
 from datasette_entrepot.pages.render import NAVIGATION
 from datasette_entrepot.pages.routing import page_views
-from datasette_entrepot.pages.show import PREFIX
+from datasette_entrepot.pages.show import PREFIX, Show
 from datasette_entrepot.protocols import AsgiApp, Datasette, Message, Receive, Request, Scope, Send
 from datasette_entrepot.routing import unknown_view, views
 from datasette_entrepot.site import Site, forget, site_of
@@ -52,6 +54,52 @@ def menu(datasette: Datasette, request: Request | None) -> list[dict[str, str]]:
     return links
 
 
+def banner(datasette: Datasette, request: Request | None) -> str | None:
+    """The way to our pages from Datasette's first one."""
+    site = site_of(datasette)
+    if site is None or not identify.may_read(site, None if request is None else request.actor):
+        return None
+    show = Show(datasette.urls.path)
+    links = Markup(" · ").join(
+        show.link(show.page(path), label) for label, path, _ in NAVIGATION if path in PATHS and label != "Audit"
+    )
+    return Markup('<p class="entrepot-pages"><strong>Entrepôt:</strong> {}</p>').format(links)
+
+
+def row_links(datasette: Datasette, database: str, table: str, row: Any) -> list[dict[str, str]]:
+    """The page of ours about a row of Datasette's."""
+    show = _shown(datasette, database)
+    if show is None or table not in tables.PAGES_OF_ROWS:
+        return []
+    path, column = tables.PAGES_OF_ROWS[table]
+    if path.split("/{")[0] not in {known.split("/{")[0] for known in PATHS}:
+        return []
+    return [{"href": show.page(path, row[column]), "label": "Its page", "description": "With all that belongs to it"}]
+
+
+def table_links(datasette: Datasette, database: str, table: str) -> list[dict[str, str]]:
+    """The page of ours that shows what a table holds."""
+    show, path = _shown(datasette, database), tables.PAGES_OF_TABLES.get(table)
+    if show is None or path is None or path not in PATHS:
+        return []
+    return [{"href": show.page(path), "label": "The page for it", "description": "Made for reading and operating"}]
+
+
+def cell(datasette: Datasette, database: str | None, table: str | None, column: str, value: Any) -> Markup | None:
+    """A value as a link to a page of ours, in answers to usual questions."""
+    if table is not None or column not in tables.PAGES_OF_COLUMNS or not isinstance(value, int):
+        return None
+    show = _shown(datasette, database or "")
+    return None if show is None else show.link(show.page(tables.PAGES_OF_COLUMNS[column], value), value)
+
+
+def _shown(datasette: Datasette, database: str) -> Show | None:
+    """What makes links, for the database that is the catalog."""
+    site = site_of(datasette)
+    found = tables.database_of(datasette, site) if site is not None else None
+    return Show(datasette.urls.path) if found is not None and found.name == database else None
+
+
 def actor(datasette: Datasette, request: Request) -> Awaitable[Mapping[str, Any] | None] | None:
     """Who asks."""
     site = site_of(datasette)
@@ -86,11 +134,14 @@ def wrapper(datasette: Datasette) -> Callable[[AsgiApp], AsgiApp]:
 
 
 def started(datasette: Datasette) -> Callable[[], Awaitable[None]]:
-    """Begins to look after tasks."""
+    """Describes the tables, and begins to look after tasks."""
 
     async def begin() -> None:
         site = site_of(datasette)
-        if site is not None and not site.read_only:
+        if site is None:
+            return
+        await tables.describe(datasette, site)
+        if not site.read_only:
             await _tend(datasette, site)
 
     return begin

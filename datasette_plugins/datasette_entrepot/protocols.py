@@ -96,6 +96,25 @@ class Datasette(Protocol):
 
     def unsign(self, signed: str, namespace: str) -> Any: ...
 
+    async def set_database_metadata(self, database_name: str, key: str, value: str) -> None: ...
+
+    async def set_resource_metadata(self, database_name: str, resource_name: str, key: str, value: str) -> None: ...
+
+    async def set_column_metadata(
+        self, database_name: str, resource_name: str, column_name: str, key: str, value: str
+    ) -> None: ...
+
+    async def add_query(
+        self,
+        database: str,
+        name: str,
+        sql: str,
+        *,
+        title: str | None = ...,
+        description: str | None = ...,
+        is_trusted: bool = ...,
+    ) -> None: ...
+
     def add_background_task(self, func: Callable[[Any], Awaitable[None]], name: str | None = None) -> object: ...
 
 

@@ -56,7 +56,7 @@ async def import_packages(call: Call) -> object:
         raise UsageError("recommends goes with with_dependencies")
     values: dict[str, Any] = {
         "source": view.source.name,
-        "packages": [_spec(name, body.get("version"), body.get("arch")) for name in names],
+        "packages": [spec_of(name, body.get("version"), body.get("arch")) for name in names],
         "distribution": distribution,
         "component": body.get("component"),
         "with_dependencies": body.get("with_dependencies", False),
@@ -119,8 +119,8 @@ async def _plan(call: Call, values: dict[str, Any]) -> dict[str, Any]:
     return plan.as_json()
 
 
-def _spec(name: str, version: str | None, architecture: str | None) -> str:
-    """As on a command line; ``name`` may be written so already."""
+def spec_of(name: str, version: str | None, architecture: str | None) -> str:
+    """A package as on a command line; ``name`` may be written so already."""
     if not version and not architecture:
         return name
     if ":" in name or "=" in name:

@@ -44,6 +44,7 @@ JSON_TYPE = re.compile(r"application/(.+\+)?json")
 
 PARAMETERS: Mapping[str, tuple[str, Schema]] = {
     "source": (r"[^/]+", {"type": "string", "description": "Name or id of a source"}),
+    "package": (r"[^/]+", {"type": "string", "description": "Name of a package"}),
     "repository": (r"[^/]+", {"type": "string", "description": "Name or id of a repository"}),
     # Names of distributions have slashes (el9/x86_64), and some proxies take the escapes out of a path.
     "distribution": (r".+", {"type": "string", "description": "Name of a distribution; may have slashes"}),

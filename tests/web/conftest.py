@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.apt_repository import Key
+from support.gnupg import gnupg_home, make_key
+from support.populated import House, populated
 from support.web import Server, Shop, open_shop
 
 
@@ -20,3 +23,12 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 def server(shop: Shop) -> Server:
     """That server."""
     return shop.server
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A workspace that was used for a while, served."""
+    with gnupg_home() as home:
+        key = Key(home, make_key(home, "Archive <archive@example.org>"))
+        with populated(tmp_path_factory.mktemp("house"), key) as house:
+            yield house

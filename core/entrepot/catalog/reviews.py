@@ -89,6 +89,20 @@ class ReviewsTable:
             found.setdefault(waiver.sha256, []).append(waiver)
         return found
 
+    def ending(self, now: dt.datetime, until: dt.datetime) -> Sequence[dict[str, Any]]:
+        """Waivers of what is in a newest version that hold now and end before ``until``, the next one first."""
+        sql = f"""
+            SELECT r.import_id, i.name, i.version, p.name || '/' || d.name AS distribution, r.actor, r.expires_at,
+                r.justification
+            FROM reviews r JOIN imports i ON i.id = r.import_id JOIN distributions d ON d.id = r.distribution_id
+            JOIN repositories p ON p.id = d.repository_id
+            WHERE r.expires_at > :now AND r.expires_at < :until AND {LATEST} AND EXISTS (
+                SELECT 1 FROM membership m JOIN packages k ON k.id = m.package_id
+                WHERE m.distribution_id = r.distribution_id AND m.removed_in IS NULL AND k.sha256 = r.sha256
+            ) ORDER BY r.expires_at, r.id
+        """
+        return list(rows(self._db, sql, {"now": to_text(now), "until": to_text(until)}))
+
     def expired(self, now: dt.datetime, distribution_id: int | None = None) -> Sequence[tuple[int, str]]:
         """(distribution, sha256) of what is in the newest version by a waiver that has expired, and does not wait."""
         sql = f"""

@@ -104,6 +104,11 @@ class SourcesTable:
             ],
         )
 
+    def architectures(self) -> Sequence[str]:
+        """The architectures that indexes are of."""
+        sql = "SELECT DISTINCT architecture FROM source_indexes WHERE coalesce(architecture, '') <> '' ORDER BY 1"
+        return [row[0] for row in self._db.conn.execute(sql)]
+
     def indexes(self, source: Source) -> Mapping[str, tuple[int, str, int]]:
         """Row id, digest and number of packages of every index of a source, by key."""
         query = "SELECT key, id, digest, packages FROM source_indexes WHERE source_id = ?"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from entrepot.catalog.available import binary_first
 from entrepot.catalog.search import Filters
 from entrepot.errors import NotFoundError
-from entrepot.models import Available, ListedPackage, StandingFinding, StandingVerdict
+from entrepot.models import Available, Distribution, ListedPackage, StandingFinding, StandingVerdict
 from entrepot.pipeline.resolve import PackageSpec
 from entrepot.services.reports import waived
 from entrepot.services.repositories import distribution_json, repository_json
@@ -65,6 +65,32 @@ def search_page(
         if row.name in names
     ]
     return {"rows": rows, "next": str(offset + limit) if more else None}
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a search can be narrowed to, and where packages can go: what a form offers."""
+
+    sources: Sequence[str]
+    formats: Sequence[str]
+    architectures: Sequence[str]
+    distributions: Sequence[Distribution]
+
+
+def choices(workspace: Workspace) -> Choices:
+    """All of them, sorted."""
+    catalog = workspace.catalog
+    sources = catalog.sources.list()
+    # Told by settings and indexes: to look at every package for it would take a second in a large catalog.
+    architectures = {name for source in sources for name in source.architectures}
+    architectures.update(catalog.sources.architectures())
+    architectures.update(workspace.format(name).independent_architecture for name in {item.format for item in sources})
+    return Choices(
+        sources=[source.name for source in sources],
+        formats=sorted({source.format for source in sources}),
+        architectures=sorted(architectures),
+        distributions=catalog.repositories.distributions(),
+    )
 
 
 def repositories(workspace: Workspace) -> Sequence[dict[str, Any]]:

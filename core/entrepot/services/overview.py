@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from entrepot.workspace import Workspace
 
 RECENT = 10
+SOON = dt.timedelta(days=30)
+"""How far ahead the overview looks for waivers that end."""
 VERSIONS = 60
 """Versions of a distribution that the plot of sizes goes back."""
 
@@ -47,6 +50,8 @@ class Overview:
     publications: Sequence[Mapping[str, Any]]
     tasks: Sequence[Mapping[str, Any]]
     sizes: Mapping[str, Sequence[SizePoint]]
+    waivers: Sequence[Mapping[str, Any]]
+    """Those that end soon."""
 
 
 def counts(workspace: Workspace) -> Mapping[str, int]:
@@ -76,4 +81,5 @@ def overview(workspace: Workspace) -> Overview:
         publications=catalog.figures.published(),
         tasks=running,
         sizes=sizes,
+        waivers=catalog.reviews.ending(workspace.now(), workspace.now() + SOON),
     )

@@ -116,6 +116,9 @@ def show_import(workspace: Workspace, import_id: int, *, comparing: bool = False
             "status": stored.verdict.status.value,
             "reason": stored.verdict.reason,
             "message": stored.verdict.message,
+            "tool": stored.verdict.tool,
+            "tool_version": stored.verdict.tool_version,
+            "database_version": stored.verdict.database_version,
             "evidence": dict(stored.verdict.evidence),
             "findings": findings_json(stored.verdict.findings, actions_of([stored], row["rulings"])),
         }

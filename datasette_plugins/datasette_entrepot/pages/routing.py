@@ -210,12 +210,13 @@ async def _post(call: PageCall, route: PageRoute) -> Result:
         if not route.streamed:
             call.form = await read_form(call.request)
         return await route.handler(call)
-    except NotFoundError:
-        raise
     except EntrepotError as error:
         call.error = error
+        # Where the page itself is about something that is not there, this says so.
         page = await route.shown_on(call)
-        return replace(page, status=error.status) if isinstance(page, Page) else page
+        # The page is there; what somebody typed into its form is not.
+        status = UsageError.status if isinstance(error, NotFoundError) else error.status
+        return replace(page, status=status) if isinstance(page, Page) else page
 
 
 def require_text(call: PageCall, name: str, message: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from datasette_entrepot.pages.form import Form
 from datasette_entrepot.pages.routing import Page, PageCall, Pages, Redirect, require_text
 from datasette_entrepot.pages.sources import CRUMBS
-from datasette_entrepot.routes_sources import COMMON, CONNECTION, DRAFT, change_of, refuse_local
+from datasette_entrepot.routes_sources import COMMON, CONNECTION, change_of, refuse_local
 from entrepot.errors import NotAllowedError, UsageError
 from entrepot.models import Connection, Role, SourceDraft
 from entrepot.services import sources
@@ -19,7 +19,7 @@ from entrepot.services import sources
 pages = Pages()
 
 LISTS = ("distributions", "components", "architectures")
-PLAIN = tuple(declared for declared in (*DRAFT, *COMMON) if declared.kind in ("text", "list"))
+PLAIN = tuple(declared for declared in COMMON if declared.name in ("url", *LISTS))
 KEY_FOLDERS = ("/usr/share/keyrings/", "/etc/apt/keyrings/", "/etc/apt/trusted.gpg.d/", "/etc/pki/rpm-gpg/")
 """Folders of the server from which everybody who adds sources may take keys: nothing else is kept there."""
 LOCAL = re.compile(r"(?:^|[\s=,\[<>|\"'])(?:file:/*)?(/[^\s,\]\"']+)", re.M)
@@ -107,8 +107,6 @@ async def edit(call: PageCall) -> Redirect:
 def _change(call: PageCall, chosen: sources.FormatChoice) -> sources.Change:
     form = call.form
     values = form.parse(PLAIN)
-    for unchanging in ("name", "format", "keyring"):
-        values.pop(unchanging, None)
     connection: dict[str, Any] = form.parse(CONNECTION)
     if form.has("proxy") and "proxy" not in connection:
         connection["proxy"] = None

@@ -1,0 +1,292 @@
+"""What Datasette's own pages say of the catalog: titles, descriptions, order, what is hidden, and usual questions.
+
+All of it is set when Datasette starts, for the database that is the catalog; what its operator configured stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from datasette_entrepot.protocols import Database, Datasette
+from datasette_entrepot.site import Site
+from entrepot.workspace import CATALOG_FILE
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table for persons. ``newest`` is the column that it is sorted by, downwards; ``sort`` upwards."""
+
+    title: str
+    about: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+    facets: tuple[str, ...] = ()
+    label: str = ""
+    newest: str = ""
+    sort: str = ""
+
+
+# No facets, and no order without an index, for tables that have hundreds of thousands of rows.
+TABLES: Mapping[str, Table] = {
+    "sources": Table(
+        "Sources",
+        "External repositories that packages come from",
+        {
+            "verify": "Whether signatures are required",
+            "options": "Options of the format",
+            "keyring": "Its file of keys",
+        },
+        ("format",),
+        label="name",
+        sort="name",
+    ),
+    "source_indexes": Table(
+        "Indexes of sources",
+        "The parts that a source's metadata consists of",
+        {"signed_by": "Fingerprint of the key that signed it", "packages": "How many packages it lists"},
+        ("source_id", "kind"),
+        label="key",
+    ),
+    "available": Table(
+        "Packages on offer",
+        "What synced sources offer. Those with a time in vanished_at are gone upstream",
+        {"version_key": "Its bytes sort as versions do", "location": "Where the file is, below the source's URL"},
+        label="name",
+        sort="name",
+    ),
+    "packages": Table(
+        "Packages that came in",
+        "What was read out of package files, whether they were let in or not",
+        {"original_sha256": "The file as it came, where it was signed again here"},
+        ("format", "architecture"),
+        label="name",
+        newest="id",
+    ),
+    "artifacts": Table("Files", "Package files in the private store", {}, label="name"),
+    "package_files": Table("Files of packages", "Which files a package consists of"),
+    "imports": Table(
+        "Imports",
+        "Every attempt to bring a package in, with how it ended",
+        {
+            "state": "published, pending_review, rejected, failed, or under way",
+            "reasons": "Why the policy did not let it through",
+            "rulings": "What every rule of the policy made of it",
+            "repository_version": "The version of the distribution that has it since",
+        },
+        ("state", "distribution_id", "source_id"),
+        label="name",
+        newest="id",
+    ),
+    "verdicts": Table(
+        "Verdicts",
+        "What each scanner said of each import",
+        {"status": "pass, warn, review, block, error or skipped", "answers": "What it is called in the result"},
+        ("status", "scanner"),
+        label="scanner",
+        newest="id",
+    ),
+    "findings": Table(
+        "Findings", "What scanners found", {"finding": "Its id, a CVE often"}, ("severity", "kind"), "finding", "id"
+    ),
+    "reviews": Table(
+        "Reviews",
+        "What persons decided. Rows are added, never changed",
+        {"expires_at": "When an approval ends", "justification": "Why"},
+        ("decision", "actor"),
+        newest="id",
+    ),
+    "repositories": Table("Repositories", "Published trees", {}, ("format",), label="name", sort="name"),
+    "targets": Table("Targets", "Where repositories are published", {}, label="url"),
+    "distributions": Table(
+        "Distributions", "Suites of APT repositories, repodata roots of RPM ones", {}, ("repository_id",), label="name"
+    ),
+    "versions": Table(
+        "Versions", "Immutable, numbered sets of packages of a distribution", {}, ("distribution_id",), newest="id"
+    ),
+    "membership": Table(
+        "Packages of distributions",
+        "Which version added a package to a distribution and which one removed it",
+        {"removed_in": "Empty while it is in the newest version"},
+        ("distribution_id",),
+        newest="id",
+    ),
+    "publications": Table(
+        "Publications", "Versions that were put in place", {}, ("state", "distribution_id"), newest="id"
+    ),
+    "published_files": Table("Published files", "What is in each published tree", {}, label="path"),
+    "advisory_feeds": Table("Vulnerability data", "Where advisories were read from", {}, label="name"),
+    "advisories": Table("Advisories", "Known vulnerabilities", {}, label="name", sort="name"),
+    "advisory_affected": Table("Affected packages", "What advisories say of which versions", {}, label="package"),
+    "extras": Table("Extras", "What sources say besides packages", {}, ("kind",), label="name"),
+    "tasks": Table("Tasks", "What was asked for and how it ended", {}, ("kind", "state"), label="kind", newest="id"),
+    "audit": Table("Audit log", "Who did what, when: a chain of hashes", {}, ("action", "actor"), newest="id"),
+}
+
+HIDDEN = (
+    "available_fts",
+    "available_raw",
+    "package_raw",
+    "extra_raw",
+    "package_provides",
+    "extra_packages",
+    "extra_membership",
+    "source_extras",
+    "source_state",
+    "advisory_ecosystems",
+    "vulnerability_facts",
+    "audit_head",
+    "_sqlite_migrations",
+)
+"""What persons do not look into: raw texts, joins, the machinery."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question that is asked often."""
+
+    title: str
+    sql: str
+    about: str = ""
+
+
+PLACE = "r.name || '/' || d.name AS distribution"
+JOINS = "JOIN distributions d ON d.id = i.distribution_id JOIN repositories r ON r.id = d.repository_id"
+
+QUERIES: Mapping[str, Query] = {
+    "what_waits": Query(
+        "What waits for review",
+        f"""
+        SELECT i.id AS import_id, i.name, i.version, i.architecture, {PLACE}, i.actor AS brought_by, i.created_at,
+            i.message
+        FROM imports i {JOINS} WHERE i.state = 'pending_review' ORDER BY i.id
+        """,
+    ),
+    "in_with_a_critical_finding": Query(
+        "What is in with a critical finding",
+        f"""
+        SELECT i.id AS import_id, i.name, i.version, i.architecture, {PLACE}, f.finding, f.severity, f.summary,
+            v.created_at AS found_at
+        FROM membership m JOIN packages p ON p.id = m.package_id
+        JOIN imports i ON i.id = (
+            SELECT max(id) FROM imports WHERE package_id = p.id AND distribution_id = m.distribution_id
+        ) {JOINS}
+        JOIN verdicts v ON v.id IN (SELECT max(id) FROM verdicts WHERE import_id = i.id GROUP BY scanner)
+        JOIN findings f ON f.verdict_id = v.id
+        WHERE m.removed_in IS NULL AND f.severity = 'critical' ORDER BY {PLACE.partition(" AS ")[0]}, i.name, f.finding
+        """,
+        "Of the newest version of every distribution",
+    ),
+    "waivers_that_end_this_month": Query(
+        "Waivers that end this month",
+        f"""
+        SELECT w.import_id, i.name, i.version, {PLACE}, w.expires_at, w.actor AS approved_by, w.justification
+        FROM reviews w JOIN imports i ON i.id = w.import_id {JOINS}
+        WHERE w.decision = 'approve' AND w.expires_at >= date('now', 'start of month')
+        AND w.expires_at < date('now', 'start of month', '+1 month') ORDER BY w.expires_at
+        """,
+    ),
+    "who_approved": Query(
+        "Who approved this",
+        f"""
+        SELECT w.import_id, i.name, i.version, i.architecture, {PLACE}, w.decision, w.actor, w.created_at, w.expires_at,
+            w.justification
+        FROM reviews w JOIN imports i ON i.id = w.import_id {JOINS}
+        WHERE i.name = :package ORDER BY w.id DESC
+        """,
+        "Every decision of a person about a package, by its name",
+    ),
+    "came_in_this_week": Query(
+        "What came in this week",
+        f"""
+        SELECT i.id AS import_id, i.name, i.version, i.architecture, {PLACE}, s.name AS source, i.actor, i.created_at
+        FROM imports i {JOINS} LEFT JOIN sources s ON s.id = i.source_id
+        WHERE i.state = 'published' AND i.created_at >= strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-7 days')
+        ORDER BY i.id DESC
+        """,
+    ),
+    "largest_packages": Query(
+        "The largest packages that are in",
+        """
+        SELECT p.name, p.version, p.architecture, p.size, r.name || '/' || d.name AS distribution
+        FROM membership m JOIN packages p ON p.id = m.package_id JOIN distributions d ON d.id = m.distribution_id
+        JOIN repositories r ON r.id = d.repository_id WHERE m.removed_in IS NULL ORDER BY p.size DESC LIMIT 100
+        """,
+    ),
+}
+
+
+PAGES_OF_ROWS: Mapping[str, tuple[str, str]] = {
+    "imports": ("/imports/{}", "id"),
+    "sources": ("/sources/{}", "name"),
+    "tasks": ("/tasks/{}", "id"),
+    "available": ("/package/{}", "name"),
+    "packages": ("/package/{}", "name"),
+    "verdicts": ("/imports/{}", "import_id"),
+    "reviews": ("/imports/{}", "import_id"),
+}
+"""The page of ours that tells more of a row: its path, and the column that fills it."""
+
+PAGES_OF_TABLES: Mapping[str, str] = {
+    "imports": "/imports",
+    "sources": "/sources",
+    "available": "/catalog",
+    "tasks": "/tasks",
+    "repositories": "/repositories",
+    "distributions": "/repositories",
+    "reviews": "/review",
+    "advisories": "/advisories",
+    "audit": "/audit",
+}
+
+PAGES_OF_COLUMNS: Mapping[str, str] = {"import_id": "/imports/{}", "task_id": "/tasks/{}"}
+"""Columns of usual questions whose values are links to pages of ours."""
+
+
+def database_of(datasette: Datasette, site: Site) -> Database | None:
+    """The database that is the catalog of the site."""
+    wanted = (site.home / CATALOG_FILE).absolute()
+    for database in datasette.databases.values():
+        if database.path is not None and Path(database.path).absolute() == wanted:
+            return database
+    return None
+
+
+async def describe(datasette: Datasette, site: Site) -> None:
+    """Sets all of it."""
+    database = database_of(datasette, site)
+    if database is None:
+        return
+    configure(datasette.config, database.name)
+    await datasette.set_database_metadata(database.name, "description", "The catalog of an Entrepôt")
+    for name, table in TABLES.items():
+        await datasette.set_resource_metadata(database.name, name, "title", table.title)
+        await datasette.set_resource_metadata(database.name, name, "description", table.about)
+        for column, about in table.columns.items():
+            await datasette.set_column_metadata(database.name, name, column, "description", about)
+    for name, query in QUERIES.items():
+        await datasette.add_query(
+            database.name,
+            name,
+            "\n".join(line.strip() for line in query.sql.strip().splitlines()),
+            title=query.title,
+            description=query.about or None,
+            is_trusted=True,
+        )
+
+
+def configure(configuration: Any, database: str) -> None:
+    """Order, facets, labels and what is hidden; keys that are there stay as they are."""
+    tables = configuration.setdefault("databases", {}).setdefault(database, {}).setdefault("tables", {})
+    for name, table in TABLES.items():
+        held = tables.setdefault(name, {})
+        order = {"sort_desc": table.newest} if table.newest else {"sort": table.sort} if table.sort else {}
+        if "sort" not in held and "sort_desc" not in held:
+            held.update(order)
+        if table.facets:
+            held.setdefault("facets", list(table.facets))
+        if table.label:
+            held.setdefault("label_column", table.label)
+    for name in HIDDEN:
+        tables.setdefault(name, {}).setdefault("hidden", True)
