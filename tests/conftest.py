@@ -8,7 +8,12 @@ import socket
 from collections.abc import Generator
 from typing import Any
 
+import hypothesis
 import pytest
+
+# How quick a machine is, is no property of the code: others may be at work on it.
+hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("busy")
 
 
 def _is_here(address: Any) -> bool:
