@@ -97,7 +97,7 @@ class ScannerContract(ABC):
         """Puts a package into a folder that is there and empty, and answers its files, the main one first."""
 
     def make_advisories(self, folder: Path) -> AdvisoryLookup | None:
-        """What the scanner finds in ``ScanContext.advisories``, unless it is isolated."""
+        """What the scanner finds in ``ScanContext.advisories``."""
         return None
 
     # -------------------------------------------------------------------------------------------------- what it is
@@ -216,8 +216,7 @@ class ScannerContract(ABC):
                 scanners={scanner.name: scanner},
                 settings={scanner.name: self.settings},
                 advisories=(lambda: advisories) if advisories else None,
-            ),
-            catalog=not getattr(scanner, "isolated", True),
+            )
         )
         try:
             yield services

@@ -15,8 +15,8 @@ class Surroundings(Protocol):
     It may be asked from any thread, and answers for the moment of the first question.
     """
 
-    def state(self) -> str:
-        """A digest of all that the pools are made of, packages that come in apart: the same digest, the same pools."""
+    def state(self, batch: Sequence[PackageInfo] = ()) -> str:
+        """A digest of all that the pools are made of: the same digest, the same pools."""
         ...
 
     def unsynced(self) -> Sequence[str]:

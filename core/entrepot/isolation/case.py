@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any, overload
 
 from entrepot.contracts import AdvisoryLookup, Artifact, Format, ScanContext, Scanner, Surroundings
+from entrepot.isolation.clerk import Clerk
+from entrepot.isolation.line import Line, RemoteAdvisories, RemoteOffers
+from entrepot.isolation.offers import Offers
 from entrepot.models import Available, Distribution, PackageInfo, Source
 
 
@@ -31,30 +34,36 @@ class Case:
 
 @dataclass(frozen=True)
 class ScanServices:
-    """What scanners have besides the case; workers inherit it.
-
-    What asks the catalog is for scanners in the command's process only. SQLite keeps what it knows of locks on a file
-    in memory, which a fork inherits: a connection that it opens to the same file believes in locks that nobody has.
-    """
+    """What scanners have besides the case; workers inherit it, and ask the command for what is in the catalog."""
 
     formats: Mapping[str, Format]
     scanners: Mapping[str, Scanner]
     settings: Mapping[str, Mapping[str, Any]]
     """Tables of ``[scanners.NAME]``."""
     advisories: Callable[[], AdvisoryLookup] | None = None
-    surroundings: Callable[[Format, Distribution], Surroundings] | None = None
+    offers: Callable[[Distribution], Offers] | None = None
+    surroundings: Callable[[Format, Distribution, Offers], Surroundings] | None = None
+    """Made in every process, of what it has as ``offers``."""
 
 
 class OpenServices:
-    """The services of one process; without a catalog where it is a fork of the one that has it open."""
+    """The services of one process; over a ``line`` to the command where it is a worker."""
 
-    def __init__(self, services: ScanServices, *, catalog: bool = True) -> None:
+    def __init__(self, services: ScanServices, line: Line | None = None) -> None:
         self.scanners = services.scanners
         self._services = services
-        self._catalog = catalog
-        self._advisories = services.advisories() if services.advisories and catalog else None
+        self._line = line
+        self._advisories: AdvisoryLookup | None = None
+        if services.advisories:
+            self._advisories = RemoteAdvisories(line) if line else services.advisories()
+        self._offers: dict[int, Offers] = {}
         self._surroundings: dict[int, Surroundings] = {}
         self._lock = threading.Lock()
+
+    def clerk(self, case: Case) -> Clerk:
+        """Answers what a worker asks that has this case."""
+        with self._lock:
+            return Clerk(case.source, self._offers_of(case), self._advisories)
 
     def context(self, case: Case, scanner: str, folder: Path, batch: Sequence[PackageInfo] = ()) -> ScanContext:
         """What the scanner of this name is handed with the artifact."""
@@ -78,12 +87,19 @@ class OpenServices:
     def _surroundings_of(self, case: Case) -> Surroundings | None:
         """One for each distribution."""
         make, key = self._services.surroundings, case.distribution.id
-        if make is None or not self._catalog:
-            return None
         with self._lock:
+            offers = self._offers_of(case)
+            if make is None or offers is None:
+                return None
             if key not in self._surroundings:
-                self._surroundings[key] = make(self._services.formats[case.format], case.distribution)
+                self._surroundings[key] = make(self._services.formats[case.format], case.distribution, offers)
             return self._surroundings[key]
+
+    def _offers_of(self, case: Case) -> Offers | None:
+        make, key = self._services.offers, case.distribution.id
+        if make and key not in self._offers:
+            self._offers[key] = RemoteOffers(self._line) if self._line else make(case.distribution)
+        return self._offers.get(key)
 
     def settings(self, scanner: str) -> Mapping[str, Any]:
         """The table of a scanner."""
@@ -91,7 +107,7 @@ class OpenServices:
 
     def close(self) -> None:
         """Closes what was opened. Workers do not: they end."""
-        for service in (self._advisories, *self._surroundings.values()):
+        for service in (self._advisories, *self._offers.values()):
             close = getattr(service, "close", None)
             if close is not None:
                 close()
@@ -103,6 +119,11 @@ class Others(Sequence[PackageInfo]):
     def __init__(self, packages: Sequence[PackageInfo], position: int) -> None:
         self._packages = packages
         self._position = position
+
+    @property
+    def everyone(self) -> Sequence[PackageInfo]:
+        """The whole batch, with the one: the same object for each of its packages in one process."""
+        return self._packages
 
     def __len__(self) -> int:
         return len(self._packages) - (self._position >= 0)

@@ -20,7 +20,17 @@ from itertools import chain
 from typing import NoReturn, TypeVar
 
 from entrepot.isolation.case import ScanServices
-from entrepot.isolation.messages import HEAD, Answer, BadAnswerError, Failure, Request, decode, pack
+from entrepot.isolation.messages import (
+    HEAD,
+    QUESTION,
+    Answer,
+    BadAnswerError,
+    Failure,
+    FloodError,
+    Request,
+    decode,
+    pack,
+)
 from entrepot.isolation.zygote import END, FORK, NUMBER, PATIENCE, serve
 
 READY = 10.0
@@ -92,13 +102,16 @@ class Host:
         """Does ``work``, which may call ``ask``, in one of the threads."""
         return self._pool.submit(work)
 
-    def ask(self, request: Request, timeout: float) -> tuple[Answer, str]:
-        """The answer, and the first of what the scanner wrote to standard output and error; else ``LostError``."""
+    def ask(self, request: Request, timeout: float, clerk: Callable[[bytes], bytes]) -> tuple[Answer, str]:
+        """The answer, and the first of what the scanner wrote to standard output and error; else ``LostError``.
+
+        ``clerk`` answers what the worker asks in the meantime; the time for that is part of the worker's.
+        """
         worker = self._take(request.scanner)
         try:
-            exchange = _Exchange(worker, pack(request), time.monotonic() + timeout, request.output << 10)
+            exchange = _Exchange(worker, pack(request), time.monotonic() + timeout, request.output << 10, clerk)
             answer = decode(exchange.run(), request.question)
-        except (TimeoutError, _EndedError, _FloodError, BadAnswerError) as error:
+        except (TimeoutError, _EndedError, FloodError, BadAnswerError) as error:
             self._lose(worker, exchange.output, error, timeout)
         except BaseException:
             self._end(worker)
@@ -191,7 +204,7 @@ class Host:
             raise LostError("crashed", "the batch was ended before it answered", output)
         if isinstance(error, TimeoutError):
             raise LostError("timed_out", f"it did not answer within {timeout:g} seconds, and was ended", output)
-        if isinstance(error, _FloodError):
+        if isinstance(error, FloodError):
             raise LostError("flooded", str(error), output)
         if isinstance(error, BadAnswerError):
             raise LostError("bad_answer", f"its answer is none: {error}", output)
@@ -224,10 +237,6 @@ class _EndedError(Exception):
     """The worker's end of the connection is closed."""
 
 
-class _FloodError(Exception):
-    """The worker says more than it may."""
-
-
 @dataclass(slots=True)
 class _Exchange:
     """One request and its answer. Reads what comes, in the order in which it comes, and writes what is taken."""
@@ -236,7 +245,8 @@ class _Exchange:
     frame: bytes
     deadline: float
     limit: int
-    """Bytes of the answer, and of everything else that is written."""
+    """Bytes of the answer, of each question, and of everything else that is written."""
+    clerk: Callable[[bytes], bytes]
     answer: bytearray = field(default_factory=bytearray)
     noise: bytearray = field(default_factory=bytearray)
     written: int = 0
@@ -249,7 +259,7 @@ class _Exchange:
         return "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text)
 
     def run(self) -> bytes:
-        """The answer's JSON; ``TimeoutError``, ``_EndedError``, ``_FloodError`` or ``BadAnswerError``."""
+        """The answer's JSON; ``TimeoutError``, ``_EndedError``, ``FloodError`` or ``BadAnswerError``."""
         channel, output = self.worker.channel, self.worker.output
         poll, unsent = select.poll(), memoryview(self.frame)
         poll.register(channel, select.POLLIN | select.POLLOUT)
@@ -271,6 +281,11 @@ class _Exchange:
                 self._receive()
             elif self.worker.ended in ready:
                 self.closed = True
+            if self._is_whole() and self._asks():
+                if unsent:
+                    raise BadAnswerError("it asks before it was told everything")
+                unsent = memoryview(self._told())
+                poll.modify(channel, select.POLLIN | select.POLLOUT)
             if self.closed and not self._is_whole():
                 raise _EndedError
         self._listen()
@@ -279,12 +294,22 @@ class _Exchange:
     def _is_whole(self) -> bool:
         if len(self.answer) < HEAD.size:
             return False
-        (length,) = HEAD.unpack_from(self.answer)
+        length = HEAD.unpack_from(self.answer)[0] & ~QUESTION
         if length > self.limit:
-            raise _FloodError(f"its answer has {length} bytes; {self.limit >> 10} KiB are allowed")
+            raise FloodError(f"its answer has {length} bytes; {self.limit >> 10} KiB are allowed")
         if len(self.answer) > HEAD.size + length:
             raise BadAnswerError("it goes on after its end")
         return len(self.answer) == HEAD.size + int(length)
+
+    def _asks(self) -> bool:
+        return bool(HEAD.unpack_from(self.answer)[0] & QUESTION)
+
+    def _told(self) -> bytes:
+        """The frame that answers a question."""
+        question = bytes(self.answer[HEAD.size :])
+        self.answer.clear()
+        answer = self.clerk(question)
+        return HEAD.pack(len(answer)) + answer
 
     def _send(self, data: memoryview) -> int:
         try:
@@ -314,7 +339,7 @@ class _Exchange:
         self.noise += data[: max(NOISE - len(self.noise), 0)]
         self.written += len(data)
         if self.written > self.limit:
-            raise _FloodError(f"it wrote more than {self.limit >> 10} KiB to its output")
+            raise FloodError(f"it wrote more than {self.limit >> 10} KiB to its output")
         return bool(data)
 
 

@@ -1,7 +1,8 @@
 """What command and worker say to each other: frames with their length before them.
 
 A request is a pickle: the worker is a fork of who wrote it. An answer is JSON with a limit to its length, and is read
-as strictly as a file from the network: hostile data may have taken over who wrote it.
+as strictly as a file from the network: hostile data may have taken over who wrote it. In between, a worker may ask what
+only the command can look up: see ``line`` and ``clerk``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ from typing import Any, NoReturn
 from entrepot.models import Basis, Finding, Scalar, Status, Verdict
 
 HEAD = struct.Struct(">Q")
+QUESTION = 1 << 63
+"""In the length of a frame: a worker asks something, and will answer later."""
+MAX_TEXTS = 500
+"""Names in one question: few questions, and no statement with too many parameters."""
 TEXTS = ("reason", "message", "tool", "tool_version", "database_version")
 FINDING_TEXTS = ("id", "severity", "summary", "where", "kind")
 
@@ -59,7 +64,11 @@ REASONS = frozenset(("scanner_failed", "out_of_memory", "flooded"))
 
 
 class BadAnswerError(ValueError):
-    """An answer is not of the form that it must have."""
+    """An answer, or a question, is not of the form that it must have."""
+
+
+class FloodError(Exception):
+    """The worker says more than it may."""
 
 
 def pack(request: Request) -> bytes:

@@ -18,7 +18,8 @@ from typing import Any, NoReturn
 
 from entrepot.contracts import ReusableScanner
 from entrepot.isolation.case import Case, OpenServices, Others, ScanServices
-from entrepot.isolation.messages import HEAD, Answer, Failure, Request, encode
+from entrepot.isolation.line import Line, read_frame, send_frame
+from entrepot.isolation.messages import Answer, Failure, Request, encode
 from entrepot.models import Basis, PackageInfo, Status, Verdict
 
 FILES = 1024
@@ -35,12 +36,12 @@ def work(channel: socket.socket, output: int, services: ScanServices) -> NoRetur
     """Serves ``channel``; what scanners write to standard output or error goes to the descriptor ``output``."""
     with contextlib.suppress(BaseException):
         _settle_in(output)
-        open_services = OpenServices(services, catalog=False)
+        open_services = OpenServices(services, Line(channel))
         batches: dict[str, Sequence[PackageInfo]] = {}
         occupied = _address_space()
-        while frame := _read(channel):
+        while frame := read_frame(channel):
             request: Request = pickle.loads(frame)  # noqa: S301 - from the process that this one is a fork of
-            _send(channel, _reply(request, open_services, batches, occupied))
+            send_frame(channel, _reply(request, open_services, batches, occupied))
     os._exit(0)
 
 
@@ -129,23 +130,3 @@ def checked_basis(answer: object) -> Basis | None:
     if not isinstance(answer, Basis) or not all(type(text) is str for text in answer):
         raise TypeError(f"its basis is {answer!r}, not a Basis of texts")
     return answer
-
-
-def _read(channel: socket.socket) -> bytes:
-    """A frame; empty at the end."""
-    head = _read_exactly(channel, HEAD.size)
-    return _read_exactly(channel, HEAD.unpack(head)[0]) if head else b""
-
-
-def _read_exactly(channel: socket.socket, count: int) -> bytes:
-    data = bytearray()
-    while len(data) < count:
-        piece = channel.recv(min(count - len(data), 1 << 20))
-        if not piece:
-            return b""
-        data += piece
-    return bytes(data)
-
-
-def _send(channel: socket.socket, reply: bytes) -> None:
-    channel.sendall(HEAD.pack(len(reply)) + reply)

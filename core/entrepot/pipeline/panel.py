@@ -200,7 +200,7 @@ class Panel:
                 told.position,
             )
             try:
-                answer, output = self._host.ask(request, limits.timeout)
+                answer, output = self._host.ask(request, limits.timeout, self._services.clerk(told.case).answer)
             except LostError as lost:
                 answer, output = Failure(lost.reason, lost.message), lost.output
         if output:

@@ -1,4 +1,4 @@
-"""What a distribution, its base sources and a batch offer to a solver: ``contracts.Surroundings`` on the catalog."""
+"""What a distribution, its base sources and a batch offer to a solver: ``contracts.Surroundings``."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
-from entrepot.catalog.snapshot import CatalogSnapshot
 from entrepot.contracts import Candidate, CandidatePool, Format
-from entrepot.models import SOURCE_ARCHITECTURE, Distribution, PackageInfo, Source
+from entrepot.isolation import Moment, Offers, Others
+from entrepot.models import SOURCE_ARCHITECTURE, Distribution, PackageInfo
 from entrepot.pipeline.resolve import machines
 
 BINARY = "binary"
@@ -22,58 +21,44 @@ MAX_HELD = 64 << 20
 """Bytes of text of packages that are kept for the next question. What is made of it takes some four times as much."""
 
 
-@dataclass(slots=True)
-class _Base:
-    """A base source and its architectures; ``generation`` is 0 if it was never synced."""
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """A batch with what was made of it, once for all of its packages."""
 
-    source: Source
-    generation: int
-    changed_at: str
-    architectures: Sequence[str] = ()
-
-
-@dataclass(slots=True)
-class _Moment:
-    """What is known before anything is looked for."""
-
-    number: int
-    """Of the newest version."""
-    architectures: frozenset[str]
-    """Of the packages of the newest version."""
-    bases: Sequence[_Base] = field(default_factory=tuple)
+    packages: Sequence[PackageInfo]
+    digest: str
+    pools: dict[str, CandidatePool] = field(default_factory=dict)
 
 
 class DistributionSurroundings:
-    """``contracts.Surroundings`` of one distribution, on a read-only connection of its own.
+    """``contracts.Surroundings`` of one distribution, on what ``offers`` knows of it.
 
     What was found stays in memory, so that the packages of a batch do not load the same libraries again and again.
     """
 
-    def __init__(self, path: Path, format_: Format, distribution: Distribution) -> None:
-        self._snapshot = CatalogSnapshot(path)
+    def __init__(self, format_: Format, distribution: Distribution, offers: Offers) -> None:
+        self._offers = offers
         self._format = format_
         self._distribution = distribution
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._pools: dict[str, _Known] = {}
+        self._batch = _Batch((), "")
         self._arrivals: dict[tuple[str, str, str, str], Candidate] = {}
         self._numbered = self._arrived = 0
         self._origins: dict[int, str] = {}
 
-    def close(self) -> None:
-        """Closes the connection."""
-        self._snapshot.close()
-
-    def state(self) -> str:
-        """A digest of the distribution's version and of what the base sources offered after their last sync."""
+    def state(self, batch: Sequence[PackageInfo] = ()) -> str:
+        """A digest of the distribution's version, of what base sources offered after their last sync, of the batch."""
         moment = self._moment
         said = [self._distribution.path, str(moment.number), *self._distribution.architectures]
         for base in moment.bases:
-            said += [str(base.source.id), base.source.name, str(base.generation), base.changed_at]
-        return hashlib.blake2b("\0".join(said).encode(), digest_size=16).hexdigest()
+            said += [str(base.id), base.name, str(base.generation), base.changed_at]
+        with self._lock:
+            return _digest([*said, self._of_batch(batch).digest])
 
     def unsynced(self) -> Sequence[str]:
         """Names of base sources that were never synced."""
-        return [base.source.name for base in self._moment.bases if not base.changed_at]
+        return [base.name for base in self._moment.bases if not base.changed_at]
 
     def machines(self, info: PackageInfo) -> Sequence[str]:
         """The architectures of the machines that a package is for."""
@@ -107,18 +92,29 @@ class DistributionSurroundings:
         """Everything that a machine can install."""
         with self._lock:
             if machine not in self._pools:
-                ids = [base.source.id for base in self._moment.bases]
-                scope = frozenset(self._format.solver.scope(machine))
-                self._pools[machine] = _Known(self._snapshot, ids, self._distribution, self._moment.number, scope)
+                self._pools[machine] = _Known(self._offers, frozenset(self._format.solver.scope(machine)))
             known = self._pools[machine]
-        if not batch:
-            return known
-        arrivals = [
-            (self.candidate(info), info.provides.split())
-            for info in batch
-            if info.kind == BINARY and info.architecture in known.scope
-        ]
-        return _WithArrivals(known, arrivals)
+            if not batch:
+                return known
+            arrived = self._of_batch(batch)
+            if machine not in arrived.pools:
+                arrived.pools[machine] = _WithArrivals(known, list(self._arriving(arrived.packages, known.scope)))
+            return arrived.pools[machine]
+
+    def _arriving(
+        self, packages: Iterable[PackageInfo], scope: Collection[str]
+    ) -> Iterator[tuple[Candidate, Sequence[str]]]:
+        for info in packages:
+            if info.kind == BINARY and info.architecture in scope:
+                yield self.candidate(info), info.provides.split()
+
+    def _of_batch(self, batch: Sequence[PackageInfo]) -> _Batch:
+        """The whole batch, with the package that is asked about: it can be had as well, and all have one pool."""
+        packages = batch.everyone if isinstance(batch, Others) else batch
+        if self._batch.packages is not packages:
+            lines = [f"{info.name} {info.version} {info.architecture} {info.files[0].sha256}" for info in packages]
+            self._batch = _Batch(packages, _digest(sorted(lines)) if lines else "")
+        return self._batch
 
     def origin(self, candidate: Candidate) -> str:
         """Where a candidate is from, by its number."""
@@ -126,26 +122,12 @@ class DistributionSurroundings:
             return DISTRIBUTION if candidate.id % 2 else BATCH
         with self._lock:
             if candidate.id not in self._origins:
-                found = self._snapshot.read(lambda tables: [tables.available.get(candidate.id).source])
-                self._origins[candidate.id] = found[0]
+                self._origins[candidate.id] = self._offers.source(candidate.id)
             return self._origins[candidate.id]
 
     @cached_property
-    def _moment(self) -> _Moment:
-        distribution, names = self._distribution, self._distribution.base_sources
-        number = self._snapshot.read(lambda tables: [tables.versions.latest(distribution).number])[0]
-        groups = self._snapshot.read(lambda tables: tables.versions.groups(distribution, number))
-        held = frozenset(architecture for _, kind, architecture in groups if kind == BINARY)
-        return _Moment(number, held, [self._base(name) for name in names])
-
-    def _base(self, name: str) -> _Base:
-        source = self._snapshot.read(lambda tables: [tables.sources.get(name)])[0]
-        state = self._snapshot.read(lambda tables: [tables.sources.state(source)])[0]
-        architectures: Sequence[str] = source.architectures
-        if not architectures:
-            architectures = self._snapshot.read(lambda tables: tables.available.architectures(source.id))
-        changed_at = state.changed_at.isoformat() if state.changed_at else ""
-        return _Base(source, state.generation, changed_at, architectures)
+    def _moment(self) -> Moment:
+        return self._offers.moment()
 
     @cached_property
     def _known_machines(self) -> Sequence[str]:
@@ -166,19 +148,10 @@ class _Known:
     ``memory`` is for the solver, as ``contracts.RememberingPool`` has it. Both are emptied when they become too large.
     """
 
-    def __init__(
-        self,
-        snapshot: CatalogSnapshot,
-        source_ids: Sequence[int],
-        distribution: Distribution,
-        number: int,
-        scope: Collection[str],
-    ) -> None:
+    def __init__(self, offers: Offers, scope: Collection[str]) -> None:
         self.scope = scope
         self.memory: dict[Any, Any] = {}
-        self._snapshot = snapshot
-        self._ids = source_ids
-        self._distribution, self._number = distribution, number
+        self._offers = offers
         self._named: dict[str, list[Candidate]] = {}
         self._providing: dict[str, list[Candidate]] = {}
         self._held: dict[int, Candidate] = {}
@@ -191,43 +164,21 @@ class _Known:
             self._make_room()
             unknown = [name for name in names if name not in self._named]
             self._named.update({name: [] for name in unknown})
-            for candidate in self._find(unknown, ()) if unknown else ():
-                self._named[candidate.name].append(candidate)
+            for candidate in self._offers.named(unknown, self.scope) if unknown else ():
+                self._named[candidate.name].append(self._kept(candidate))
             return list(chain.from_iterable(self._named[name] for name in names))
 
     def providing(self, names: Collection[str]) -> Iterable[Candidate]:
         """Every candidate that provides one of these names."""
         with self._lock:
-            for name in names:
-                if name not in self._providing:
-                    self._providing[name] = self._find((), [name])
+            unknown = [name for name in names if name not in self._providing]
+            for name, candidates in self._offers.providing(unknown, self.scope) if unknown else ():
+                self._providing[name] = [self._kept(candidate) for candidate in candidates]
             return list(chain.from_iterable(self._providing[name] for name in names))
 
-    def everything(self) -> Iterator[Candidate]:
+    def everything(self) -> Iterable[Candidate]:
         """Every candidate, streamed from the catalog."""
-        if self._ids:
-            yield from self._snapshot.stream(lambda tables: tables.available.everything(self._ids, self.scope))
-        members = self._snapshot.stream(lambda tables: tables.versions.everything(self._distribution, self._number))
-        yield from filter(None, map(self._member, members if self._number else ()))
-
-    def _find(self, names: Collection[str], provided: Collection[str]) -> list[Candidate]:
-        found: list[Candidate] = []
-        if self._ids and names:
-            found += self._snapshot.read(lambda tables: tables.available.candidates(self._ids, names, self.scope))
-        if self._ids and provided:
-            found += self._snapshot.read(lambda tables: tables.available.providers(self._ids, provided, self.scope))
-        if self._number:
-            members = self._snapshot.read(
-                lambda tables: tables.versions.candidates(self._distribution, self._number, names, provided)
-            )
-            found += filter(None, map(self._member, members))
-        return [self._kept(candidate) for candidate in found]
-
-    def _member(self, candidate: Candidate) -> Candidate | None:
-        """A package of the distribution, which is one of many here: nothing is installed yet."""
-        if candidate.architecture not in self.scope:
-            return None
-        return Candidate(2 * candidate.id + 1, candidate.name, candidate.version, candidate.architecture, candidate.raw)
+        return self._offers.everything(self.scope)
 
     def _kept(self, candidate: Candidate) -> Candidate:
         """The same object for the same package, however it was found."""
@@ -271,3 +222,7 @@ def _by_name(pairs: Iterable[tuple[str, Candidate]]) -> Mapping[str, Sequence[Ca
     for name, candidate in pairs:
         found.setdefault(name, []).append(candidate)
     return found
+
+
+def _digest(texts: Iterable[str]) -> str:
+    return hashlib.blake2b("\0".join(texts).encode(), digest_size=16).hexdigest()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from entrepot.contracts import Format
 from entrepot.isolation import ScanServices
+from entrepot.pipeline.offers import CatalogOffers
 from entrepot.pipeline.panel import Panel, open_panel
 from entrepot.pipeline.surroundings import DistributionSurroundings
 
@@ -36,7 +37,8 @@ def scanners(
         },
         settings=workspace.settings.scanners,
         advisories=workspace.catalog.lookup,
-        surroundings=partial(DistributionSurroundings, workspace.catalog.path),
+        offers=partial(CatalogOffers, workspace.catalog.path),
+        surroundings=DistributionSurroundings,
     )
     with (
         closing(workspace.catalog.lookup()) as earlier,

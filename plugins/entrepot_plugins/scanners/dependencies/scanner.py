@@ -89,14 +89,10 @@ def basis(context: ScanContext) -> Basis | None:
     if context.surroundings is None:
         return None
     try:
-        state = context.surroundings.state()
+        state = context.surroundings.state(context.batch)
     except EntrepotError:
         return None
-    arrivals = sorted(
-        f"{info.name} {info.version} {info.architecture} {info.files[0].sha256}" for info in context.batch
-    )
-    digest = hashlib.blake2b("\n".join([state, *arrivals]).encode(), digest_size=16)
-    return Basis(tool_version=context.format.solver.version, inputs=digest.hexdigest())
+    return Basis(tool_version=context.format.solver.version, inputs=state)
 
 
 def _ask(

@@ -1,0 +1,102 @@
+"""What a distribution and its base sources offer, read from the catalog: ``isolation.Offers``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+
+from entrepot.catalog.snapshot import CatalogSnapshot
+from entrepot.contracts import Candidate
+from entrepot.isolation import Base, Moment
+from entrepot.models import Distribution
+
+BINARY = "binary"
+
+
+class CatalogOffers:
+    """On a read-only connection of its own; may be asked from any thread."""
+
+    def __init__(self, path: Path, distribution: Distribution) -> None:
+        self._snapshot = CatalogSnapshot(path)
+        self._distribution = distribution
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._snapshot.close()
+
+    def moment(self) -> Moment:
+        """The version and the base sources."""
+        return self._moment
+
+    def named(self, names: Collection[str], architectures: Collection[str]) -> Iterable[Candidate]:
+        """Every package of one of these names."""
+        ids = self._ids
+        found: list[Candidate] = []
+        if ids and names:
+            found += self._snapshot.read(lambda tables: tables.available.candidates(ids, names, architectures))
+        return [*found, *self._members(names, (), architectures)]
+
+    def providing(
+        self, names: Collection[str], architectures: Collection[str]
+    ) -> Iterable[tuple[str, Iterable[Candidate]]]:
+        """Each of the names with the packages that provide it besides their own."""
+        for name in names:
+            yield name, self._providing(name, architectures)
+
+    def everything(self, architectures: Collection[str]) -> Iterator[Candidate]:
+        """Every package, streamed."""
+        if ids := self._ids:
+            yield from self._snapshot.stream(lambda tables: tables.available.everything(ids, architectures))
+        if number := self._moment.number:
+            members = self._snapshot.stream(lambda tables: tables.versions.everything(self._distribution, number))
+            yield from _of_distribution(members, architectures)
+
+    def source(self, number: int) -> str:
+        """The source of a package of a base source; ``NotFoundError`` if there is none of this number."""
+        return self._snapshot.read(lambda tables: [tables.available.get(number).source])[0]
+
+    def _providing(self, name: str, architectures: Collection[str]) -> list[Candidate]:
+        ids = self._ids
+        found: list[Candidate] = []
+        if ids:
+            found += self._snapshot.read(lambda tables: tables.available.providers(ids, [name], architectures))
+        return [*found, *self._members((), [name], architectures)]
+
+    def _members(
+        self, names: Collection[str], provided: Collection[str], architectures: Collection[str]
+    ) -> Iterator[Candidate]:
+        number = self._moment.number
+        if number and (names or provided):
+            members = self._snapshot.read(
+                lambda tables: tables.versions.candidates(self._distribution, number, names, provided)
+            )
+            yield from _of_distribution(members, architectures)
+
+    @property
+    def _ids(self) -> list[int]:
+        return [base.id for base in self._moment.bases]
+
+    @cached_property
+    def _moment(self) -> Moment:
+        distribution, names = self._distribution, self._distribution.base_sources
+        number = self._snapshot.read(lambda tables: [tables.versions.latest(distribution).number])[0]
+        groups = self._snapshot.read(lambda tables: tables.versions.groups(distribution, number))
+        held = frozenset(architecture for _, kind, architecture in groups if kind == BINARY)
+        return Moment(number, held, tuple(self._base(name) for name in names))
+
+    def _base(self, name: str) -> Base:
+        source = self._snapshot.read(lambda tables: [tables.sources.get(name)])[0]
+        state = self._snapshot.read(lambda tables: [tables.sources.state(source)])[0]
+        architectures = tuple(source.architectures)
+        if not architectures:
+            architectures = tuple(self._snapshot.read(lambda tables: tables.available.architectures(source.id)))
+        changed_at = state.changed_at.isoformat() if state.changed_at else ""
+        return Base(source.id, source.name, state.generation, changed_at, architectures)
+
+
+def _of_distribution(members: Iterable[Candidate], architectures: Collection[str]) -> Iterator[Candidate]:
+    """Packages of the distribution, which are some of many here: nothing is installed yet."""
+    for member in members:
+        if member.architecture in architectures:
+            yield Candidate(2 * member.id + 1, member.name, member.version, member.architecture, member.raw)
