@@ -8,15 +8,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from entrepot.contracts import Scanner
-from entrepot.isolation import Case, ScanServices
+from entrepot.isolation import Case, Offers, ScanServices
+from entrepot.models import Distribution
 from entrepot.pipeline.inspect import Subject, read_case
 from entrepot.pipeline.panel import Earlier, Panel, open_panel
+from entrepot.pipeline.surroundings import DistributionSurroundings
 from entrepot.settings import InspectionSettings, Limits
 from support.scans import NOW, a_distribution
 from support.toy import ToyFormat, make_toy
@@ -31,11 +33,18 @@ def panel_of(
     workers: int = 2,
     serve: int = 1000,
     timeout: int = 60,
+    offers: Callable[[Distribution], Offers] | None = None,
 ) -> Iterator[Panel]:
-    """The scanners with tight limits, for toys; there are no advisories."""
+    """The scanners with tight limits, for toys; there are no advisories, and nothing but ``offers`` to ask."""
     scratch = folder / "scratch"
     scratch.mkdir(exist_ok=True)
-    services = ScanServices({"toy": ToyFormat()}, {scanner.name: scanner for scanner in scanners}, settings or {})
+    services = ScanServices(
+        {"toy": ToyFormat()},
+        {scanner.name: scanner for scanner in scanners},
+        settings or {},
+        offers=offers,
+        surroundings=DistributionSurroundings,
+    )
     inspection = InspectionSettings(Limits(timeout, 200, 64), workers=workers, serve=serve)
     with open_panel(services, inspection, scratch, earlier, workers) as panel:
         yield panel

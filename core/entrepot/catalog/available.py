@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from sqlite_utils import Database
 
-from entrepot.catalog.database import rows, to_text
+from entrepot.catalog.database import rows, to_json, to_text
 from entrepot.contracts import Candidate, IndexEntry
 from entrepot.errors import NotFoundError
 from entrepot.models import SOURCE_ARCHITECTURE, Available, Described, Source, SyncCounts
@@ -137,16 +137,35 @@ class AvailableTable:
         The full-text index finds those that have the words of the name; those of them that have the name itself count.
         A name without any letter or digit is not found.
         """
-        found: set[int] = set()
+        found = {row_id for row_ids in self.provider_ids(names).values() for row_id in row_ids}
+        return self.numbered(source_ids, found, architectures)
+
+    def provider_ids(self, names: Collection[str]) -> Mapping[str, Sequence[int]]:
+        """The numbers of those that provide each of these names, whatever they are and wherever they are from."""
         sql = "SELECT rowid, provides FROM available_fts WHERE available_fts MATCH ?"
+        found: dict[str, Sequence[int]] = {}
         for name in names:
             # The index splits what it is asked for into words itself, as it did with what it holds.
             phrase = name.replace("\0", " ").replace('"', '""')
             hits = self._db.conn.execute(sql, [f'provides : "{phrase}"'])
-            found.update(row_id for row_id, provides in hits if name in provides.split(" "))
-        remaining = iter(sorted(found))
+            found[name] = [row_id for row_id, provides in hits if name in provides.split(" ")]
+        return found
+
+    def numbered(
+        self, source_ids: Sequence[int], numbers: Collection[int], architectures: Collection[str]
+    ) -> Iterator[Candidate]:
+        """The binary packages of these numbers, for the solver."""
+        remaining = iter(sorted(numbers))
         while chunk := list(islice(remaining, BATCH)):
             yield from self._candidates(f"a.id IN ({_marks(chunk)})", chunk, source_ids, architectures)
+
+    def source_names(self, numbers: Collection[int]) -> Mapping[int, str]:
+        """The name of the source of each of these packages."""
+        sql = """
+            SELECT a.id, s.name FROM json_each(?) n CROSS JOIN available a ON a.id = n.value
+            CROSS JOIN source_indexes i ON i.id = a.index_id CROSS JOIN sources s ON s.id = i.source_id
+        """
+        return dict(self._db.conn.execute(sql, [to_json(sorted(numbers))]))
 
     def everything(self, source_ids: Sequence[int], architectures: Collection[str]) -> Iterator[Candidate]:
         """All binary packages, streamed, for what only the text of each can tell a solver."""

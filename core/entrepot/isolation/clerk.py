@@ -45,7 +45,7 @@ class Clerk:
                 "providing": (lambda *said: _by_name(offers.providing(*said)), (_texts, _texts)),
                 "everything": (lambda names: self._begin(offers.everything(names)), (_texts,)),
                 "more": (self._more, ()),
-                "source": (offers.source, (_number,)),
+                "sources": (offers.sources, (_numbers,)),
             }
         if advisories:
             self._answers |= {
@@ -133,7 +133,9 @@ def _key(value: Any) -> bytes:
     return bytes.fromhex(_text(value))
 
 
-def _number(value: Any) -> int:
-    if type(value) is not int or abs(value) >= 1 << 63:
-        raise ValueError("not a number of a package")
+def _numbers(value: Any) -> list[int]:
+    if not isinstance(value, list) or len(value) > MAX_TEXTS:
+        raise ValueError("not a list, or a long one")
+    if not all(type(number) is int and abs(number) < 1 << 63 for number in value):
+        raise ValueError("not numbers of packages")
     return value

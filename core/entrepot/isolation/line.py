@@ -14,7 +14,7 @@ import socket
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from entrepot.advisories import Hit, Told
 from entrepot.contracts import Candidate
@@ -22,6 +22,8 @@ from entrepot.errors import EntrepotError
 from entrepot.isolation.messages import HEAD, MAX_TEXTS, QUESTION
 from entrepot.isolation.offers import Moment
 from entrepot.models import Available, Source
+
+T = TypeVar("T")
 
 
 def read_frame(channel: socket.socket) -> bytes:
@@ -66,8 +68,8 @@ class Line:
         return value
 
 
-def _parts(texts: Collection[str]) -> Iterator[list[str]]:
-    remaining = iter(sorted(texts))
+def _parts(values: Collection[T]) -> Iterator[list[T]]:
+    remaining = iter(values)
     while part := list(islice(remaining, MAX_TEXTS)):
         yield part
 
@@ -102,9 +104,12 @@ class RemoteOffers:
             yield from chunk
             chunk = self._line.ask("more")
 
-    def source(self, number: int) -> str:
-        """The source of a package by its number."""
-        return str(self._line.ask("source", number))
+    def sources(self, numbers: Collection[int]) -> Mapping[int, str]:
+        """The sources of packages of base sources, by their numbers."""
+        found: dict[int, str] = {}
+        for part in _parts(numbers):
+            found |= self._line.ask("sources", part)
+        return found
 
     def close(self) -> None:
         """Nothing is open here."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -55,8 +55,8 @@ class Offers(Protocol):
         """Every package, streamed."""
         ...
 
-    def source(self, number: int) -> str:
-        """The source of a package by its number; ``NotFoundError`` if there is none."""
+    def sources(self, numbers: Collection[int]) -> Mapping[int, str]:
+        """The sources of packages of base sources, by their numbers."""
         ...
 
     def close(self) -> None:

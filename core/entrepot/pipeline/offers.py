@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -41,8 +41,18 @@ class CatalogOffers:
         self, names: Collection[str], architectures: Collection[str]
     ) -> Iterable[tuple[str, Iterable[Candidate]]]:
         """Each of the names with the packages that provide it besides their own."""
+        ids = self._ids
+        numbers: Mapping[str, Sequence[int]] = {}
+        if ids and names:
+            numbers = dict(self._snapshot.read(lambda tables: tables.available.provider_ids(names).items()))
+        every = {number for found in numbers.values() for number in found}
+        offered: dict[int, Candidate] = {}
+        if every:
+            found = self._snapshot.read(lambda tables: tables.available.numbered(ids, every, architectures))
+            offered = {candidate.id: candidate for candidate in found}
         for name in names:
-            yield name, self._providing(name, architectures)
+            here = [offered[number] for number in numbers.get(name, ()) if number in offered]
+            yield name, [*here, *self._members((), [name], architectures)]
 
     def everything(self, architectures: Collection[str]) -> Iterator[Candidate]:
         """Every package, streamed."""
@@ -52,16 +62,9 @@ class CatalogOffers:
             members = self._snapshot.stream(lambda tables: tables.versions.everything(self._distribution, number))
             yield from _of_distribution(members, architectures)
 
-    def source(self, number: int) -> str:
-        """The source of a package of a base source; ``NotFoundError`` if there is none of this number."""
-        return self._snapshot.read(lambda tables: [tables.available.get(number).source])[0]
-
-    def _providing(self, name: str, architectures: Collection[str]) -> list[Candidate]:
-        ids = self._ids
-        found: list[Candidate] = []
-        if ids:
-            found += self._snapshot.read(lambda tables: tables.available.providers(ids, [name], architectures))
-        return [*found, *self._members((), [name], architectures)]
+    def sources(self, numbers: Collection[int]) -> Mapping[int, str]:
+        """The sources of packages of base sources, by their numbers."""
+        return dict(self._snapshot.read(lambda tables: tables.available.source_names(numbers).items()))
 
     def _members(
         self, names: Collection[str], provided: Collection[str], architectures: Collection[str]

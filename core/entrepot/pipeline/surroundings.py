@@ -122,7 +122,8 @@ class DistributionSurroundings:
             return DISTRIBUTION if candidate.id % 2 else BATCH
         with self._lock:
             if candidate.id not in self._origins:
-                self._origins[candidate.id] = self._offers.source(candidate.id)
+                held = {number for known in self._pools.values() for number in known.numbers if number > 0}
+                self._origins |= self._offers.sources(sorted({candidate.id, *held} - self._origins.keys()))
             return self._origins[candidate.id]
 
     @cached_property
@@ -151,6 +152,8 @@ class _Known:
     def __init__(self, offers: Offers, scope: Collection[str]) -> None:
         self.scope = scope
         self.memory: dict[Any, Any] = {}
+        self.others: list[dict[Any, Any]] = []
+        """Memories of the pools that stand on this one."""
         self._offers = offers
         self._named: dict[str, list[Candidate]] = {}
         self._providing: dict[str, list[Candidate]] = {}
@@ -158,14 +161,20 @@ class _Known:
         self._size = 0
         self._lock = threading.Lock()
 
+    @property
+    def numbers(self) -> Collection[int]:
+        """Of the packages that were found."""
+        return self._held.keys()
+
     def named(self, names: Collection[str]) -> Iterable[Candidate]:
         """Every candidate of one of these names."""
         with self._lock:
             self._make_room()
             unknown = [name for name in names if name not in self._named]
-            self._named.update({name: [] for name in unknown})
+            found: dict[str, list[Candidate]] = {name: [] for name in unknown}
             for candidate in self._offers.named(unknown, self.scope) if unknown else ():
-                self._named[candidate.name].append(self._kept(candidate))
+                found[candidate.name].append(self._kept(candidate))
+            self._named |= found
             return list(chain.from_iterable(self._named[name] for name in names))
 
     def providing(self, names: Collection[str]) -> Iterable[Candidate]:
@@ -189,8 +198,10 @@ class _Known:
 
     def _make_room(self) -> None:
         if self._size > MAX_HELD:
-            for kept in (self._named, self._providing, self._held, self.memory):
+            for kept in (self._named, self._providing, self._held):
                 kept.clear()
+            for memory in (self.memory, *self.others):
+                memory.clear()
             self._size = 0
 
 
@@ -199,7 +210,8 @@ class _WithArrivals:
 
     def __init__(self, known: _Known, arrivals: Sequence[tuple[Candidate, Sequence[str]]]) -> None:
         self._known = known
-        self.memory = known.memory
+        self.memory: dict[Any, Any] = {}
+        known.others.append(self.memory)
         self._arrivals = [candidate for candidate, _ in arrivals]
         self._named = _by_name((candidate.name, candidate) for candidate, _ in arrivals)
         self._providing = _by_name((name, candidate) for candidate, provided in arrivals for name in provided)

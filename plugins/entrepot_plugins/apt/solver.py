@@ -14,6 +14,7 @@ from entrepot_plugins.shared.libsolv_version import libsolv_version
 
 from .logic import Answer, Item, Several, choose
 from .relations import Clause, Relation, clause_text
+from .straight import market_of, take
 from .universe import Package, Universe, architectures_for
 from .version import DebianVersions
 
@@ -47,17 +48,27 @@ class AptSolver:
         is passed over, and named among the conflicts if there is no solution.
         """
         binaries = [candidate for candidate in wanted if candidate.architecture != SOURCE_ARCHITECTURE]
-        universe = Universe(DebianVersions(), architectures_for(architecture, binaries), recommends)
+        architectures = architectures_for(architecture, binaries)
+        if len(architectures) == 1 and not recommends:
+            market = market_of(pool, Universe(DebianVersions(), architectures))
+            taken = take(market, market.universe.read_wanted(binaries, pool), pool)
+            if taken is not None:
+                return Closure(_needed(wanted, market.universe.in_order(taken)))
+        universe = Universe(DebianVersions(), architectures, recommends)
         roots = universe.load(binaries, pool)
         question = _Question(universe, roots)
         answer = choose(question.items, range(len(roots))) if roots else Answer()
-        chosen = sorted((question.packages[number] for number in answer.chosen), key=lambda package: package.rank)
-        both = dict.fromkeys((*wanted, *(package.candidate for package in chosen)))
-        found = tuple(candidate for candidate in both if not candidate.present)
+        found = _needed(wanted, universe.in_order(question.packages[number] for number in answer.chosen))
         if answer.solved:
             return Closure(found, unmet=tuple(question.unmet(answer.chosen, len(roots))))
         reasons = _Reasons(universe, question, len(roots), answer)
         return Closure(found, tuple(reasons.missing()), tuple(reasons.conflicts()))
+
+
+def _needed(wanted: Iterable[Candidate], chosen: Iterable[Package]) -> tuple[Candidate, ...]:
+    """``wanted``, then what else was chosen and is not present."""
+    both = dict.fromkeys((*wanted, *(package.candidate for package in chosen)))
+    return tuple(candidate for candidate in both if not candidate.present)
 
 
 class _Question:

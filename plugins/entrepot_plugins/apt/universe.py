@@ -6,11 +6,12 @@ apt would rather take. What is left for the solver is a question of plain logic.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
-from entrepot.contracts import Candidate, CandidatePool, RememberingPool, VersionScheme
+from entrepot.contracts import Candidate, CandidatePool, VersionScheme
 from entrepot.errors import IndexFormatError
 from entrepot.models import SOURCE_ARCHITECTURE
 
@@ -30,17 +31,13 @@ _PRIORITIES = {name: rank for rank, name in enumerate(("required", "important", 
 
 @dataclass(slots=True, eq=False)
 class Package:
-    """A candidate with what its stanza says. ``architecture`` is the machine's where the candidate's is ``all``.
-
-    ``rank`` orders all packages: by name, then the newest version, then the machine's own architecture.
-    """
+    """A candidate with what its stanza says. ``architecture`` is the machine's where the candidate's is ``all``."""
 
     candidate: Candidate
     key: bytes
     architecture: str
     relations: Relations
     foreign: bool = False
-    rank: int = 0
 
     def __str__(self) -> str:
         name = f"{self.candidate.name}:{self.architecture}" if self.foreign else self.candidate.name
@@ -58,13 +55,17 @@ class Package:
 
 
 @dataclass(frozen=True, slots=True)
-class _Offer:
+class Offer:
     """A name that a package answers to. ``key`` is None where it is provided without a version."""
 
     package: Package
     key: bytes | None
     architecture: str
     own: bool
+
+    def offends(self, relation: Relation) -> bool:
+        """Whether a Conflicts or Breaks is about it: about every architecture unless it names one."""
+        return self.admitted_by(relation) and relation.qualifier in ("", "any", self.architecture)
 
     def admitted_by(self, relation: Relation) -> bool:
         """Versions alone: what is provided without one satisfies no relation that names one (Policy 7.5)."""
@@ -81,7 +82,8 @@ class Universe:
     packages: list[Package] = field(default_factory=list)
     unusable: list[IndexFormatError] = field(default_factory=list)
     """Why candidates that were reached are left out: their stanzas cannot be understood."""
-    _offers: dict[str, list[_Offer]] = field(default_factory=dict)
+    _offers: dict[str, list[Offer]] = field(default_factory=dict)
+    _seen: set[tuple[bool, int]] = field(default_factory=set)
 
     def load(self, wanted: Iterable[Candidate], pool: CandidatePool) -> list[Package]:
         """Loads ``wanted`` and, breadth first, all that they can reach; answers the packages of ``wanted``.
@@ -105,11 +107,26 @@ class Universe:
                     fresh.append(self._read(candidate, reader))
                 except IndexFormatError as error:
                     self.unusable.append(error)
-            fresh = self._in_order(fresh)
-        for rank, package in enumerate(self._in_order(self.packages)):
-            package.rank = rank
+            fresh = self.in_order(fresh)
+        for package in self.in_order(self.packages):
             self._register(package)
         return roots
+
+    def extend(self, names: Sequence[str], pool: CandidatePool) -> None:
+        """Loads what is called or provides one of these names, and nothing of what that can reach."""
+        reader = _remembered(pool, self.versions)
+        for candidate in _unseen(self._ask(pool, names), self._seen):
+            try:
+                package = self._read(candidate, reader)
+            except IndexFormatError:
+                continue
+            self.packages.append(package)
+            self._register(package)
+
+    def read_wanted(self, wanted: Iterable[Candidate], pool: CandidatePool) -> list[Package]:
+        """The packages of ``wanted``; ``IndexFormatError`` if one of them cannot be understood."""
+        reader = _remembered(pool, self.versions)
+        return [self._read(candidate, reader) for candidate in _unseen(wanted, set())]
 
     def _ask(self, pool: CandidatePool, names: Sequence[str]) -> Iterator[Candidate]:
         for start in range(0, len(names), BATCH):
@@ -130,8 +147,11 @@ class Universe:
         architecture = native if candidate.architecture == ALL else candidate.architecture
         return Package(candidate, key, architecture, relations, foreign=architecture != native)
 
-    def _in_order(self, packages: Iterable[Package]) -> list[Package]:
-        """Pools answer in any order; nothing shall depend on it."""
+    def in_order(self, packages: Iterable[Package]) -> list[Package]:
+        """By name, then the newest version, then the machine's own architecture.
+
+        Pools answer in any order; nothing shall depend on it.
+        """
         nearest = {name: rank for rank, name in enumerate(self.architectures)}
         ordered = sorted(packages, key=lambda package: (not package.candidate.present, package.candidate.id))
         ordered.sort(key=lambda package: nearest[package.architecture])
@@ -140,12 +160,8 @@ class Universe:
         return ordered
 
     def _register(self, package: Package) -> None:
-        name = package.candidate.name
-        self._offers.setdefault(name, []).append(_Offer(package, package.key, package.architecture, own=True))
-        for relation in package.relations.provides:
-            architecture = package.architecture if relation.qualifier in ("", "any") else relation.qualifier
-            offer = _Offer(package, relation.key or None, architecture, own=False)
-            self._offers.setdefault(relation.name, []).append(offer)
+        for name, offer in own_offers(package):
+            self._offers.setdefault(name, []).append(offer)
 
     def satisfying(self, clause: Clause, architecture: str) -> tuple[Package, ...]:
         """Who satisfies a clause of a package of ``architecture``, the one to be taken before all others first.
@@ -153,16 +169,16 @@ class Universe:
         Present ones come first, as nothing has to be imported for them. Then, as in apt: the first alternative before
         the second, a package of that very name before those that provide it, the newest version before older ones.
         """
-        choices: dict[Package, tuple[bool, int, bool, tuple[bool, int], int]] = {}
+        choices: dict[Package, tuple[bool, int, bool, tuple[bool, int]]] = {}
         for position, relation in enumerate(clause):
             for offer in self._offers.get(relation.name, ()):
                 package = offer.package
-                if package not in choices and offer.admitted_by(relation) and self._fits(relation, offer, architecture):
+                if package not in choices and self.meets(relation, offer, architecture):
                     standing = (False, 0) if offer.own else package.standing
-                    choices[package] = (
-                        not package.candidate.present, position, not offer.own, standing, package.rank,
-                    )  # fmt: skip
-        ordered = sorted(choices, key=choices.__getitem__)
+                    choices[package] = not package.candidate.present, position, not offer.own, standing
+        if len(choices) <= 1:
+            return tuple(choices)
+        ordered = sorted(self.in_order(choices), key=choices.__getitem__)
         if len(ordered) <= MAX_CHOICES:
             return tuple(ordered)
         left = dict.fromkeys(range(len(clause)), MAX_CHOICES)
@@ -174,7 +190,11 @@ class Universe:
                 taken.append(package)
         return tuple(taken)
 
-    def _fits(self, relation: Relation, offer: _Offer, architecture: str) -> bool:
+    def meets(self, relation: Relation, offer: Offer, architecture: str) -> bool:
+        """Whether what is offered satisfies a dependency of a package of ``architecture``."""
+        return offer.admitted_by(relation) and self._fits(relation, offer, architecture)
+
+    def _fits(self, relation: Relation, offer: Offer, architecture: str) -> bool:
         """Whether the architecture of what is offered is right for a dependency of a package of ``architecture``."""
         match relation.qualifier:
             case "":
@@ -196,9 +216,7 @@ class Universe:
             dict.fromkeys(
                 offer.package
                 for offer in self._offers.get(relation.name, ())
-                if offer.package.candidate.name != name
-                and offer.admitted_by(relation)
-                and relation.qualifier in ("", "any", offer.architecture)
+                if offer.package.candidate.name != name and offer.offends(relation)
             )
         )
 
@@ -213,6 +231,14 @@ class Universe:
                 twins = package.relations.multi_arch == other.relations.multi_arch == "same"
                 if not twins or package.key != other.key:
                     yield other
+
+
+def own_offers(package: Package) -> Iterator[tuple[str, Offer]]:
+    """The names that a package answers to."""
+    yield package.candidate.name, Offer(package, package.key, package.architecture, own=True)
+    for relation in package.relations.provides:
+        architecture = package.architecture if relation.qualifier in ("", "any") else relation.qualifier
+        yield relation.name, Offer(package, relation.key or None, architecture, own=False)
 
 
 class _Reader:
@@ -237,12 +263,15 @@ class _Reader:
 
 def _remembered(pool: CandidatePool, versions: VersionScheme) -> _Reader:
     """The reader of the last question, where the pool keeps one."""
-    if not isinstance(pool, RememberingPool):
-        return _Reader(versions)
-    reader = pool.memory.get(_Reader)
-    if not isinstance(reader, _Reader):
-        reader = pool.memory[_Reader] = _Reader(versions)
+    reader = memory_of(pool).setdefault(_Reader, _Reader(versions))
+    assert isinstance(reader, _Reader)
     return reader
+
+
+def memory_of(pool: CandidatePool) -> MutableMapping[Any, Any]:
+    """What the pool keeps for its solver, if it is a ``RememberingPool``; asking whether it is takes far longer."""
+    memory: MutableMapping[Any, Any] = getattr(pool, "memory", {})
+    return memory
 
 
 def architectures_for(machine: str, wanted: Iterable[Candidate]) -> tuple[str, ...]:

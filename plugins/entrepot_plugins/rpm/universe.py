@@ -102,13 +102,20 @@ class Universe:
         for package in self.packages if missing else ():
             missing -= self._listed(package, missing, reader)
         sought |= missing
-        # As text first: reading a list exactly costs twenty times as much, and is done for those that are taken.
-        needles = [escape(path).encode() for path in sorted(missing)]
-        for candidate in pool.everything() if needles else ():
-            if candidate.architecture == NOARCH or candidate.architecture in self.architectures:
+        known = reader.owners
+        if unknown := sorted(missing - known.keys()):
+            # As text first: reading a list exactly costs twenty times as much, and is done for those that are taken.
+            needles = [(path, escape(path).encode()) for path in unknown]
+            found: dict[str, list[Candidate]] = {path: [] for path in unknown}
+            for candidate in pool.everything():
                 listed = unpack(candidate.raw).filelists
-                if any(needle in listed for needle in needles):
-                    yield candidate
+                for path, needle in needles:
+                    if needle in listed:
+                        found[path].append(candidate)
+            known |= found
+        for candidate in chain.from_iterable(known[path] for path in sorted(missing)):
+            if candidate.architecture == NOARCH or candidate.architecture in self.architectures:
+                yield candidate
 
     def _mentioned(self, package: Package) -> Iterator[str]:
         if package.candidate.architecture not in (self.architectures[0], NOARCH):
@@ -152,6 +159,8 @@ class _Reader:
 
     def __init__(self) -> None:
         self.relations = RelationReader()
+        self.owners: dict[str, list[Candidate]] = {}
+        """Who may have a path that only file lists have; every list was read for it."""
         self._known: dict[tuple[bool, int], Relations] = {}
 
     def read(self, candidate: Candidate) -> Relations:

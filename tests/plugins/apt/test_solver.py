@@ -369,7 +369,7 @@ def test_very_many_providers_do_not_hide_the_next_alternative() -> None:
 def test_an_index_that_reaches_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(universe, "MAX_PACKAGES", 3)
     with pytest.raises(IndexFormatError, match=r"w \(= 1\) .* more than 3 packages"):
-        solve("w", "w=1 / Depends: v", "a=1 / Provides: v", "b=1 / Provides: v", "c=1 / Provides: v")
+        solve("w", "w=1 / Depends: v, nobody", "a=1 / Provides: v", "b=1 / Provides: v", "c=1 / Provides: v")
 
 
 def test_an_index_with_too_many_relations_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
