@@ -145,7 +145,7 @@ def test_a_crash_of_the_solver_is_an_error_of_one_package(
     results = imports.upload(depot.workspace, packages, STABLE, publish_after=False).results
     assert {result.package: result.pipeline["dependencies"] for result in results} == {
         "first": "satisfied",
-        "second": "error",
+        "second": "crashed",
         "third": "satisfied",
     }
 

@@ -54,8 +54,8 @@ class Scanner(Protocol):
     """Inspects an artifact. It says what it saw; what follows from that is the policy's business.
 
     It runs in a process of its own, with limits on time, memory and output, unless it has ``isolated = False``: only
-    for one that neither runs foreign code nor reads the files, or that has to ask the catalog: ``advisories`` and
-    ``surroundings`` are None in another process. It may have the method of ``ReusableScanner``, and
+    for one that neither runs foreign code nor reads the files. ``advisories`` and ``surroundings`` are there in both
+    cases: from another process, each question goes to the command. It may have the method of ``ReusableScanner``, and
     ``stage = "batch"`` if it has to know what else came in, which ``ScanContext.batch`` then tells. One that has
     ``before_fetch = True`` is also asked about packages that were not fetched: ``Artifact.paths`` is then empty, and
     ``ScanContext.info`` has what the index says.
