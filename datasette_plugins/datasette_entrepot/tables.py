@@ -124,6 +124,22 @@ TABLES: Mapping[str, Table] = {
     "audit": Table("Audit log", "Who did what, when: a chain of hashes", {}, ("action", "actor"), newest="id"),
 }
 
+VIEWS: Mapping[str, Table] = {
+    "waiting_for_review": Table("What waits for review", "Imports that a person has to decide about"),
+    "published_with_findings": Table(
+        "Findings of what is in",
+        "What scanners found in packages of newest versions, by their last word",
+        {"let_in_until": "Until when a person let it in in spite of that"},
+        ("severity", "distribution"),
+    ),
+    "waivers": Table("Waivers", "Approvals, with what they cover and when they end", {}, ("state", "distribution")),
+    "decisions": Table("Decisions", "What persons decided about imports", {}, ("decision", "decided_by")),
+    "packages_in_distributions": Table(
+        "What is in", "Packages of the newest version of every distribution, with how they came", {}, ("distribution",)
+    ),
+}
+"""Usual questions that are views of the catalog, for any client of SQLite."""
+
 HIDDEN = (
     "available_fts",
     "available_raw",
@@ -151,60 +167,34 @@ class Query:
     about: str = ""
 
 
-PLACE = "r.name || '/' || d.name AS distribution"
-JOINS = "JOIN distributions d ON d.id = i.distribution_id JOIN repositories r ON r.id = d.repository_id"
-
 QUERIES: Mapping[str, Query] = {
-    "what_waits": Query(
-        "What waits for review",
-        f"""
-        SELECT i.id AS import_id, i.name, i.version, i.architecture, {PLACE}, i.actor AS brought_by, i.created_at,
-            i.message
-        FROM imports i {JOINS} WHERE i.state = 'pending_review' ORDER BY i.id
-        """,
-    ),
+    "what_waits": Query("What waits for review", "SELECT * FROM waiting_for_review"),
     "in_with_a_critical_finding": Query(
         "What is in with a critical finding",
-        f"""
-        SELECT i.id AS import_id, i.name, i.version, i.architecture, {PLACE}, f.finding, f.severity, f.summary,
-            v.created_at AS found_at
-        FROM membership m JOIN packages p ON p.id = m.package_id
-        JOIN imports i ON i.id = (
-            SELECT max(id) FROM imports WHERE package_id = p.id AND distribution_id = m.distribution_id
-        ) {JOINS}
-        JOIN verdicts v ON v.id IN (SELECT max(id) FROM verdicts WHERE import_id = i.id GROUP BY scanner)
-        JOIN findings f ON f.verdict_id = v.id
-        WHERE m.removed_in IS NULL AND f.severity = 'critical' ORDER BY {PLACE.partition(" AS ")[0]}, i.name, f.finding
+        """
+        SELECT * FROM published_with_findings WHERE severity = 'critical' ORDER BY distribution, package, finding
         """,
-        "Of the newest version of every distribution",
+        "In the newest version of every distribution",
     ),
     "waivers_that_end_this_month": Query(
         "Waivers that end this month",
-        f"""
-        SELECT w.import_id, i.name, i.version, {PLACE}, w.expires_at, w.actor AS approved_by, w.justification
-        FROM reviews w JOIN imports i ON i.id = w.import_id {JOINS}
-        WHERE w.decision = 'approve' AND w.expires_at >= date('now', 'start of month')
-        AND w.expires_at < date('now', 'start of month', '+1 month') ORDER BY w.expires_at
+        """
+        SELECT * FROM waivers WHERE state = 'in force' AND ends_at >= date('now', 'start of month')
+        AND ends_at < date('now', 'start of month', '+1 month') ORDER BY ends_at
         """,
     ),
     "who_approved": Query(
         "Who approved this",
-        f"""
-        SELECT w.import_id, i.name, i.version, i.architecture, {PLACE}, w.decision, w.actor, w.created_at, w.expires_at,
-            w.justification
-        FROM reviews w JOIN imports i ON i.id = w.import_id {JOINS}
-        WHERE i.name = :package ORDER BY w.id DESC
-        """,
+        "SELECT * FROM decisions WHERE package = :package ORDER BY decided_at DESC, review_id DESC",
         "Every decision of a person about a package, by its name",
     ),
     "came_in_this_week": Query(
         "What came in this week",
-        f"""
-        SELECT i.id AS import_id, i.name, i.version, i.architecture, {PLACE}, s.name AS source, i.actor, i.created_at
-        FROM imports i {JOINS} LEFT JOIN sources s ON s.id = i.source_id
-        WHERE i.state = 'published' AND i.created_at >= strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-7 days')
-        ORDER BY i.id DESC
+        """
+        SELECT * FROM packages_in_distributions
+        WHERE since >= strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-7 days') ORDER BY since DESC, import_id DESC
         """,
+        "And is in the newest version still",
     ),
     "largest_packages": Query(
         "The largest packages that are in",
@@ -260,7 +250,7 @@ async def describe(datasette: Datasette, site: Site) -> None:
         return
     configure(datasette.config, database.name)
     await datasette.set_database_metadata(database.name, "description", "The catalog of an Entrepôt")
-    for name, table in TABLES.items():
+    for name, table in {**TABLES, **VIEWS}.items():
         await datasette.set_resource_metadata(database.name, name, "title", table.title)
         await datasette.set_resource_metadata(database.name, name, "description", table.about)
         for column, about in table.columns.items():
@@ -279,7 +269,7 @@ async def describe(datasette: Datasette, site: Site) -> None:
 def configure(configuration: Any, database: str) -> None:
     """Order, facets, labels and what is hidden; keys that are there stay as they are."""
     tables = configuration.setdefault("databases", {}).setdefault(database, {}).setdefault("tables", {})
-    for name, table in TABLES.items():
+    for name, table in {**TABLES, **VIEWS}.items():
         held = tables.setdefault(name, {})
         order = {"sort_desc": table.newest} if table.newest else {"sort": table.sort} if table.sort else {}
         if "sort" not in held and "sort_desc" not in held:

@@ -65,7 +65,7 @@ def populated(folder: Path, key: Key, *options: str) -> Iterator[House]:
         home.mkdir()
         (home / "entrepot.toml").write_text(f'{SETTINGS}[signers.gpg]\nhome = "{key.home}"\n')
         workspace = Workspace(home, actor="mara")
-        _fill(workspace, folder, apt, network.url)
+        _fill(workspace, folder, apt, network.url.rstrip("/"))
         workspace.close()
         with served(home, *options) as server:
             yield House(home, server, apt, rpm, network)

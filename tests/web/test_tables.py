@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from datasette_entrepot.tables import HIDDEN, QUERIES, TABLES
+from datasette_entrepot.tables import HIDDEN, QUERIES, TABLES, VIEWS
 from entrepot.services import workspaces
 from entrepot.workspace import Workspace
 from support.populated import House
@@ -22,15 +22,18 @@ def test_every_table_is_described_or_hidden(house: House) -> None:
     hidden = {table["name"] for table in tables if table["hidden"]}
     assert names - hidden == set(TABLES)
     assert set(HIDDEN) <= hidden
+    views = house.server.ask("GET", "/catalog.json?_size=max").json()["views"]
+    assert {view["name"] for view in views} == set(VIEWS)
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", [*TABLES, *VIEWS])
 def test_a_table_has_a_title_and_describes_columns_that_it_has(house: House, name: str) -> None:
+    described = {**TABLES, **VIEWS}[name]
     page = house.server.ask("GET", f"/catalog/{name}").text
-    assert f">{TABLES[name].title}" in page.replace("\n", "").replace("  ", "")
+    assert f">{described.title}" in page.replace("\n", "").replace("  ", "")
     columns = set(house.server.ask("GET", f"/catalog/{name}.json?_extra=columns&_size=0").json()["columns"])
-    assert set(TABLES[name].columns) <= columns
-    order = {TABLES[name].newest, TABLES[name].sort, TABLES[name].label, *TABLES[name].facets} - {""}
+    assert set(described.columns) <= columns
+    order = {described.newest, described.sort, described.label, *described.facets} - {""}
     assert order <= columns
 
 
@@ -43,9 +46,9 @@ def test_a_usual_question_is_answered(house: House, name: str) -> None:
 
 def test_answers_to_usual_questions_lead_to_pages(house: House) -> None:
     rows = house.server.ask("GET", "/catalog/in_with_a_critical_finding.json").json()["rows"]
-    assert ("nginx", "CVE-2026-1001") in {(row["name"], row["finding"]) for row in rows}
+    assert ("nginx", "CVE-2026-1001") in {(row["package"], row["finding"]) for row in rows}
     who = house.server.ask("GET", "/catalog/who_approved.json?package=nginx").json()["rows"]
-    assert [(row["actor"], row["decision"]) for row in who] == [("lena", "approve")]
+    assert [(row["decided_by"], row["decision"]) for row in who] == [("lena", "approved")]
     page = house.server.ask("GET", "/catalog/who_approved?package=nginx").text
     assert f'<a href="{PAGES}/imports/{who[0]["import_id"]}">' in page
 
