@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -188,3 +190,21 @@ def test_the_digest_of_an_entry_covers_text_place_and_files() -> None:
         Addition(1, a_package("other", raw=info.raw), "main", "pool/a"),
     ]
     assert len({entry.digest() for entry in entries}) == len(entries)
+
+
+def test_a_catalog_of_another_user_says_whose_it_has_to_be() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        Catalog(folder / "catalog.db").close()
+        (folder / "catalog.db").chmod(0o444)
+        folder.chmod(0o555)
+        user = os.geteuid()
+        if user == 0:
+            os.seteuid(65534)  # root may write whatever the mode is
+        try:
+            with pytest.raises(CatalogError, match=r"catalog\.db cannot be opened: attempt to write") as caught:
+                Catalog(folder / "catalog.db")
+        finally:
+            os.seteuid(user)
+            folder.chmod(0o755)
+    assert "have to belong to the user that runs entrepot" in caught.value.hint

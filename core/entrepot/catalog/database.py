@@ -45,7 +45,13 @@ def open_database(path: Path, schema: Migrations = migrations) -> sqlite_utils.D
             with transaction(database):
                 schema.apply(database)
     except sqlite3.Error as error:
-        raise CatalogError(f"the catalog {path} cannot be opened: {error}", path=str(path)) from error
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        denied = code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
+        raise CatalogError(
+            f"the catalog {path} cannot be opened: {error}",
+            hint="it and its folder have to belong to the user that runs entrepot (chown)" if denied else "",
+            path=str(path),
+        ) from error
     return database
 
 

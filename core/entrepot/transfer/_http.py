@@ -25,6 +25,7 @@ from entrepot.transfer.urls import is_private, redact, split_user
 
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _DRAINED = 1 << 16
+_UNREACHED = "check the URL, the network, and whether a proxy is needed (--proxy)"
 
 Origin = tuple[str, str, int]
 """Scheme, host and port: what credentials belong to (RFC 6454)."""
@@ -250,7 +251,7 @@ def _told(shown: str, timeout: float) -> Iterator[None]:
     try:
         yield
     except httpx.ConnectTimeout as error:
-        raise TemporaryError(f"{shown}: no connection within {timeout:g} s", url=shown) from error
+        raise TemporaryError(f"{shown}: no connection within {timeout:g} s", hint=_UNREACHED, url=shown) from error
     except httpx.TimeoutException as error:
         raise TemporaryError(f"{shown}: not a byte for {timeout:g} s", url=shown) from error
     except httpx.ProxyError as error:
@@ -266,6 +267,7 @@ def _told(shown: str, timeout: float) -> Iterator[None]:
 
 def _network_error(shown: str, error: httpx.TransportError) -> TransferError:
     message = f"{shown}: {str(error) or type(error).__name__}"
+    hint = _UNREACHED if isinstance(error, httpx.ConnectError) else ""
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             hint = "if its certificate is right, give the source the CA that signed it (--ca-cert)"
@@ -276,8 +278,10 @@ def _network_error(shown: str, error: httpx.TransportError) -> TransferError:
             hint = "the server may want another client certificate (--client-cert)" if "ALERT" in message else ""
             return TransferError(message, hint=hint, url=shown)
         if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
-            return TransferError(f"{shown}: there is no such host", url=shown)
-    return TemporaryError(message, url=shown)
+            return TransferError(f"{shown}: there is no such host", hint=_UNREACHED, url=shown)
+        if isinstance(cause, OSError) and cause.strerror:
+            message = f"{shown}: {cause.strerror}"
+    return TemporaryError(message, hint=hint, url=shown)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -19,6 +19,7 @@ _HINTS = {
     401: "give the source a user name and a password, or correct them",
     403: "object stores answer 403 for what does not exist, where listing is denied; otherwise check the credentials",
     407: "the proxy wants a user name and a password",
+    429: "the server wants fewer requests: try again later; a source can be given a lower --concurrency",
 }
 
 
@@ -67,5 +68,6 @@ class Answer:
             raise MissingError(f"{message}: there is no such file", url=shown, status=self.status)
         if self.status == 429 or self.status >= 500:
             seconds = retry_after(self.headers.get("retry-after"))
-            raise TemporaryError(message, url=shown, retry_after=seconds, status=self.status)
+            hint = _HINTS.get(self.status, "the server has trouble of its own: try again later")
+            raise TemporaryError(message, hint=hint, url=shown, retry_after=seconds, status=self.status)
         raise TransferError(message, hint=_HINTS.get(self.status, ""), url=shown, status=self.status)
