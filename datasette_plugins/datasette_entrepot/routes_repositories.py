@@ -62,6 +62,8 @@ async def show_version(call: Call) -> dict[str, Any]:
     body=(
         Field("version", "integer", "Number of a version; the newest unless given", least=0, most=1 << 40),
         Field("force", "flag", "Sign and write again what depends on the clock"),
+        Field("refresh", "flag", "Publish nothing new; sign again what is in place and would expire soon"),
+        Field("accept_release_change", "flag", "Publish even if clients stop until somebody there agrees (APT)"),
     ),
     body_optional=True,
     answers={200: ref("Publication"), 202: ref("Task")},

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from entrepot.services import imports, repositories
+from entrepot.services import imports, publishing, repositories
 from support.advisories import osv, package
 from support.web import PAGES, Server, Shop, browser, open_shop
 
@@ -223,6 +223,20 @@ def test_a_repository_and_its_distribution_are_made_and_changed(server: Server, 
         wrong = client.post(f"{PAGES}/repositories/second/stable/main/-/edit", data={"components": "../x"})
         assert wrong.status_code == 422
         assert 'value="../x"' in wrong.text
+
+
+def test_what_would_stop_clients_is_on_the_page_of_a_plan(server: Server, counter: Shop) -> None:
+    tree = counter.tree.parent / "fourth"
+    workspace = server.workspace()
+    repositories.create_repository(workspace, "fourth", format_name="apt", publish_to=str(tree), sign=False)
+    repositories.create_distribution(workspace, "fourth/stable")
+    publishing.publish(workspace, "fourth/stable")
+    repositories.set_distribution(workspace, "fourth/stable", {"options": {"codename": "other"}})
+    workspace.close()
+    with browser(server, "maintainer") as client:
+        text = client.get(f"{PAGES}/repositories/fourth/stable/-/publish").text
+    assert "changed its &#39;Codename&#39; value from &#39;stable&#39; to &#39;other&#39;" in text
+    assert 'name="accept_release_change"' in text
 
 
 def test_folders_of_the_server_are_chosen_by_admins(server: Server, counter: Shop) -> None:

@@ -16,7 +16,10 @@ from entrepot.models import Distribution, Target
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """One version put in place at one target. ``settings_digest`` covers all else that its files depend on."""
+    """One version put in place at one target. ``settings_digest`` covers all else that its files depend on.
+
+    ``identity`` is what clients know of the distribution since; empty where the format has nothing of the kind.
+    """
 
     id: int
     target_id: int
@@ -28,6 +31,7 @@ class Publication:
     bytes: int
     requests: Mapping[str, int]
     created_at: dt.datetime
+    identity: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +63,13 @@ class PublicationsTable:
         """The publication whose files are in place at a target now."""
         where = "target_id = ? AND distribution_id = ? AND state = 'completed'"
         columns = (
-            "id, target_id, distribution_id, version, settings_digest, signed_by, written, bytes, requests, created_at"
+            "id, target_id, distribution_id, version, settings_digest, signed_by, written, bytes, requests, created_at,"
+            " identity"
         )
         sql = f"SELECT {columns} FROM publications WHERE {where} ORDER BY id DESC LIMIT 1"
         for row in rows(self._db, sql, [target.id, distribution.id]):
-            decoded = {"created_at": to_time(row["created_at"]), "requests": from_json(row["requests"])}
+            decoded = {"created_at": to_time(row["created_at"])}
+            decoded |= {name: from_json(row[name]) for name in ("requests", "identity")}
             return Publication(**(row | decoded))
         return None
 
@@ -87,14 +93,20 @@ class PublicationsTable:
         return bool(self._db.conn.execute(sql, [target.id]).fetchone()[0])
 
     def start(
-        self, target: Target, distribution: Distribution, version: int, settings_digest: str, now: dt.datetime
+        self,
+        target: Target,
+        distribution: Distribution,
+        version: int,
+        settings_digest: str,
+        identity: Mapping[str, str],
+        now: dt.datetime,
     ) -> int:
         """Notes that files which clients read are about to change, and answers the publication's id."""
         sql = """
             INSERT INTO publications (target_id, distribution_id, version, settings_digest, state, written, bytes,
-                requests, created_at) VALUES (?, ?, ?, ?, 'started', 0, 0, '{}', ?) RETURNING id
+                requests, identity, created_at) VALUES (?, ?, ?, ?, 'started', 0, 0, '{}', ?, ?) RETURNING id
         """
-        values = [target.id, distribution.id, version, settings_digest, to_text(now)]
+        values = [target.id, distribution.id, version, settings_digest, to_json(dict(identity)), to_text(now)]
         return int(self._db.conn.execute(sql, values).fetchone()[0])
 
     def complete(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Show what would be written; write nothing.")
 @click.option("--force", is_flag=True, help="Sign again, even if nothing changed.")
 @click.option("--full", is_flag=True, help="Write everything, as if nothing were there.")
+@click.option("--refresh", is_flag=True, help="Publish nothing new; sign again what is in place and would expire soon.")
+@click.option(
+    "--accept-release-change", is_flag=True, help="Publish even if clients stop until somebody there agrees (APT)."
+)
 @click.option("--allow-withdrawn", is_flag=True, help="Let --version bring back what was withdrawn or refused since.")
 @json_option
 @pass_app
-def command_publish(
-    app: App, names: tuple[str, ...], number: int | None, dry_run: bool, force: bool, full: bool, allow_withdrawn: bool
-) -> None:
+def command_publish(app: App, /, names: tuple[str, ...], number: int | None, **how: Any) -> None:
     """Put the newest version of distributions in place.
 
     Of all distributions if none is named. Where nothing changed, nothing is written.
     """
     from entrepot.services import publishing
 
-    request = publishing.PublishRequest(
-        number, dry_run=dry_run, force=force, full=full, allow_withdrawn=allow_withdrawn
-    )
+    request = publishing.PublishRequest(number, **how)
     try:
         results = publishing.publish_many(app.workspace, names, app.progress, request)
     except BatchError as error:
@@ -61,6 +61,8 @@ def _print(app: App, results: Sequence[object]) -> None:
 
 
 def _print_target(app: App, what: str, target: TargetResult) -> None:
+    for sentence in target.plan.stops if target.plan else ():
+        app.say(f"Warning: {sentence}")
     if target.status == "unchanged":
         app.result(None, f"{what}: nothing changed at {target.url}")
     elif target.report:

@@ -26,11 +26,13 @@ from entrepot.contracts.storage import Body, ObjectInfo, ObjectMeta, Storage, St
 from entrepot.contracts.surroundings import Surroundings
 from entrepot.contracts.transfer import Fetched, Transfer, Validators
 from entrepot.contracts.trees import (
+    ChecksOptions,
     ExplainsSetup,
     FileBody,
     IndexText,
     RenderedFile,
     SetupStep,
+    StopsClients,
     TreeBuilder,
     TreeFile,
     TreeTools,
@@ -44,6 +46,7 @@ __all__ = [
     "Body",
     "Candidate",
     "CandidatePool",
+    "ChecksOptions",
     "ClientFiles",
     "Closure",
     "ExecutorFactory",
@@ -77,6 +80,7 @@ __all__ = [
     "SignerFactory",
     "SigningKey",
     "Solver",
+    "StopsClients",
     "Storage",
     "StorageFactory",
     "StorageProperties",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from entrepot.contracts.signing import Signer
-from entrepot.models import Distribution, EntryRef, Extra, PackageInfo, Phase, PublishedEntry, Repository
+from entrepot.models import Distribution, EntryRef, Extra, PackageInfo, Phase, PublishedEntry, Repository, Scalar
 
 
 class FileBody(Protocol):
@@ -148,4 +148,26 @@ class ExplainsSetup(Protocol):
         self, repository: Repository, distributions: Sequence[Distribution], fingerprint: str
     ) -> Sequence[SetupStep]:
         """The steps, in order; ``fingerprint`` is empty if nothing is signed."""
+        ...
+
+
+@runtime_checkable
+class ChecksOptions(Protocol):
+    """A ``TreeBuilder`` that can tell before anything is rendered whether options of a distribution make sense."""
+
+    def check_options(self, path: str, options: Mapping[str, Scalar]) -> None:
+        """``UsageError`` for options of the distribution ``path`` that cannot be, or not together."""
+        ...
+
+
+@runtime_checkable
+class StopsClients(Protocol):
+    """A ``TreeBuilder`` whose clients stop when a distribution says something else of itself than it did before."""
+
+    def identity(self, repository: Repository, distribution: Distribution) -> Mapping[str, str]:
+        """What clients compare with what they read before, by name."""
+        ...
+
+    def stops(self, before: Mapping[str, str], after: Mapping[str, str]) -> Sequence[str]:
+        """What would stop clients that know ``before``, one sentence each."""
         ...

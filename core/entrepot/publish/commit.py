@@ -133,7 +133,8 @@ class Committer:
 
     def _start(self, plan: TreePlan) -> int:
         version, digest = plan.version.number, plan.settings_digest
-        return self._catalog.publications.start(plan.target, plan.distribution, version, digest, plan.now)
+        publications = self._catalog.publications
+        return publications.start(plan.target, plan.distribution, version, digest, plan.identity, plan.now)
 
     def _end(self, plan: TreePlan, publication: int, requests: Mapping[str, int]) -> None:
         publications = self._catalog.publications

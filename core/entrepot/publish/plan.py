@@ -33,7 +33,8 @@ class TreePlan:
     phases; ``shared`` those of them that belong to the repository as a whole. ``superseded`` are paths that the new
     version no longer has: they stay for the clients that are reading, and are collected later. ``removals`` are those
     that clients read first: if they stayed, in a repository that is not signed any more, so would what they name.
-    ``first`` says that nothing was ever published to the target. ``basis`` is what the plan stands on.
+    ``first`` says that nothing was ever published to the target. ``basis`` is what the plan stands on. ``identity`` is
+    what clients know of the distribution afterwards, ``stops`` what those stop at that have read it before.
     """
 
     repository: Repository
@@ -52,6 +53,8 @@ class TreePlan:
     first: bool
     basis: Basis
     now: dt.datetime
+    identity: Mapping[str, str]
+    stops: Sequence[str]
 
     @property
     def files(self) -> int:
@@ -120,7 +123,8 @@ class Planner:
         """
         publications, distribution = self._catalog.publications, tree.distribution
         interrupted = full or publications.interrupted(self._target, distribution)
-        last = None if full or missing else publications.latest(self._target, distribution)
+        held = publications.latest(self._target, distribution)
+        last = None if full or missing else held
         known = publications.files(self._target, distribution)
         gone = sorted(set(known) - {file.path for file in tree.files}, key=lambda path: (known[path].phase, path))
         # After a kill in between, what was noted as being there may not be, and is written again.
@@ -144,6 +148,8 @@ class Planner:
             first=not publications.begun(self._target) and not basis.collections,
             basis=basis,
             now=tree.now,
+            identity=self._maker.identity(distribution),
+            stops=self._maker.stops(held.identity if held else {}, distribution),
         )
 
     def _payload(self, distribution: Distribution, since: int, until: int, *, full: bool) -> Sequence[PayloadFile]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from entrepot.catalog.database import to_json
-from entrepot.contracts import Format, Signer, TreeFile, TreeTools
+from entrepot.contracts import Format, Signer, StopsClients, TreeFile, TreeTools
 from entrepot.models import Distribution, Repository, Version
 from entrepot.publish.encoders import Levels
 from entrepot.publish.pieces import IndexRenderer, PieceCache
@@ -86,6 +86,18 @@ class TreeMaker:
     def expired(self, distribution: Distribution, published: dt.datetime) -> bool:
         """Whether an unchanged version has to be published again because of its age."""
         return self._format.tree.expired(distribution, published, self.now)
+
+    def identity(self, distribution: Distribution) -> Mapping[str, str]:
+        """What clients know of a distribution once it is in place."""
+        tree = self._format.tree
+        return tree.identity(self._repository, distribution) if isinstance(tree, StopsClients) else {}
+
+    def stops(self, before: Mapping[str, str], distribution: Distribution) -> Sequence[str]:
+        """What would stop clients that know a distribution as it was ``before``; nothing if they know nothing."""
+        tree = self._format.tree
+        if not before or not isinstance(tree, StopsClients):
+            return ()
+        return tree.stops(before, tree.identity(self._repository, distribution))
 
     @property
     def payload_type(self) -> str:

@@ -51,6 +51,7 @@ class TargetResult:
             "kept": done.kept if done else 0,
             "superseded": done.superseded if done else 0,
             "requests": dict(done.requests) if done else {},
+            "stops_clients": list(self.plan.stops) if self.plan else [],
         }
         if self.status == "dry_run" and self.plan:
             document["plan"] = [{"step": step, "path": path, "size": size} for step, path, size in self.plan.steps()]
@@ -92,7 +93,7 @@ class PublishRequest:
 
     ``force`` signs and writes again what depends on the clock; ``missing`` writes every package that the tree is not
     known to have, not only what changed; ``full`` writes everything, packages included. ``only`` is the URL of the one
-    target to publish to.
+    target to publish to. ``refresh`` publishes nothing new: what is in place and would expire soon is signed again.
     """
 
     version: int | None = None
@@ -103,6 +104,9 @@ class PublishRequest:
     only: str | None = None
     allow_withdrawn: bool = False
     """Whether an older version may bring back what was withdrawn, or refused, since."""
+    refresh: bool = False
+    accept_release_change: bool = False
+    """Whether the distribution may say of itself what stops clients until somebody there agrees."""
 
 
 DEFAULT = PublishRequest()
@@ -125,7 +129,7 @@ def publish(
         catalog.versions.get(distribution, request.version)
         if not request.allow_withdrawn:
             _refuse_withdrawn(workspace, distribution, request.version)
-    elif not request.dry_run:
+    elif not request.dry_run and not request.refresh:
         lapsed = [_told(worsening) for worsening in lapse(workspace, distribution)]
     results, failures = [], []
     number = 0
@@ -179,6 +183,7 @@ class _Job:
         number, plan = self.plan()
         if plan is None or self.request.dry_run:
             return number, TargetResult(self.target.url, "dry_run" if plan else "unchanged", plan)
+        self._check_stops(plan)
         storage = self.workspace.storage(self.target.url)
         try:
             with running(self.workspace, "publish", self.distribution.path, progress) as task:
@@ -192,6 +197,7 @@ class _Job:
                     number, plan = self.plan()
                     if plan is None:
                         return number, TargetResult(self.target.url, "unchanged")
+                    self._check_stops(plan)
         finally:
             storage.close()
         event = TreePublished(self.repository, self.target, self.distribution, number, report.written, report.changed)
@@ -214,6 +220,11 @@ class _Job:
         # First of all: a newer version that is published while this one is chosen must make the plan void.
         basis = planner.basis(self.distribution)
         number = self.request.version
+        if self.request.refresh:
+            last = catalog.publications.latest(self.target, self.distribution)
+            if last is None or not maker.expired(self.distribution, last.created_at):
+                return last.version if last else 0, None
+            number = last.version
         version = (
             catalog.versions.latest(self.distribution)
             if number is None
@@ -224,6 +235,14 @@ class _Job:
             return version.number, None
         tree = maker.make(self.distribution, version)
         return version.number, planner.plan(tree, basis, full=self.request.full, missing=self.request.missing)
+
+    def _check_stops(self, plan: TreePlan) -> None:
+        if plan.stops and not self.request.accept_release_change:
+            raise ConflictError(
+                f"clients of {self.distribution.path} would stop at their next update: {'; '.join(plan.stops)}",
+                hint="take the change back, or, if it is meant, tell them and publish with --accept-release-change",
+                stops=list(plan.stops),
+            )
 
     def _commit(self, plan: TreePlan, storage: Storage, task: Task) -> PublishReport:
         workspace, number = self.workspace, plan.version.number
@@ -250,6 +269,8 @@ def publish_many(
     paths = _paths(workspace, names)
     if request.version is not None and len(paths) != 1:
         raise UsageError("--version goes with one distribution")
+    if request.refresh and (request.version is not None or request.force or request.full):
+        raise UsageError("--refresh goes with neither --version nor --force nor --full")
     results: list[PublishResult] = []
     failures: list[tuple[str, EntrepotError]] = []
     failed = 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from entrepot.contracts import Option
+from entrepot.contracts import ChecksOptions, Format, Option
 from entrepot.errors import ConflictError, UsageError
 from entrepot.models import Distribution, Repository, Scalar
 from entrepot.services.names import check_name, check_path
@@ -136,6 +136,7 @@ def create_distribution(
     values |= _distribution_values(
         workspace,
         repository,
+        name,
         {
             "components": list(components) or ["main"],
             "architectures": list(architectures),
@@ -158,7 +159,7 @@ def set_distribution(workspace: Workspace, path: str, values: Mapping[str, Any])
     changes = {column: value for column, value in values.items() if value is not None}
     if "options" in changes:
         changes["options"] = {**distribution.options, **changes["options"]}
-    changes = _distribution_values(workspace, repository, changes)
+    changes = _distribution_values(workspace, repository, distribution.name, changes)
     with workspace.catalog.transaction():
         before = workspace.catalog.repositories.distribution(distribution.path)
         distribution = workspace.catalog.repositories.update_distribution(distribution, changes)
@@ -284,7 +285,9 @@ def _without_user(url: str) -> str:
     return url
 
 
-def _distribution_values(workspace: Workspace, repository: Repository, values: dict[str, Any]) -> dict[str, Any]:
+def _distribution_values(
+    workspace: Workspace, repository: Repository, name: str, values: dict[str, Any]
+) -> dict[str, Any]:
     for column in ("components", "architectures"):
         for word in values.get(column, ()):
             check_path(column.removesuffix("s"), word)
@@ -293,14 +296,27 @@ def _distribution_values(workspace: Workspace, repository: Repository, values: d
     if "policy" in values:
         workspace.settings.policy(values["policy"])
     format_ = workspace.format(repository.format)
-    if unknown := set(values.get("options", {})) - {option.name for option in format_.distribution_options}:
-        raise UsageError(f"{repository.format} distributions have no option {', '.join(sorted(unknown))}")
+    if "options" in values:
+        _check_options(format_, f"{repository.name}/{name}", values["options"])
     offered = format_.tree.offered_compressions
     if unknown := set(values.get("compressions", ())) - set(offered):
         raise UsageError(
             f"{repository.format} cannot publish {', '.join(sorted(unknown))}", hint=f"it can {', '.join(offered)}"
         )
     return values
+
+
+def _check_options(format_: Format, path: str, options: Mapping[str, Scalar]) -> None:
+    """``UsageError`` for options that the format does not have, or that cannot be what they are."""
+    declared = {option.name: option for option in format_.distribution_options}
+    if unknown := set(options) - set(declared):
+        raise UsageError(f"{format_.name} distributions have no option {', '.join(sorted(unknown))}")
+    for name, value in options.items():
+        kind = declared[name].type
+        if value is not None and type(value) is not kind:
+            raise UsageError(f"option {name} of {path} is {value!r}, and has to be a {kind.__name__}", option=name)
+    if isinstance(format_.tree, ChecksOptions):
+        format_.tree.check_options(path, options)
 
 
 def _base_sources(workspace: Workspace, repository: Repository, names: Iterable[str]) -> list[str]:

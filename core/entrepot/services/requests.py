@@ -65,7 +65,11 @@ def _upload(workspace: Workspace, values: Values) -> Document:
 
 def _publish(workspace: Workspace, values: Values) -> Document:
     request = publishing.PublishRequest(
-        version=values.get("version"), force=values.get("force", False), only=values.get("target")
+        version=values.get("version"),
+        force=values.get("force", False),
+        only=values.get("target"),
+        refresh=values.get("refresh", False),
+        accept_release_change=values.get("accept_release_change", False),
     )
     return publishing.publish(workspace, values["distribution"], request=request).as_json()
 

@@ -51,7 +51,8 @@ async def plan_publish(call: PageCall) -> Page:
 async def publish(call: PageCall) -> Redirect:
     """Publishes it."""
     path = await allowed(call, "version.publish")
-    values: dict[str, Any] = {"distribution": path, "force": call.form.flag("force")}
+    flags = {name: call.form.flag(name) for name in ("force", "accept_release_change")}
+    values: dict[str, Any] = {"distribution": path, **flags}
     version = _number(call, "version")
     if version is not None:
         values["version"] = version
@@ -201,4 +202,5 @@ def _target(target: publishing.TargetResult) -> Mapping[str, Any]:
         "kept": target.plan.kept,
         "requests": dict(target.plan.requests()),
         "signed_by": target.plan.signed_by,
+        "stops": target.plan.stops,
     }

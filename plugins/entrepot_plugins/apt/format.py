@@ -19,16 +19,34 @@ SOURCE_OPTIONS = (
     Option("allow_stale", "accept a Release file that is older than the last one, or past its Valid-Until"),
 )
 
-_IDENTITY = "apt stops and asks its user when Suite or Codename change"
+_STOPS = "apt-get update stops on every client until somebody there agrees (--allow-releaseinfo-change)"
 
 DISTRIBUTION_OPTIONS = (
-    Option("suite", "Suite of the Release file; the distribution's name if empty", str, "", _IDENTITY),
-    Option("codename", "Codename of the Release file; the distribution's name if empty", str, "", _IDENTITY),
+    Option("origin", "Origin of the Release file; the repository's if empty", str, "", _STOPS),
+    Option("label", "Label of the Release file; the repository's if empty", str, "", _STOPS),
+    Option(
+        "suite",
+        "Suite of the Release file; the distribution's name if empty",
+        str,
+        "",
+        "clients whose preferences name the suite (release a=...) do not apply them any more",
+    ),
+    Option("codename", "Codename of the Release file; the distribution's name if empty", str, "", _STOPS),
     Option("version", "Version of the Release file", str, ""),
     Option("description", "Description of the Release file", str, ""),
-    Option("not_automatic", "clients take packages from here only when told to (NotAutomatic)"),
-    Option("but_automatic_upgrades", "... and upgrade those that they took from here (ButAutomaticUpgrades)"),
-    Option("valid_days", "days until clients refuse the Release file (Valid-Until); 0: never", int, 0),
+    Option("not_automatic", "clients take packages from here only when told to (NotAutomatic)", caution=_STOPS),
+    Option(
+        "but_automatic_upgrades",
+        "... and upgrade those that they took from here (ButAutomaticUpgrades)",
+        caution=_STOPS,
+    ),
+    Option(
+        "valid_days",
+        "days until clients refuse the Release file (Valid-Until); 0: never",
+        int,
+        0,
+        "`entrepot publish --refresh` has to run more often than every half of that time",
+    ),
 )
 
 

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import format_datetime
 
 from entrepot.contracts import FileBody, RenderedFile, SetupStep, Signer, TreeFile, TreeTools, VersionView
 from entrepot.errors import UsageError
-from entrepot.models import Distribution, PackageInfo, Phase, PublishedEntry, Repository
+from entrepot.models import Distribution, PackageInfo, Phase, PublishedEntry, Repository, Scalar
 from entrepot.publish.bodies import BytesBody
 from entrepot.publish.encoders import COMPRESSIONS
+from entrepot_plugins.apt import release_fields
 from entrepot_plugins.apt.client_setup import component_folder, index_page, setup_steps, sources_file
 from entrepot_plugins.apt.layout import ALL, BINARY, SOURCE, UDEB
 from entrepot_plugins.apt.pool import pool_folder
+from entrepot_plugins.apt.release_fields import valid_days
 
 TEXT = "text/plain; charset=utf-8"
 _CONTENT_TYPES = {"gz": "application/gzip", "xz": "application/x-xz", "zst": "application/zstd"}
@@ -94,8 +96,20 @@ class AptTree:
 
     def expired(self, distribution: Distribution, published: dt.datetime, now: dt.datetime) -> bool:
         """Whether half of the days until ``Valid-Until`` are over: time enough to fail and try again."""
-        days = _number(distribution, "valid_days")
+        days = valid_days(distribution)
         return days > 0 and now - published >= dt.timedelta(days=days) / 2
+
+    def check_options(self, path: str, options: Mapping[str, Scalar]) -> None:
+        """``UsageError`` for options that a Release file cannot hold, or not together."""
+        release_fields.check_options(path, options)
+
+    def identity(self, repository: Repository, distribution: Distribution) -> Mapping[str, str]:
+        """What apt compares with what it read before."""
+        return release_fields.identity(repository, distribution)
+
+    def stops(self, before: Mapping[str, str], after: Mapping[str, str]) -> Sequence[str]:
+        """What apt-get stops at, in its own words."""
+        return release_fields.stops(before, after)
 
     def front(
         self, repository: Repository, distributions: Sequence[Distribution], tools: TreeTools
@@ -189,22 +203,17 @@ def _release(
     now: dt.datetime,
 ) -> bytes:
     """The Release file. SHA256 is the only table: apt asks by-hash for the strongest that is named, and we have one."""
-    distribution, repository = version.distribution, version.repository
-    days = _number(distribution, "valid_days")
+    said = release_fields.release_fields(version.repository, version.distribution)
+    days = valid_days(version.distribution)
     fields = {
-        "Origin": repository.origin,
-        "Label": repository.label,
-        "Suite": _text(distribution, "suite") or distribution.name,
-        "Version": _text(distribution, "version"),
-        "Codename": _text(distribution, "codename") or distribution.name,
+        **{name: said[name] for name in ("Origin", "Label", "Suite", "Version", "Codename")},
         "Date": _date(now),
         "Valid-Until": _date(now + dt.timedelta(days=days)) if days else "",
-        "NotAutomatic": "yes" if distribution.options.get("not_automatic") else "",
-        "ButAutomaticUpgrades": "yes" if distribution.options.get("but_automatic_upgrades") else "",
+        **{name: said[name] for name in ("NotAutomatic", "ButAutomaticUpgrades")},
         "Acquire-By-Hash": "yes",
         "Architectures": " ".join(architectures),
         "Components": " ".join(components),
-        "Description": _text(distribution, "description"),
+        "Description": said["Description"],
     }
     lines = [f"{name}: {value}" for name, value in fields.items() if value]
     lines.append("SHA256:")
@@ -215,21 +224,6 @@ def _release(
 
 def _date(time: dt.datetime) -> str:
     return format_datetime(time.astimezone(dt.UTC), usegmt=True).replace("GMT", "UTC")
-
-
-def _text(distribution: Distribution, name: str) -> str:
-    """An option as the value of a field: one line, or it could add fields of its own."""
-    value = str(distribution.options.get(name) or "").strip()
-    if not value.isprintable():
-        raise UsageError(f"option {name} of {distribution.path} is not one line of text", option=name)
-    return value
-
-
-def _number(distribution: Distribution, name: str) -> int:
-    value = distribution.options.get(name) or 0
-    if not isinstance(value, int) or not 0 <= value <= 36_500:
-        raise UsageError(f"option {name} of {distribution.path} is not a number of days: {value!r}", option=name)
-    return value
 
 
 def _file(path: str, phase: Phase, data: bytes, content_type: str) -> TreeFile:

@@ -14,6 +14,7 @@ from entrepot.catalog.migrations import (
     m08_advisories,
     m09_reviews,
     m10_views,
+    m11_release_fields,
 )
 from entrepot.catalog.migrations.registry import migrations
 
@@ -28,5 +29,6 @@ __all__ = [
     "m08_advisories",
     "m09_reviews",
     "m10_views",
+    "m11_release_fields",
     "migrations",
 ]
