@@ -12,6 +12,7 @@ from entrepot.errors import SettingsError
 from entrepot.models import Role
 from entrepot.policies import PolicySettings
 from entrepot.policies.reading import read_policies
+from entrepot.timetable import Job, read_jobs
 from entrepot.toml_places import SettingsFile
 
 SETTINGS_FILE = "entrepot.toml"
@@ -103,6 +104,8 @@ class Settings:
     publish: PublishSettings = field(default_factory=PublishSettings)
     web: WebSettings = field(default_factory=WebSettings)
     inspection: InspectionSettings = field(default_factory=InspectionSettings)
+    schedule: Mapping[str, Job] = field(default_factory=dict)
+    """What is done by itself."""
 
     def policy(self, name: str) -> PolicySettings:
         """The policy of this name; ``SettingsError`` that lists those there are."""
@@ -139,6 +142,7 @@ def load_settings(path: Path) -> Settings:
         ),
         web=reader.web(),
         inspection=reader.inspection(),
+        schedule=read_jobs(reader.tables("schedule"), reader.file),
     )
     reader.refuse_unknown()
     if settings.default_policy not in settings.policies:

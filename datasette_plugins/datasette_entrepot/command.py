@@ -20,8 +20,9 @@ def register_commands() -> Iterable[click.Command]:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0: one that is free.")
 @click.option("--trees", is_flag=True, help="Serve published trees of this machine under /tree/REPOSITORY/.")
+@click.option("--schedule", is_flag=True, help="Do what [schedule] of entrepot.toml says while it runs.")
 @pass_app
-def serve(app: App, host: str, port: int, trees: bool) -> None:
+def serve(app: App, host: str, port: int, trees: bool, schedule: bool) -> None:
     """Serve the catalog and the HTTP API with Datasette, until it is ended.
 
     Everybody may read where it listens on this machine alone; elsewhere a token is needed, unless `[web] public` in
@@ -29,4 +30,4 @@ def serve(app: App, host: str, port: int, trees: bool) -> None:
     """
     from datasette_entrepot.server import run
 
-    run(app, host, port, trees=trees)
+    run(app, host, port, trees=trees, schedule=schedule)

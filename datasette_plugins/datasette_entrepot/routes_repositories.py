@@ -16,6 +16,8 @@ routes = Routes()
 
 DISTRIBUTION = "/repositories/{repository}/distributions/{distribution}"
 
+CHANGES = 1000
+"""Most changes on a page of what differs."""
 DRY = ChangeRequest(dry_run=True)
 HOW = (
     Field("dry_run", "flag", "Tell what would change, and what the policy refuses; change nothing"),
@@ -82,12 +84,17 @@ async def publish(call: Call) -> Answer:
     query=(
         Field("from", "integer", "Number of a version", required=True, least=0, most=1 << 40),
         Field("to", "integer", "Number of another; the newest unless given", least=0, most=1 << 40),
+        Field("_size", "integer", "Changes on a page", least=1, most=CHANGES),
+        Field("_next", "integer", "Where the next page begins: `next` of this one", least=0, most=1 << 40),
     ),
-    answers={200: ref("VersionDiff")},
+    answers={200: ref("VersionDiffPage")},
 )
 async def diff(call: Call) -> dict[str, Any]:
-    found = await call.run(versions.diff, await path_of(call), call.query["from"], call.query.get("to"))
-    return found.as_json()
+    query = call.query
+    limit, offset = query.get("_size", CHANGES), query.get("_next", 0)
+    path = await path_of(call)
+    page = await call.run(versions.diff_page, path, query["from"], query.get("to"), limit=limit, offset=offset)
+    return page.as_json()
 
 
 @routes.post(

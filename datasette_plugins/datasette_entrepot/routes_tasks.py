@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from datasette_entrepot import sse
+from datasette_entrepot.answers import Reply
 from datasette_entrepot.protocols import Answer
 from datasette_entrepot.routing import Call, Routes
 from datasette_entrepot.schemas import TEXT, ref
+from datasette_entrepot.tasking import accepted
 from entrepot.services import queue, task_views
 
 routes = Routes()
@@ -41,3 +43,13 @@ async def follow_task(call: Call) -> Answer:
 async def cancel_task(call: Call) -> dict[str, Any]:
     await call.run(queue.cancel, call.number("task"))
     return await call.run(task_views.look, call.number("task"))
+
+
+@routes.post(
+    "/import/tasks/{task}/retry",
+    "task.retry",
+    "Do a task again that failed or was cancelled, with what was asked for then, as a new one",
+    answers={202: ref("Task")},
+)
+async def retry_task(call: Call) -> Reply:
+    return await accepted(call, await call.run(queue.retry, call.number("task")))

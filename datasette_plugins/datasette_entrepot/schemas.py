@@ -41,6 +41,13 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "dependencies": ("satisfied", "missing", "conflict", "error", "skipped"),
 }
 
+DIFF: Mapping[str, Schema] = {
+    "from": TEXT,
+    "to": TEXT,
+    "counts": {"type": "object", "additionalProperties": INTEGER},
+    "changes": {"type": "array", "items": OBJECT},
+}
+
 SCHEMAS: Mapping[str, Schema] = {
     "Problem": record(
         {"type": TEXT, "title": TEXT, "status": INTEGER, "detail": TEXT, "hint": TEXT},
@@ -148,6 +155,8 @@ SCHEMAS: Mapping[str, Schema] = {
             "error": maybe(OBJECT),
             "result": maybe(OBJECT),
             "actor": TEXT,
+            "retry_of": maybe(INTEGER),
+            "job": maybe(TEXT),
             "created_at": TEXT,
             "started_at": maybe(TEXT),
             "finished_at": maybe(TEXT),
@@ -183,14 +192,8 @@ SCHEMAS: Mapping[str, Schema] = {
         }
     ),
     "VersionWithPackages": record({"number": INTEGER, "packages": {"type": "array", "items": OBJECT}}),
-    "VersionDiff": record(
-        {
-            "from": TEXT,
-            "to": TEXT,
-            "counts": {"type": "object", "additionalProperties": INTEGER},
-            "changes": {"type": "array", "items": OBJECT},
-        }
-    ),
+    "VersionDiff": record(DIFF),
+    "VersionDiffPage": record({**DIFF, "next": maybe(TEXT)}),
     "VersionChange": record(
         {
             "status": {"type": "string", "enum": ["changed", "unchanged", "dry_run"]},

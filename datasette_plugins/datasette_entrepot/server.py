@@ -15,13 +15,14 @@ import datasette_entrepot
 from datasette_entrepot.site import PLUGIN
 from entrepot.cli.app import App
 from entrepot.errors import MissingExtraError, UsageError
+from entrepot.services.schedule import require_jobs
 from entrepot.workspace import CATALOG_FILE, Workspace, write_private
 
 GRACE_SECONDS = 3
 """Seconds that requests under way have when the server is ended; tasks go on by themselves."""
 
 
-def run(app: App, host: str, port: int, *, trees: bool) -> None:
+def run(app: App, host: str, port: int, *, trees: bool, schedule: bool) -> None:
     """Serves until SIGINT or SIGTERM."""
     if find_spec("datasette") is None:
         raise MissingExtraError("the web interface needs Datasette", hint="pip install 'entrepot[web]'")
@@ -29,10 +30,12 @@ def run(app: App, host: str, port: int, *, trees: bool) -> None:
 
     workspace = app.workspace
     workspace.catalog  # noqa: B018 - makes it what this release wants, or says that there is none
+    if schedule:
+        require_jobs(workspace)
     sockets = [_listen(host, port)]
     chosen = workspace.settings.web.public
     public = is_loopback(host) if chosen is None else chosen
-    datasette = make_datasette(workspace, public=public, trees=trees)
+    datasette = make_datasette(workspace, public=public, trees=trees, schedule=schedule)
     workspace.close()
     # Datasette's form parser keeps large uploads in the folder for temporary files, which may be memory.
     scratch = workspace.home / "scratch"
@@ -53,14 +56,14 @@ def run(app: App, host: str, port: int, *, trees: bool) -> None:
     uvicorn.Server(configuration).run(sockets=sockets)
 
 
-def make_datasette(workspace: Workspace, *, public: bool, trees: bool) -> Any:
+def make_datasette(workspace: Workspace, *, public: bool, trees: bool, schedule: bool = False) -> Any:
     """A Datasette with the catalog of a workspace, and this plugin in it whether or not it was found as installed."""
     app = import_module("datasette.app")
     if app.pm.get_plugin(PLUGIN) is None and not app.pm.is_registered(datasette_entrepot):
         app.pm.register(datasette_entrepot, PLUGIN)
     # Where rich is installed, Datasette prints tracebacks with every local variable: tokens would be in the log.
     vars(import_module("datasette.handle_exception"))["rich"] = None
-    plugin = {"home": str(workspace.home), "public": public, "trees": trees}
+    plugin = {"home": str(workspace.home), "public": public, "trees": trees, "schedule": schedule}
     return app.Datasette(
         [str(workspace.home / CATALOG_FILE)],
         config={"plugins": {PLUGIN: plugin}},

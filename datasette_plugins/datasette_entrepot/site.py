@@ -17,7 +17,7 @@ from datasette_entrepot.protocols import Datasette
 from entrepot.catalog.database import is_catalog
 from entrepot.errors import AuthenticationError, ConflictError, EntrepotError, TooManyTriesError
 from entrepot.models import Identity, Role
-from entrepot.services import queue
+from entrepot.services import queue, schedule
 from entrepot.workspace import CATALOG_FILE, Workspace
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ WORKERS = 8
 MOST_GUESSES = 32
 """Passwords that wait to be looked at; who comes then is told to come again."""
 ANONYMOUS = Identity("anonymous", Role.READER)
+SCHEDULER = Identity("schedule", Role.MAINTAINER)
+"""Who is said to have done what is done by itself."""
 
 TEND_OFTEN, TEND_SELDOM = 2.0, 10.0
 logger = logging.getLogger(__name__)
@@ -45,8 +47,11 @@ class Site:
     event loop never waits for the catalog.
     """
 
-    def __init__(self, home: Path, *, public: bool | None, trees: bool, read_only: bool) -> None:
+    def __init__(
+        self, home: Path, *, public: bool | None, trees: bool, read_only: bool, scheduled: bool = False
+    ) -> None:
         self.read_only = read_only
+        self.scheduled = scheduled
         self.trees = trees
         self._workspace = Workspace(home, actor="web", read_only=read_only)
         # Who shows a catalog with Datasette alone lets everybody read, as Datasette does, unless the settings say no.
@@ -110,9 +115,11 @@ class Site:
             self.watchers -= 1
 
     async def tend(self) -> None:
-        """Starts what waits and ends what is dead, for as long as the server runs."""
+        """Starts what waits or is due and ends what is dead, for as long as the server runs."""
         while True:
             try:
+                if self.scheduled:
+                    await self.run(SCHEDULER, schedule.begin_due)
                 if not self.read_only:
                     await self.run(ANONYMOUS, queue.dispatch)
             except EntrepotError:
@@ -174,6 +181,7 @@ def _find(datasette: Datasette) -> Site | None:
             public=configuration.get("public"),
             trees=bool(configuration.get("trees", False)),
             read_only=False,
+            scheduled=bool(configuration.get("schedule", False)),
         )
     for database in datasette.databases.values():
         if database.path is not None and Path(database.path).name == CATALOG_FILE and is_catalog(Path(database.path)):

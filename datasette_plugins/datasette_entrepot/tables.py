@@ -121,6 +121,13 @@ TABLES: Mapping[str, Table] = {
     "advisory_affected": Table("Affected packages", "What advisories say of which versions", {}, label="package"),
     "extras": Table("Extras", "What sources say besides packages", {}, ("kind",), label="name"),
     "tasks": Table("Tasks", "What was asked for and how it ended", {}, ("kind", "state"), label="kind", newest="id"),
+    "schedule": Table(
+        "Schedule",
+        "Jobs that are done by themselves",
+        {"due_at": "When it is due next", "missed": "Runs before the last one that were due while nobody looked"},
+        label="name",
+        sort="name",
+    ),
     "audit": Table("Audit log", "Who did what, when: a chain of hashes", {}, ("action", "actor"), newest="id"),
 }
 
@@ -150,6 +157,7 @@ HIDDEN = (
     "extra_membership",
     "source_extras",
     "source_state",
+    "advisory_names",
     "advisory_ecosystems",
     "vulnerability_facts",
     "audit_head",

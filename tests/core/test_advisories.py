@@ -11,8 +11,10 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from sqlite_utils import Database
 
 from entrepot.catalog.advisories import BATCH
+from entrepot.catalog.migrations import migrations
 from entrepot.errors import (
     BatchError,
     BusyError,
@@ -50,7 +52,14 @@ def rows(desk: Desk, *tables: str) -> list[int]:
     return [execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables]
 
 
-TABLES = ("advisory_feeds", "advisories", "advisory_ecosystems", "advisory_affected", "vulnerability_facts")
+TABLES = (
+    "advisory_feeds",
+    "advisories",
+    "advisory_names",
+    "advisory_ecosystems",
+    "advisory_affected",
+    "vulnerability_facts",
+)
 
 
 def test_an_update_writes_only_what_changed(desk: Desk) -> None:
@@ -104,7 +113,7 @@ def test_an_update_that_fails_leaves_everything_as_it_was(desk: Desk) -> None:
 def test_nothing_is_added_if_it_cannot_be_read(desk: Desk) -> None:
     with pytest.raises(IndexFormatError):
         desk.load("debian", {"id": "BAD", "affected": 3})
-    assert rows(desk, *TABLES) == [0] * 5
+    assert rows(desk, *TABLES) == [0] * 6
 
 
 def test_data_without_a_record_is_refused_so_that_nothing_looks_clean(desk: Desk) -> None:
@@ -120,7 +129,7 @@ def test_a_feed_goes_with_all_it_said(desk: Desk) -> None:
     desk.load_text("epss", "epss.csv", "cve,epss\nCVE-2026-1001,0.5\n")
     advisories.remove_feed(desk.workspace, "debian")
     advisories.remove_feed(desk.workspace, "epss")
-    assert rows(desk, *TABLES) == [1, 1, 1, 1, 0]
+    assert rows(desk, *TABLES) == [1, 1, 1, 1, 1, 0]
     assert list(desk.lookup.ecosystems()) == ["Debian:13"]
 
 
@@ -180,7 +189,7 @@ def test_a_download_that_was_cut_off_changes_nothing(desk: Desk, tmp_path: Path)
     content = write_zip(tmp_path / "one.zip", [cve(number) for number in range(1000, 1100)]).read_bytes()
     with Upstream(files={"all.zip": content[:-100]}) as upstream, pytest.raises(IndexFormatError, match="cut short"):
         advisories.add_feed(desk.workspace, "debian", f"{upstream.url}all.zip")
-    assert rows(desk, *TABLES) == [0] * 5
+    assert rows(desk, *TABLES) == [0] * 6
 
 
 def test_the_name_in_a_url_tells_its_form_and_its_compression(desk: Desk) -> None:
@@ -283,3 +292,42 @@ def test_a_question_is_answered_from_an_index(desk: Desk) -> None:
     """
     plan = [row[3] for row in desk.workspace.catalog.database.execute(sql)]
     assert not [step for step in plan if step.startswith("SCAN")]
+
+
+def named(desk: Desk, vulnerability: str) -> list[str]:
+    return [row["name"] for row in desk.workspace.catalog.listings.advisories(vulnerability, 10)]
+
+
+def test_an_advisory_is_found_by_its_name_its_vulnerabilities_and_its_aliases(desk: Desk) -> None:
+    told = osv("DSA-1", package("Debian:12", "hello"), upstream=["CVE-2026-2001", "CVE-2026-2002"], aliases=["GHSA-1"])
+    desk.load("debian", told, cve(1001))
+    for name in ("DSA-1", "CVE-2026-2001", "CVE-2026-2002", "GHSA-1"):
+        assert named(desk, name) == ["DSA-1"]
+    assert named(desk, "CVE-2026") == []
+    desk.load("debian", osv("DSA-1", package("Debian:12", "hello"), upstream=["CVE-2026-2002"]), cve(1001))
+    assert (named(desk, "CVE-2026-2001"), named(desk, "CVE-2026-2002")) == ([], ["DSA-1"])
+
+
+def test_looking_for_a_vulnerability_reads_no_table_as_a_whole(desk: Desk) -> None:
+    desk.load("debian", cve(1001))
+    asked: list[str] = []
+    connection = desk.workspace.catalog.database.conn
+    connection.set_trace_callback(asked.append)
+    assert named(desk, "CVE-2026-1001") == ["CVE-2026-1001"]
+    connection.set_trace_callback(None)
+    plans = [row[3] for sql in asked for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
+    assert plans
+    assert not [step for step in plans if step.startswith("SCAN")]
+
+
+def test_advisories_of_an_older_catalog_are_found_by_their_words() -> None:
+    database = Database(memory=True)
+    migrations.apply(database, stop_before="names_in_advisories")
+    database.conn.execute("INSERT INTO advisory_feeds (id, name, format, location) VALUES (1, 'a', 'osv', 'b')")
+    database.conn.execute(
+        "INSERT INTO advisories (id, feed_id, digest, name, vulnerabilities, aliases)"
+        " VALUES (7, 1, x'00', 'DSA-1', 'CVE-1 CVE-2', NULL)"
+    )
+    migrations.apply(database)
+    rows = database.conn.execute("SELECT name, advisory_id FROM advisory_names").fetchall()
+    assert rows == [("CVE-1", 7), ("CVE-2", 7), ("DSA-1", 7)]

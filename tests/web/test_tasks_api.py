@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from entrepot.services import queue, repositories
 from support.toy import make_toy
-from support.web import Server, Shop
+from support.web import PAGES, Server, Shop, browser
 
 PIPELINE = {"words": "pass", "format": "valid", "gpg": "unsigned_pass", "cve_scan": "skipped"}
 
@@ -187,3 +188,23 @@ def test_no_request_of_a_task_holds_a_token(server: Server) -> None:
     rows = json.dumps([dict(row) for row in workspace.catalog.tasks.list(1000)])
     workspace.close()
     assert not [token for token in server.tokens.values() if token in rows]
+
+
+def test_what_failed_is_done_again_over_http_and_on_its_page(server: Server) -> None:
+    workspace = server.workspace()
+    old = queue.submit(workspace, "scan", "shop/attic", {"distribution": "shop/attic"})
+    assert server.task(old, state="failed")["retry_of"] is None
+    assert server.ask("POST", f"/import/tasks/{old}/retry", token="reviewer").status_code == 403
+    with browser(server, "maintainer") as client:
+        assert "Do it again" in client.get(f"{PAGES}/tasks/{old}").text
+        page = client.post(f"{PAGES}/tasks/{old}/retry")
+        assert f"Task {old} is done again" in page.text
+        assert f'<a href="{PAGES}/tasks/{old}">' in page.text
+    second = int(str(page.url).rpartition("/")[2])
+    assert server.task(second, state="failed")["retry_of"] == old
+    repositories.create_distribution(workspace, "shop/attic")
+    workspace.close()
+    answer = server.ask("POST", f"/import/tasks/{second}/retry", token="maintainer")
+    assert (answer.status_code, answer.json()["retry_of"]) == (202, second)
+    server.task(answer.json()["id"], state="completed")
+    assert server.ask("POST", f"/import/tasks/{answer.json()['id']}/retry", token="maintainer").status_code == 409

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from entrepot.services import imports, repositories
-from support.web import Server, open_shop
+from support.web import PAGES, Server, open_shop
 
 WINDOW = "/repositories/shop/distributions/window"
 
@@ -31,6 +31,23 @@ def test_what_differs_between_two_versions(server: Server) -> None:
     assert (change["package"], change["before"], change["after"]) == ("battery", [], ["1"])
     assert server.ask("GET", f"{WINDOW}/diff?from=2&to=0", token="reader").json()["counts"] == {"removed": 2}
     assert server.ask("GET", f"{WINDOW}/diff?from=9", token="reader").status_code == 404
+
+
+def test_what_differs_comes_in_pages(server: Server) -> None:
+    path = f"{WINDOW}/diff?from=0&to=2&_size=1"
+    first = server.ask("GET", path, token="reader").json()
+    assert (first["counts"], first["next"]) == ({"added": 2}, "1")
+    second = server.ask("GET", f"{path}&_next={first['next']}", token="reader").json()
+    assert (second["counts"], second["next"]) == ({"added": 2}, None)
+    assert [row["package"] for row in first["changes"] + second["changes"]] == ["battery", "robot"]
+    assert server.ask("GET", f"{path}&_next=2", token="reader").json()["changes"] == []
+
+
+def test_the_page_of_what_differs_begins_where_it_is_asked_to(server: Server) -> None:
+    page = server.ask("GET", f"{PAGES}/repositories/shop/window/-/diff?before=0&after=2&from=1").text
+    assert "robot" in page
+    assert "battery" not in page
+    assert f'href="{PAGES}/repositories/shop/window/-/diff?before=0&amp;after=2"' in page
 
 
 def test_a_dry_run_changes_nothing(server: Server) -> None:

@@ -16,11 +16,14 @@ from entrepot.models import SyncCounts
 BATCH = 500
 """Records that are looked up and written at once; bounds the memory of an update."""
 
+OF_AN_ADVISORY = ("advisory_affected", "advisory_names")
+"""Tables whose rows go with their advisory."""
+
 Describe = Callable[[RawAdvisory], Advisory]
 
 
 class AdvisoriesTable:
-    """Tables ``advisory_feeds``, ``advisories``, ``advisory_ecosystems``, ``advisory_affected``,
+    """Tables ``advisory_feeds``, ``advisories``, ``advisory_names``, ``advisory_ecosystems``, ``advisory_affected``,
     ``vulnerability_facts``.
 
     A record is known by the digest of its text: what an update brings that is here already is not looked at again.
@@ -76,10 +79,10 @@ class AdvisoriesTable:
         """Removes a feed with all it said."""
         execute = self._db.conn.execute
         execute("DELETE FROM vulnerability_facts WHERE feed_id = ?", [feed.id])
-        execute(
-            "DELETE FROM advisory_affected WHERE advisory_id IN (SELECT id FROM advisories WHERE feed_id = ?)",
-            [feed.id],
-        )
+        for table in OF_AN_ADVISORY:
+            execute(
+                f"DELETE FROM {table} WHERE advisory_id IN (SELECT id FROM advisories WHERE feed_id = ?)", [feed.id]
+            )
         execute("DELETE FROM advisories WHERE feed_id = ?", [feed.id])
         execute("DELETE FROM advisory_ecosystems WHERE feed_id = ?", [feed.id])
         execute("DELETE FROM advisory_feeds WHERE id = ?", [feed.id])
@@ -175,10 +178,12 @@ class _Replacement:
             if row_id < self._first_new and not self._seen[row_id - self._low]:
                 self._seen[row_id - self._low] = 1
                 self._unchanged += 1
-        advisories, affected = [], []
+        advisories, names, affected = [], [], []
         for digest, record in fresh.items():
             advisory = self._describe(record)
             advisories.append(self._row(digest, advisory))
+            known = {advisory.name, *advisory.vulnerabilities, *advisory.aliases}
+            names += [(name, self._next) for name in known]
             affected += [
                 (
                     self._next,
@@ -202,6 +207,7 @@ class _Replacement:
             " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             advisories,
         )
+        self._conn.executemany("INSERT INTO advisory_names (name, advisory_id) VALUES (?, ?)", sorted(names))
         self._conn.executemany(
             "INSERT INTO advisory_affected (advisory_id, ecosystem_id, package, module, introduced, introduced_key,"
             " fixed, last_affected, end_key, state, severity) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
@@ -246,11 +252,12 @@ class _Replacement:
                 " (SELECT 1 FROM advisories n WHERE n.name = o.name AND n.feed_id = o.feed_id AND n.id >= ?)",
                 [ids, self._feed_id, self._first_new],
             ).fetchone()[0]
-            execute(
-                "DELETE FROM advisory_affected WHERE advisory_id IN"
-                f" (SELECT id FROM advisories WHERE id IN ({chosen}) AND feed_id = ?)",
-                [ids, self._feed_id],
-            )
+            for table in OF_AN_ADVISORY:
+                execute(
+                    f"DELETE FROM {table} WHERE advisory_id IN"
+                    f" (SELECT id FROM advisories WHERE id IN ({chosen}) AND feed_id = ?)",
+                    [ids, self._feed_id],
+                )
             removed += execute(
                 f"DELETE FROM advisories WHERE id IN ({chosen}) AND feed_id = ?", [ids, self._feed_id]
             ).rowcount

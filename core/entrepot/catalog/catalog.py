@@ -20,6 +20,7 @@ from entrepot.catalog.packages import PackagesTable
 from entrepot.catalog.publications import PublicationsTable
 from entrepot.catalog.repositories import RepositoriesTable
 from entrepot.catalog.reviews import ReviewsTable
+from entrepot.catalog.schedule import ScheduleTable
 from entrepot.catalog.search import Search
 from entrepot.catalog.sources import SourcesTable
 from entrepot.catalog.standing import StandingTable
@@ -101,6 +102,10 @@ class Catalog:
     @cached_property
     def tasks(self) -> TasksTable:
         return TasksTable(self.database)
+
+    @cached_property
+    def schedule(self) -> ScheduleTable:
+        return ScheduleTable(self.database)
 
     @cached_property
     def figures(self) -> Figures:

@@ -62,8 +62,8 @@ class Listings:
             JOIN repositories r ON r.id = d.repository_id
             WHERE (:distribution IS NULL OR v.distribution_id = :distribution)
             AND (NOT :waivers OR (v.decision = 'approve' AND v.expires_at IS NOT NULL AND NOT EXISTS (
-                SELECT 1 FROM reviews l WHERE l.distribution_id = v.distribution_id
-                AND l.original_sha256 = v.original_sha256 AND l.id > v.id
+                SELECT 1 FROM reviews l WHERE l.distribution_id = v.distribution_id AND l.sha256 = v.sha256
+                AND l.id > v.id
             )))
             ORDER BY CASE WHEN :waivers THEN v.expires_at END, v.id DESC LIMIT :limit OFFSET :offset
         """
@@ -127,13 +127,11 @@ class Listings:
 
     def advisories(self, vulnerability: str, limit: int) -> Sequence[dict[str, Any]]:
         """The advisories that name a vulnerability, or are called so, with the packages that each is about."""
-        # Names of vulnerabilities are kept as words of one text: all advisories are looked at, once.
         sql = """
             SELECT a.id, f.name AS feed, a.name, a.vulnerabilities, a.aliases, a.severity, a.score, a.summary, a.url,
                 a.modified, a.withdrawn
-            FROM advisories a JOIN advisory_feeds f ON f.id = a.feed_id
-            WHERE a.name = :wanted OR instr(' ' || coalesce(a.vulnerabilities, '') || ' ', ' ' || :wanted || ' ')
-            OR instr(' ' || coalesce(a.aliases, '') || ' ', ' ' || :wanted || ' ')
+            FROM advisory_names n CROSS JOIN advisories a ON a.id = n.advisory_id
+            CROSS JOIN advisory_feeds f ON f.id = a.feed_id WHERE n.name = :wanted
             ORDER BY a.name, a.id LIMIT :limit
         """
         found = list(rows(self._db, sql, {"wanted": vulnerability, "limit": limit}))

@@ -29,10 +29,25 @@ class TasksTable:
         return self._add(kind, subject, actor, now, {"state": "running"} | own)
 
     def wait(
-        self, kind: str, subject: str, actor: str, origin: str, request: Mapping[str, Any], now: dt.datetime
+        self,
+        kind: str,
+        subject: str,
+        actor: str,
+        origin: str,
+        request: Mapping[str, Any],
+        now: dt.datetime,
+        *,
+        retry_of: int | None = None,
+        job: tuple[str, dt.datetime] | None = None,
     ) -> int:
-        """Adds a task that is to be run by a process of its own; ``request`` is what it needs, and no secret."""
-        row = {"state": "waiting", "origin": origin, "request": to_json(dict(request))}
+        """Adds a task that is to be run by a process of its own; ``request`` is what it needs, and no secret.
+
+        ``retry_of`` is the task that it does again; ``job`` the job of the schedule that it is of, and when that was
+        due.
+        """
+        row = {"state": "waiting", "origin": origin, "request": to_json(dict(request)), "retry_of": retry_of}
+        if job is not None:
+            row |= {"job": job[0], "due_at": to_text(job[1])}
         return self._add(kind, subject, actor, now, row)
 
     def _add(self, kind: str, subject: str, actor: str, now: dt.datetime, more: Mapping[str, Any]) -> int:
@@ -112,6 +127,12 @@ class TasksTable:
         found = self._db.conn.execute(sql, [kind, subject, *states]).fetchone()
         return int(found[0]) if found else None
 
+    def again(self, task_id: int) -> int | None:
+        """The task that does another one again, and has not ended."""
+        sql = "SELECT id FROM tasks WHERE retry_of = ? AND state IN ('waiting', 'running') LIMIT 1"
+        found = self._db.conn.execute(sql, [task_id]).fetchone()
+        return int(found[0]) if found else None
+
     def mark_dead(self, now: dt.datetime) -> Sequence[int]:
         """Fails the tasks of this machine whose process is gone, and answers their ids."""
         dead = self.dead()
@@ -119,6 +140,15 @@ class TasksTable:
             error: dict[str, object] = {"title": "Interrupted", "detail": "the process ended before its work did"}
             self.finish(task_id, "failed", [], error, now)
         return dead
+
+    def mark_unheard(self, now: dt.datetime, before: dt.datetime) -> Sequence[int]:
+        """Fails the tasks of other machines that were asked for before a moment, and answers their ids."""
+        sql = "SELECT id FROM tasks WHERE state IN ('waiting', 'running') AND host <> ? AND created_at < ?"
+        found = [row[0] for row in self._db.conn.execute(sql, [socket.gethostname(), to_text(before)])]
+        for task_id in found:
+            error: dict[str, object] = {"title": "Interrupted", "detail": "nothing was heard of its machine for long"}
+            self.finish(task_id, "failed", [], error, now)
+        return found
 
     def get(self, task_id: int) -> dict[str, Any]:
         """One task, JSON columns decoded."""

@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "publish": ("entrepot.cli.publishing", "Put the newest version of distributions in place."),
     "gc": ("entrepot.cli.upkeep", "Remove what nobody needs any more, after a time of grace."),
     "check": ("entrepot.cli.upkeep", "Compare published trees with what the catalog says of them."),
+    "schedule": ("entrepot.cli.schedule", "What is done by itself, and when."),
     "token": ("entrepot.cli.access", "Tokens for the HTTP API."),
     "user": ("entrepot.cli.access", "Persons who sign in with a password."),
     "task": ("entrepot.cli.operations", "What was done, how far it came, how it ended."),

@@ -28,6 +28,8 @@ def task_list(app: App, limit: int) -> None:
         ("STARTED", "started_at"),
         ("FINISHED", "finished_at"),
         ("BY", "actor"),
+        ("JOB", "job"),
+        ("AGAIN", "retry_of"),
     ]
     app.table(operations.tasks(app.workspace, limit), columns, "no tasks yet")
 
@@ -62,6 +64,29 @@ def task_cancel(app: App, task_id: int) -> None:
 
     task = queue.cancel(app.workspace, task_id)
     app.result(task, f"task {task_id} is {task['state']}" if task["state"] == "canceled" else f"task {task_id} is told")
+
+
+@command_task.command("retry")
+@click.argument("task_id", metavar="ID", type=int)
+@click.option("--no-wait", is_flag=True, help="Do not wait until it has ended.")
+@json_option
+@pass_app
+def task_retry(app: App, task_id: int, no_wait: bool) -> None:
+    """Do a task again that failed or was cancelled.
+
+    With what was asked for then, as a new task. Tasks of the web interface and of the schedule can be done again;
+    commands are entered again.
+    """
+    from entrepot.services import operations, queue
+
+    new_id = queue.retry(app.workspace, task_id)
+    if no_wait:
+        app.result(operations.task(app.workspace, new_id), f"task {task_id} is done again as task {new_id}")
+        return
+    (task,) = queue.wait(app.workspace, [new_id], app.progress)
+    if error := queue.failed(task):
+        raise error
+    app.result(task, f"task {task_id} is done again, as task {new_id}")
 
 
 @command_task.command("run", hidden=True)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from entrepot.services.schedule import JobView, jobs
 from entrepot.services.sources import SourceView, list_sources
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Overview:
     sizes: Mapping[str, Sequence[SizePoint]]
     waivers: Sequence[Mapping[str, Any]]
     """Those that end soon."""
+    jobs: Sequence[JobView]
 
 
 def counts(workspace: Workspace) -> Mapping[str, int]:
@@ -82,4 +84,5 @@ def overview(workspace: Workspace) -> Overview:
         tasks=running,
         sizes=sizes,
         waivers=catalog.reviews.ending(workspace.now(), workspace.now() + SOON),
+        jobs=jobs(workspace),
     )

@@ -27,6 +27,7 @@ ACTIONS: Mapping[str, Role] = {
     "version.rollback": Role.MAINTAINER,
     "version.promote": Role.MAINTAINER,
     "task.cancel": Role.MAINTAINER,
+    "task.retry": Role.MAINTAINER,
     "access.change": Role.ADMIN,
 }
 """What can be asked for -> the least role that may."""

@@ -266,7 +266,7 @@ def publish_many(
 
     ``BatchError`` names those that failed; the others are in place.
     """
-    paths = _paths(workspace, names)
+    paths = distribution_paths(workspace, names)
     if request.version is not None and len(paths) != 1:
         raise UsageError("--version goes with one distribution")
     if request.refresh and (request.version is not None or request.force or request.full):
@@ -292,7 +292,8 @@ def publish_many(
     return results
 
 
-def _paths(workspace: Workspace, names: Sequence[str]) -> Sequence[str]:
+def distribution_paths(workspace: Workspace, names: Sequence[str]) -> Sequence[str]:
+    """The paths of distributions, and of all those of the repositories that are named; all there are if nothing is."""
     repositories = workspace.catalog.repositories
     by_name = {repository.name: repository for repository in repositories.list()}
     chosen: list[Distribution] = []

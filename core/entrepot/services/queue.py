@@ -14,15 +14,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from entrepot.errors import ConflictError, EntrepotError
 from entrepot.processes import alive
-from entrepot.progress import silent, tee
+from entrepot.progress import Progress, ProgressEvent, silent, tee
 from entrepot.services.event_log import EventLog, events_path, forget_old, log_path
 from entrepot.services.records import record
 from entrepot.services.requests import KINDS, UPLOADS, perform
+from entrepot.services.task_views import look
 from entrepot.services.tasks import recover, recover_if_needed, reported
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 UPLOAD_HOURS = 24
 ENDED = frozenset({"completed", "failed", "canceled"})
+RETRIABLE = frozenset({"failed", "canceled"})
+LOOK_EVERY = 0.25
+"""Seconds between two looks at tasks that are waited for."""
 
 
 def submit(workspace: Workspace, kind: str, subject: str, values: Mapping[str, Any], *, follow: bool = False) -> int:
@@ -124,6 +128,78 @@ def cancel(workspace: Workspace, task_id: int) -> dict[str, Any]:
                 raise EntrepotError(f"task {task_id} is another user's of this machine") from error
         record(workspace, "task.cancel", f"task {task_id}", {})
     return catalog.tasks.get(task_id)
+
+
+def retry(workspace: Workspace, task_id: int) -> int:
+    """Asks for a task that failed or was cancelled once more, with what it was asked then; answers the new one's id.
+
+    ``ConflictError`` where it did not fail, is done again already, or left nothing to do it again with.
+    """
+    catalog = workspace.catalog
+    with catalog.transaction():
+        recover(workspace)
+        task = catalog.tasks.get(task_id)
+        _require_retriable(workspace, task)
+        new_id = catalog.tasks.wait(
+            task["kind"],
+            task["subject"],
+            workspace.actor,
+            workspace.origin,
+            task["request"],
+            workspace.now(),
+            retry_of=task_id,
+        )
+        record(workspace, "task.retry", f"task {task_id}", {"task": new_id})
+    dispatch(workspace)
+    return new_id
+
+
+def keeps_request(workspace: Workspace, task_id: int) -> bool:
+    """Whether it is known what a task was asked for: not of commands."""
+    return workspace.catalog.tasks.get(task_id)["request"] is not None
+
+
+def _require_retriable(workspace: Workspace, task: Mapping[str, Any]) -> None:
+    if task["state"] not in RETRIABLE:
+        raise ConflictError(f"task {task['id']} is {task['state']}", hint="one that failed or was cancelled is retried")
+    if task["request"] is None:
+        raise ConflictError(
+            f"task {task['id']} was a command, of which only the shell knows the arguments", hint="enter it again"
+        )
+    if (again := workspace.catalog.tasks.again(task["id"])) is not None:
+        raise ConflictError(f"task {task['id']} is being done again already, as task {again}")
+    if task["kind"] == "upload" and not (workspace.home / UPLOADS / task["request"]["folder"]).is_dir():
+        raise ConflictError(f"the files of task {task['id']} are not kept", hint="upload them again")
+
+
+def wait(workspace: Workspace, task_ids: Sequence[int], progress: Progress = silent) -> Sequence[dict[str, Any]]:
+    """Waits until tasks have ended, and answers them as ``task_views.look`` does."""
+    told: dict[int, str] = {}
+    while True:
+        dispatch(workspace)
+        tasks = [look(workspace, task_id) for task_id in task_ids]
+        for task in tasks:
+            if told.get(task["id"]) != task["state"]:
+                told[task["id"]] = task["state"]
+                progress(_told(task))
+        if all(task["state"] in ENDED for task in tasks):
+            return tasks
+        time.sleep(LOOK_EVERY)
+
+
+def _told(task: Mapping[str, Any]) -> ProgressEvent:
+    state = {"completed": "completed", "failed": "failed", "canceled": "failed"}.get(task["state"], "running")
+    message = f"Task {task['id']}, {task['kind']} {task['subject']}: {task['state']}"
+    return ProgressEvent(f"task.{task['id']}", message, state)
+
+
+def failed(task: Mapping[str, Any]) -> EntrepotError | None:
+    """Why a task that has ended failed, as an error to raise; None if it did not."""
+    if task["state"] == "completed":
+        return None
+    error = task["error"] or {}
+    detail, hint = error.get("detail") or error.get("title") or task["state"], error.get("hint", "")
+    return EntrepotError(f"task {task['id']} is {task['state']}: {detail}", hint=hint, task=task["id"])
 
 
 def _drop_upload(workspace: Workspace, task: Mapping[str, Any]) -> None:

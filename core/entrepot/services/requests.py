@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from entrepot.errors import UsageError
-from entrepot.services import advisories, imports, publishing, reviews, scanning, sources, versions
+from entrepot.services import advisories, imports, publishing, reviews, scanning, sources, upkeep, versions
 from entrepot.services.version_changes import ChangeRequest
 
 if TYPE_CHECKING:
@@ -115,6 +115,12 @@ def _advisories(workspace: Workspace, values: Values) -> Document:
     return advisories.update_feed(workspace, values["name"], force=values.get("force", False)).as_json()
 
 
+def _gc(workspace: Workspace, _: Values) -> Document:
+    document = upkeep.collect(workspace).as_json()
+    # A plan names every file; what was done is kept with its task as figures.
+    return document | {"trees": [{**tree, "paths": []} for tree in document["trees"]]}
+
+
 def batch_document(batch: imports.BatchResult, *, single: bool) -> Document:
     """What became of a batch; of one package, its own result, with those that came along under ``results``."""
     document = batch.as_json()
@@ -141,6 +147,7 @@ KINDS: Mapping[str, Callable[[Workspace, Values], Document]] = {
     "remove": _remove,
     "scan": _scan,
     "advisories": _advisories,
+    "gc": _gc,
 }
 
 

@@ -20,6 +20,8 @@ PUBLIC = (
     "error",
     "result",
     "actor",
+    "retry_of",
+    "job",
     "created_at",
     "started_at",
     "finished_at",

@@ -6,13 +6,14 @@ Each change is one new version, made in one transaction, with one line in the au
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from entrepot.catalog.versions import Member
 from entrepot.errors import NotFoundError, UsageError
 from entrepot.models import Distribution, Version
 from entrepot.pipeline.admit import fitting_component
+from entrepot.pipeline.compare import compare
 from entrepot.pipeline.resolve import PackageSpec
 from entrepot.progress import Progress, silent
 from entrepot.services.version_changes import (
@@ -23,6 +24,7 @@ from entrepot.services.version_changes import (
     VersionResult,
     carry_out,
     difference,
+    findings_of,
 )
 
 if TYPE_CHECKING:
@@ -31,14 +33,39 @@ if TYPE_CHECKING:
 
 def diff(workspace: Workspace, path: str, before: int, after: int | None = None) -> VersionDiff:
     """What version ``after`` (None: the newest) has that version ``before`` has not, and the reverse."""
-    versions = workspace.catalog.versions
-    distribution = workspace.catalog.repositories.distribution(path)
-    old = versions.get(distribution, before)
-    new = versions.latest(distribution) if after is None else versions.get(distribution, after)
-    gone = list(versions.changes(distribution, new.number, old.number))
-    come = list(versions.changes(distribution, old.number, new.number))
-    names = (f"{distribution.path} version {old.number}", f"{distribution.path} version {new.number}")
-    return difference(workspace, distribution, names, gone, come)
+    distribution, names, gone, come = _step(workspace, path, before, after)
+    return difference(workspace, distribution, distribution, names, gone, come)
+
+
+@dataclass(frozen=True, slots=True)
+class DiffPage:
+    """Some of the changes of a step, after ``offset`` others; ``counts`` are of all."""
+
+    diff: VersionDiff
+    counts: Mapping[str, int]
+    offset: int
+
+    @property
+    def next(self) -> int | None:
+        """Where the next page begins; None at the end."""
+        end = self.offset + len(self.diff.changes)
+        return end if end < sum(self.counts.values()) and self.diff.changes else None
+
+    def as_json(self) -> dict[str, Any]:
+        """For the HTTP API."""
+        following = None if self.next is None else str(self.next)
+        return self.diff.as_json() | {"counts": dict(self.counts), "next": following}
+
+
+def diff_page(
+    workspace: Workspace, path: str, before: int, after: int | None = None, *, limit: int = 1000, offset: int = 0
+) -> DiffPage:
+    """At most ``limit`` of the changes that ``diff`` has; what scanners found is looked up for those alone."""
+    distribution, names, gone, come = _step(workspace, path, before, after)
+    changes = compare(gone, come, workspace.format(distribution.format).versions.key)
+    shown = changes[offset : offset + limit]
+    told = VersionDiff(*names, shown, findings_of(workspace, distribution, shown))
+    return DiffPage(told, VersionDiff(*names, changes).counts(), offset)
 
 
 def rollback(
@@ -56,7 +83,7 @@ def rollback(
         gone = list(catalog.versions.changes(distribution, old.number, newest.number))
         come = list(catalog.versions.changes(distribution, newest.number, old.number))
         names = (f"{distribution.path} version {newest.number}", f"{distribution.path} version {old.number}")
-        told = difference(workspace, distribution, names, gone, come)
+        told = difference(workspace, distribution, distribution, names, gone, come)
         return Change(distribution, told, gone, come, f"roll back to version {old.number}", restore=old.number)
 
     detail = {"to": old.number}
@@ -73,8 +100,8 @@ def promote(
 ) -> VersionResult:
     """Makes a distribution have what a version of another one has, the newest unless it is named, and nothing else.
 
-    The target's own policy decides about what comes in: by what scanners said of its files where it comes from, and by
-    what those say now, about the target, that need no files. ``ConflictError`` names what it refuses.
+    The target's own policy decides about what comes in, by what scanners said in the distribution it comes from.
+    ``ConflictError`` names what it refuses.
     """
     catalog = workspace.catalog
     origin, distribution = _pair(workspace, path, target)
@@ -86,7 +113,7 @@ def promote(
         gone = list(catalog.versions.beyond(*here, *there, other_components=components))
         come = list(catalog.versions.beyond(*there, *here, components=components))
         names = (f"{distribution.path} version {newest.number}", f"{origin.path} version {version.number}")
-        told = difference(workspace, distribution, names, gone, come, known=False)
+        told = difference(workspace, distribution, origin, names, gone, come)
         message = f"promote {origin.path} version {version.number}"
         return Change(distribution, told, gone, come, message, origin, components)
 
@@ -134,7 +161,7 @@ def _merge(
             held = [member for name in wanted for member in catalog.versions.members(*here, name)]
             come, gone = _only_newest(held, come, components, key)
         names = (f"{distribution.path} version {newest.number}", f"with {origin.path} version {version.number}")
-        told = difference(workspace, distribution, names, gone, come, known=False)
+        told = difference(workspace, distribution, origin, names, gone, come)
         message = f"merge {origin.path} version {version.number}"
         return Change(distribution, told, gone, come, message, origin, components)
 
@@ -157,7 +184,7 @@ def remove_packages(
     def act(newest: Version) -> Change:
         gone = {member.membership_id: member for spec in specs for member in _fitting(workspace, distribution, spec)}
         steps = (f"{distribution.path} version {newest.number}", "without them")
-        told = difference(workspace, distribution, steps, list(gone.values()), [])
+        told = difference(workspace, distribution, distribution, steps, list(gone.values()), [])
         words = ", ".join(f"{member.name} {member.version}" for member in list(gone.values())[:3])
         more = f" and {len(gone) - 3} more" if len(gone) > 3 else ""
         return Change(distribution, told, list(gone.values()), [], f"remove {words}{more}")
@@ -166,6 +193,20 @@ def remove_packages(
 
 
 # --------------------------------------------------------------------------------------------------- what is meant
+
+
+def _step(
+    workspace: Workspace, path: str, before: int, after: int | None
+) -> tuple[Distribution, tuple[str, str], Sequence[Member], Sequence[Member]]:
+    """A distribution, the names of two of its versions, and what goes and what comes from one to the other."""
+    versions = workspace.catalog.versions
+    distribution = workspace.catalog.repositories.distribution(path)
+    old = versions.get(distribution, before)
+    new = versions.latest(distribution) if after is None else versions.get(distribution, after)
+    gone = list(versions.changes(distribution, new.number, old.number))
+    come = list(versions.changes(distribution, old.number, new.number))
+    names = (f"{distribution.path} version {old.number}", f"{distribution.path} version {new.number}")
+    return distribution, names, gone, come
 
 
 def _pair(workspace: Workspace, path: str, target: str) -> tuple[Distribution, Distribution]:

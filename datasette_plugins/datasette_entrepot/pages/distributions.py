@@ -18,6 +18,8 @@ pages = Pages()
 
 AT_ONCE = 100
 """Packages of a version on one page."""
+CHANGES = 200
+"""Changes between two versions on one page."""
 MOST_VERSION = 1 << 40
 
 
@@ -60,6 +62,7 @@ async def show_version(call: PageCall) -> Page:
     query=(
         Field("before", "integer", "The older version", least=0, most=MOST_VERSION),
         Field("after", "integer", "The newer version", least=0, most=MOST_VERSION),
+        offset_field(),
     ),
 )
 async def show_diff(call: PageCall) -> Page:
@@ -69,13 +72,19 @@ async def show_diff(call: PageCall) -> Page:
     newest = view.versions[0].number
     after = call.query.get("after", newest)
     before = call.query.get("before", max(after - 1, 0))
+    offset = call.query.get("from", 0)
+    found = await call.run(versions.diff_page, path, before, after, limit=CHANGES, offset=offset)
+    place, shown, total = distribution_place(path), len(found.diff.changes), sum(found.counts.values())
+    asked = {"before": str(before), "after": str(after)}
     context = {
         "view": view,
         "distribution": view.distribution,
-        "place": distribution_place(path),
+        "place": place,
+        "here": f"{place}/-/diff",
         "before": before,
         "after": after,
-        "diff": (await call.run(versions.diff, path, before, after)).as_json(),
+        "diff": found.as_json(),
+        "paging": Paging(offset, CHANGES, shown, found.next is not None, asked, total),
     }
     return Page("diff.html", f"{path}: version {before} to {after}", context, crumbs=crumbs_of(path))
 

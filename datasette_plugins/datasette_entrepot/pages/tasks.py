@@ -60,6 +60,7 @@ async def show(call: PageCall) -> Page:
     context = {
         "task": task,
         "ended": task["state"] in queue.ENDED,
+        "retriable": task["state"] in queue.RETRIABLE and await call.run(queue.keeps_request, task["id"]),
         "results": _results(task),
         "created": [_created(text) for text in task["created_resources"]],
         "events_url": call.datasette.urls.path(f"/import/tasks/{task['id']}/events"),
@@ -73,6 +74,14 @@ async def cancel(call: PageCall) -> Redirect:
     task_id = call.number("task")
     await call.run(queue.cancel, task_id)
     return Redirect(f"/tasks/{task_id}", f"Task {task_id} is being ended", "warning")
+
+
+@pages.post("/tasks/{task}/retry", "task.retry", shown_on=show)
+async def retry(call: PageCall) -> Redirect:
+    """Does it again, as a new task."""
+    task_id = call.number("task")
+    new_id = await call.run(queue.retry, task_id)
+    return Redirect(f"/tasks/{new_id}", f"Task {task_id} is done again")
 
 
 def _results(task: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

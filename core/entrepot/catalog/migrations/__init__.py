@@ -15,7 +15,7 @@ from entrepot.catalog.migrations import (
     m09_reviews,
     m10_views,
     m11_release_fields,
-    m12_reviews_by_original,
+    m12_tasks,
 )
 from entrepot.catalog.migrations.registry import migrations
 
@@ -31,6 +31,6 @@ __all__ = [
     "m09_reviews",
     "m10_views",
     "m11_release_fields",
-    "m12_reviews_by_original",
+    "m12_tasks",
     "migrations",
 ]
