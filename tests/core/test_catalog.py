@@ -7,15 +7,19 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlite_utils
 from hypothesis import given
 from hypothesis import strategies as st
 
 from entrepot.catalog import Catalog
 from entrepot.catalog.database import CatalogError, from_json, to_json, to_text, to_time
+from entrepot.catalog.imports import ImportsTable
 from entrepot.catalog.migrations import migrations
+from entrepot.catalog.packages import PackagesTable
 from entrepot.catalog.versions import Addition
 from entrepot.errors import BusyError, NotFoundError
 from entrepot.models import Sha256
@@ -208,3 +212,25 @@ def test_a_catalog_of_another_user_says_whose_it_has_to_be() -> None:
             os.seteuid(user)
             folder.chmod(0o755)
     assert "have to belong to the user that runs entrepot" in caught.value.hint
+
+
+def test_decisions_of_an_older_catalog_are_found_by_the_file_that_came(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    database = sqlite_utils.Database(path)
+    migrations.apply(database, stop_before="reviews_by_original")
+    signed = replace(a_package("hello", "1", "amd64"), original_sha256="a" * 64)
+    for package_id in (PackagesTable(database).add(signed, NOW), None):
+        imported = {"state": "published", "name": "hello", "distribution_id": 1, "package_id": package_id}
+        import_id = ImportsTable(database).start(imported, NOW)
+        database.execute(
+            "INSERT INTO reviews (import_id, distribution_id, sha256, decision, justification, actor)"
+            " VALUES (?, 1, ?, 'approve', 'fine', 'ada')",
+            [import_id, "b" * 64],
+        )
+    database.conn.commit()
+    database.close()
+    catalog = Catalog(path)
+    assert [row["original_sha256"] for row in catalog.database.query("SELECT * FROM reviews")] == ["a" * 64, "b" * 64]
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        catalog.database.execute("UPDATE reviews SET actor = 'eve'")
+    catalog.close()

@@ -178,7 +178,7 @@ def test_what_is_where_since_when_and_how_it_came(box: ToyBox) -> None:
     [
         ("SELECT * FROM waiting_for_review", "imports_that_wait"),
         ("SELECT * FROM published_with_findings WHERE severity = 'critical'", "idx_packages_original_sha256"),
-        ("SELECT * FROM waivers WHERE state = 'in force'", "idx_reviews_distribution_id_sha256"),
+        ("SELECT * FROM waivers WHERE state = 'in force'", "idx_reviews_distribution_id_original_sha256"),
         ("SELECT * FROM packages_in_distributions WHERE package = 'libc6'", "idx_packages_name_version_key"),
     ],
 )

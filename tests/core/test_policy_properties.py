@@ -24,6 +24,7 @@ from entrepot.policies import (
     SizeLimit,
     VulnerabilityRules,
 )
+from entrepot.policies.files import GlobFile, Line
 from support.cases import NOW, SHA256, case, package, vulnerability
 
 SCANNERS = ("alpha", "beta", "osv")
@@ -84,9 +85,17 @@ thresholds = st.builds(
     epss_block=st.sampled_from([None, 0.5]),
     ignore=st.lists(st.builds(Ignored, st.sampled_from(NAMES), st.just("r")), max_size=1).map(tuple),
 )
+listed = st.builds(
+    lambda names, globs: GlobFile(
+        "list.txt", {name: Line(1, name, "") for name in names}, tuple(Line(2, glob, "") for glob in globs)
+    ),
+    st.lists(st.sampled_from(["hello", "telnetd", "other"]), max_size=2),
+    st.lists(st.sampled_from(["hel*", "[!h]*", "*"]), max_size=2),
+)
 entries = st.builds(
-    lambda fields: ListEntry("policies.any.deny[0]", fields),
+    lambda fields, file: ListEntry("policies.any.deny[0]", fields, file=file),
     st.sampled_from([{"package": "hello"}, {"package": "*"}, {"source": ""}, {"licence": "MIT"}]),
+    st.none() | listed,
 )
 # Rules by status are each at least as severe as those of milder ones: what worse vulnerabilities lead to is worse.
 ordered = st.lists(st.sampled_from(SEVERITY), min_size=4, max_size=4).map(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from pathlib import Path
 
 import pytest
@@ -140,3 +141,90 @@ def test_a_mistake_names_file_line_and_key_and_what_is_allowed(path: Path, text:
         load(path, f"{HEAD}{text}\n# the end\n")
     assert str(caught.value).startswith(f"{path}:{line}: policies.mine.{message}")
     assert caught.value.data["line"] == line
+
+
+# ------------------------------------------------------------------------------------------------------ lists in files
+
+LISTED = '[policies.mine]\ndeny = [\n  "@lists/denied.txt",\n]\n'
+
+
+def write_list(path: Path, content: str | bytes) -> Path:
+    file = path.parent / "lists/denied.txt"
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return file
+
+
+def test_a_list_in_a_file_has_a_glob_in_each_line_and_comments(path: Path) -> None:
+    write_list(path, "# what we do not want\n\n  telnetd  # ssh is there\r\nftp-*\n")
+    (entry,) = load(path, LISTED).deny
+    assert str(entry) == "one of 2 packages of lists/denied.txt"
+    assert [(line.rule, line.reason) for name in ("telnetd", "ftp-ssl") if (line := entry.line_for(name))] == [
+        ("policies.mine.deny[0] (lists/denied.txt:3)", "ssh is there"),
+        ("policies.mine.deny[0] (lists/denied.txt:4)", ""),
+    ]
+    assert entry.line_for("telnetd-ssl") is None
+
+
+def test_a_list_in_a_file_goes_with_other_fields_a_reason_and_an_outcome(path: Path) -> None:
+    write_list(path, "telnetd\n")
+    more = 'source = "debian", reason = "old", outcome = "pending_review"'
+    policy = load(
+        path, f'[policies.mine]\nallow = ["@lists/denied.txt"]\ndeny = [{{ file = "lists/denied.txt", {more} }}]'
+    )
+    assert [(entry.fields, entry.reason, entry.outcome) for entry in policy.deny] == [
+        ({"source": "debian"}, "old", Outcome.REVIEW)
+    ]
+    assert policy.allow is not None
+    assert policy.allow[0].line_for("telnetd")
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "message"),
+    [
+        ("telnetd\nftp ssl\n", 2, "a line has one glob"),
+        ("telnetd\nftp\x1b[2J\n", 2, "a line has one glob"),
+        ("a" * 301, 1, "a line has one glob"),
+        ("# nothing\n", None, "names lists/denied.txt, which has no entry"),
+        (b"\xff\xfe", None, "names lists/denied.txt, which is not UTF-8"),
+        ("x\n" * (3 << 20), None, "it has more than 4194304 bytes"),
+    ],
+    ids=["space", "control", "long", "empty", "utf8", "large"],
+)
+def test_a_mistake_in_a_list_is_told_with_its_line(
+    path: Path, content: str | bytes, line: int | None, message: str
+) -> None:
+    file = write_list(path, content)
+    with pytest.raises(SettingsError) as caught:
+        load(path, LISTED)
+    place = f"{file}:{line}: " if line else f"{path}:3: policies.mine.deny[0].file "
+    assert str(caught.value).startswith(place + ("" if "more than" in message else message))
+    assert message in str(caught.value)
+
+
+def test_a_list_is_a_file_in_the_workspace(path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    outside = tmp_path_factory.mktemp("outside") / "list.txt"
+    outside.write_text("telnetd\n")
+    folder = path.parent / "lists"
+    folder.mkdir()
+    os.mkfifo(folder / "pipe")
+    (folder / "link").symlink_to(outside)
+    for name, message in {
+        str(outside): "it is not in the workspace",
+        f"../{outside.parent.name}/list.txt": "it is not in the workspace",
+        "../..": "it is not in the workspace",
+        "lists/link": "it is not in the workspace",
+        "lists/pipe": "it is no file",
+        "lists": "it is no file|Is a directory",
+        "lists/none": "No such file or directory",
+        "": "it is no file|Is a directory",
+        "lists/\\u0000": "null byte",
+    }.items():
+        with pytest.raises(SettingsError, match=message):
+            load(path, f'[policies.mine]\ndeny = ["@{name}"]')
+
+
+def test_an_entry_has_a_file_or_a_package(path: Path) -> None:
+    write_list(path, "telnetd\n")
+    with pytest.raises(SettingsError, match="has the packages"):
+        load(path, '[policies.mine]\ndeny = [{ file = "lists/denied.txt", package = "x" }]')

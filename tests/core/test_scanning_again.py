@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from entrepot.contracts import Artifact, ScanContext
+from entrepot.errors import ConflictError
+from entrepot.events import ImportResult
 from entrepot.models import Basis, Distribution, Status, Verdict
 from entrepot.pipeline.admit import Admission
-from entrepot.services import imports, repositories, reviews, scanning
+from entrepot.services import imports, publishing, repositories, reviews, scanning
 from entrepot.services.scanning import ScanRequest
 from support.apt_repository import Key
 from support.probes import Probe
@@ -245,3 +247,57 @@ def test_a_package_that_was_signed_anew_is_judged_by_the_file_that_came(
     reviews.approve(depot.workspace, result.import_id or 0, "not reachable", publish_after=False)
     assert scanning.scan(depot.workspace, ScanRequest(publish_after=False)).worse == []
     depot.close()
+
+
+def test_what_was_let_through_holds_for_the_same_file_signed_anew(tmp_path: Path, keys: Callable[[], Key]) -> None:
+    depot = Depot(
+        tmp_path / "depot", keys(), format_name="rpm", plugins=[("probe", Probe({"hello": [("CVE-2026-1", "high")]}))]
+    )
+    # No signature is older than its key.
+    depot.clock.advance(days=5000)
+    depot.distribute()
+    package = make_rpm(tmp_path, "hello")
+
+    def bring() -> ImportResult:
+        (result,) = imports.upload(
+            depot.workspace, [package], "example/stable", resign=True, publish_after=False
+        ).results
+        depot.clock.advance(days=1)
+        return result
+
+    first = bring()
+    assert first.status == "pending_review"
+    reviews.approve(depot.workspace, first.import_id or 0, "not reachable", expires_in_days=7, publish_after=False)
+    depot.remove("hello")
+    again = bring()
+    assert (again.status, again.sha256 != first.sha256) == ("published", True)
+    assert [row["justification"] for row in reviews.show_import(depot.workspace, again.import_id or 0).reviews] == [
+        "not reachable"
+    ]
+    (finding,) = depot.workspace.catalog.database.query("SELECT let_in_until FROM published_with_findings")
+    assert finding["let_in_until"] == "2039-11-16T12:00:00Z"
+    depot.clock.advance(days=7)
+    (waits,) = reviews.waiting(depot.workspace)
+    assert waits["id"] == again.import_id
+    reviews.reject(depot.workspace, waits["id"], "time is over", publish_after=False)
+    with pytest.raises(ConflictError, match="hello"):
+        publishing.publish(depot.workspace, "example/stable", request=publishing.PublishRequest(1))
+    assert bring().status == "pending_review"
+    depot.close()
+
+
+def test_a_list_in_a_file_that_changed_counts_with_the_next_scan(box: ToyBox) -> None:
+    box.upload(make_toy(box.folder, "robot"))
+    (box.home / "entrepot.toml").write_text('[policies.soft]\ndeny = ["@denied.txt"]\n')
+
+    def scan(listed: str) -> list[tuple[str, str]]:
+        (box.home / "denied.txt").write_text(listed)
+        box.workspace.close()
+        box.workspace = box.opened()
+        return [(package.package, package.reasons[0]) for package in scanning.scan(box.workspace).worse]
+
+    assert scan("kite\n") == []
+    ((name, reason),) = scan("kite\nrob*  # it walks\n")
+    assert name == "robot"
+    assert reason.startswith("it is on the deny-list by package 'rob*': it walks: leads to reject")
+    assert reason.endswith("(policies.soft.deny[0] (denied.txt:2))")

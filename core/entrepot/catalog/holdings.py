@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from sqlite_utils import Database
 
@@ -23,6 +22,9 @@ _IMPORT = """
 """
 """The import that answers for a package that is in: one that was opened again, else the last that brought it."""
 
+_Arrival = tuple[ImportState | None, Available | None, bytes | None, int | None, str]
+"""What an import says of how a package came: the last fields of ``Holding``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Holding:
@@ -38,6 +40,9 @@ class Holding:
     available: Available | None
     """What it was at its source; None for an upload, and where the source is gone."""
     upstream: bytes | None
+    source_id: int | None = None
+    source: str = ""
+    """Name of the source that it came from; empty for an upload."""
 
     @property
     def sha256(self) -> str:
@@ -47,7 +52,7 @@ class Holding:
     @property
     def inspected(self) -> str:
         """Of the file that scanners were shown: as it came, if it was signed anew here."""
-        return self.info.original_sha256 or self.sha256
+        return self.info.came_as
 
     @property
     def waits(self) -> bool:
@@ -64,12 +69,12 @@ class HoldingsTable:
     def of(
         self, distribution: Distribution, names: Collection[str] | None = None, artifacts: Collection[str] | None = None
     ) -> Iterator[Sequence[Holding]]:
-        """What is in and what waits, in chunks; only packages of these names, or artifacts, where some are given.
+        """What is in and what waits, in chunks; only packages of these names, or that came as these artifacts.
 
         Which they are is read first, so that a caller may write between two chunks.
         """
         some = " AND p.name IN (SELECT value FROM json_each(:names))" if names is not None else ""
-        some += " AND p.sha256 IN (SELECT value FROM json_each(:artifacts))" if artifacts is not None else ""
+        some += " AND p.original_sha256 IN (SELECT value FROM json_each(:artifacts))" if artifacts is not None else ""
         sql = f"""
             SELECT p.id, m.id, m.component, ({_IMPORT}) FROM membership m JOIN packages p ON p.id = m.package_id
             WHERE m.distribution_id = :distribution AND m.removed_in IS NULL{some}
@@ -90,6 +95,14 @@ class HoldingsTable:
         found = iter(self._db.conn.execute(sql, parameters).fetchall())
         while chunk := list(islice(found, CHUNK)):
             yield self._load(chunk)
+
+    def arriving(self, origin: Distribution, package_ids: Sequence[int]) -> Iterator[Sequence[Holding]]:
+        """Packages of another distribution that are about to come in, in chunks, with their imports there."""
+        sql = f"SELECT p.id, NULL, '', ({_IMPORT}) FROM packages p WHERE p.id IN (SELECT value FROM json_each(:ids))"
+        ids = iter(package_ids)
+        while chunk := list(islice(ids, CHUNK)):
+            parameters = {"distribution": origin.id, "ids": to_json(chunk)}
+            yield self._load(self._db.conn.execute(sql, parameters).fetchall())
 
     def waiting(self, distribution: Distribution) -> Iterator[PackageInfo]:
         """The packages that wait, and are not in."""
@@ -127,11 +140,8 @@ class HoldingsTable:
         imports = self._imports([row[3] for row in chunk if row[3] is not None])
         holdings = []
         for package_id, membership_id, component, import_id in chunk:
-            state, available, upstream = imports.get(import_id or 0, (None, None, None))
-            info = packages[package_id]
-            holdings.append(
-                Holding(info, package_id, membership_id, component or "", import_id, state, available, upstream)
-            )
+            how = imports.get(import_id or 0, (None, None, None, None, ""))
+            holdings.append(Holding(packages[package_id], package_id, membership_id, component or "", import_id, *how))
         return holdings
 
     def _packages(self, ids: Sequence[int]) -> dict[int, PackageInfo]:
@@ -149,17 +159,19 @@ class HoldingsTable:
         """
         return {row["id"]: package_info(row, tuple(files[row["id"]])) for row in rows(self._db, sql, [chosen])}
 
-    def _imports(self, ids: Sequence[int]) -> dict[int, tuple[ImportState, Available | None, bytes | None]]:
+    def _imports(self, ids: Sequence[int]) -> dict[int, _Arrival]:
         sql = """
-            SELECT p.id, p.state, w.raw, a.id, s.id, s.name, s.format, a.name, a.version, a.version_key, a.architecture,
+            SELECT p.id, p.state, w.raw, p.source_id, coalesce(o.name, ''), a.id, s.id, s.name, s.format, a.name,
+                a.version, a.version_key, a.architecture,
                 i.kind, i.distribution, i.component, a.source_name, a.section, a.size, a.sha256, a.location, a.summary,
                 i.signed_by
-            FROM imports p LEFT JOIN available a ON a.id = p.available_id LEFT JOIN available_raw w ON w.id = a.id
+            FROM imports p LEFT JOIN sources o ON o.id = p.source_id
+            LEFT JOIN available a ON a.id = p.available_id LEFT JOIN available_raw w ON w.id = a.id
             LEFT JOIN source_indexes i ON i.id = a.index_id LEFT JOIN sources s ON s.id = i.source_id
             WHERE p.id IN (SELECT value FROM json_each(?))
         """
-        found: dict[int, Any] = {}
-        for import_id, state, raw, *row in self._db.conn.execute(sql, [to_json(ids)]):
-            known = row[0] is not None and row[1] is not None
-            found[import_id] = (ImportState(state), Available(*row) if known else None, raw if known else None)
+        found: dict[int, _Arrival] = {}
+        for import_id, state, raw, source_id, source, *row in self._db.conn.execute(sql, [to_json(ids)]):
+            available = Available(*row) if row[0] is not None and row[1] is not None else None
+            found[import_id] = (ImportState(state), available, raw if available else None, source_id, source)
         return found

@@ -32,6 +32,15 @@ class StoredVerdict:
     given_at: dt.datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a package came from: id and name of the source, and of its entry there; nothing of it for an upload."""
+
+    source_id: int | None = None
+    source: str = ""
+    available_id: int | None = None
+
+
 class ImportsTable:
     """Tables ``imports``, ``verdicts`` and ``findings``."""
 
@@ -241,19 +250,22 @@ class ImportsTable:
             found.setdefault(sha256, {})[stored.scanner] = stored
         return found
 
-    def origin(self, distribution: Distribution, package_id: int) -> tuple[int | None, str]:
-        """Id and name of the source that a package of a distribution came from; None and no name for an upload."""
+    def origin(self, distribution: Distribution, package_id: int) -> Origin:
+        """Where the newest import of a package of a distribution brought it from."""
+        # The unary plus keeps SQLite on the index by package: a distribution has most of the rows.
         sql = """
-            SELECT s.id, s.name FROM imports i LEFT JOIN sources s ON s.id = i.source_id
-            WHERE i.distribution_id = ? AND i.package_id = ? ORDER BY i.id DESC LIMIT 1
+            SELECT s.id, coalesce(s.name, ''), i.available_id FROM imports i LEFT JOIN sources s ON s.id = i.source_id
+            WHERE +i.distribution_id = ? AND i.package_id = ? ORDER BY i.id DESC LIMIT 1
         """
-        row = self._db.conn.execute(sql, [distribution.id, package_id]).fetchone() or (None, None)
-        return row[0], row[1] or ""
+        return Origin(*(self._db.conn.execute(sql, [distribution.id, package_id]).fetchone() or ()))
 
-    def last_state(self, distribution: Distribution, package_id: int) -> ImportState | None:
-        """Where the newest import of a package in a distribution stands; None if there is none."""
-        sql = "SELECT state FROM imports WHERE distribution_id = ? AND package_id = ? ORDER BY id DESC LIMIT 1"
-        row = self._db.conn.execute(sql, [distribution.id, package_id]).fetchone()
+    def last_state(self, distribution: Distribution, sha256: str) -> ImportState | None:
+        """Where the newest import stands by which a file came to a distribution; None if there is none."""
+        sql = """
+            SELECT i.state FROM packages p JOIN imports i ON i.package_id = p.id
+            WHERE p.original_sha256 = ? AND +i.distribution_id = ? ORDER BY i.id DESC LIMIT 1
+        """
+        row = self._db.conn.execute(sql, [sha256, distribution.id]).fetchone()
         return ImportState(row[0]) if row else None
 
     def _verdicts(self, ids: str, *parameters: Any) -> Sequence[tuple[str, StoredVerdict]]:

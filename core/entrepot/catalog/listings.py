@@ -62,8 +62,8 @@ class Listings:
             JOIN repositories r ON r.id = d.repository_id
             WHERE (:distribution IS NULL OR v.distribution_id = :distribution)
             AND (NOT :waivers OR (v.decision = 'approve' AND v.expires_at IS NOT NULL AND NOT EXISTS (
-                SELECT 1 FROM reviews l WHERE l.distribution_id = v.distribution_id AND l.sha256 = v.sha256
-                AND l.id > v.id
+                SELECT 1 FROM reviews l WHERE l.distribution_id = v.distribution_id
+                AND l.original_sha256 = v.original_sha256 AND l.id > v.id
             )))
             ORDER BY CASE WHEN :waivers THEN v.expires_at END, v.id DESC LIMIT :limit OFFSET :offset
         """

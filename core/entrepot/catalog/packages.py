@@ -54,7 +54,7 @@ class PackagesTable:
             "maintainer": storable(info.maintainer),
             "size": sum(file.size for file in info.files),
             "sha256": main.sha256,
-            "original_sha256": info.original_sha256 or main.sha256,
+            "original_sha256": info.came_as,
             "digest": digest,
             "created_at": to_text(now),
         }

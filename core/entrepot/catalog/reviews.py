@@ -18,7 +18,8 @@ from entrepot.models import ImportState, Waiver
 
 LATEST = """
     r.decision = 'approve' AND NOT EXISTS (
-        SELECT 1 FROM reviews l WHERE l.distribution_id = r.distribution_id AND l.sha256 = r.sha256 AND l.id > r.id
+        SELECT 1 FROM reviews l WHERE l.distribution_id = r.distribution_id AND l.original_sha256 = r.original_sha256
+        AND l.id > r.id
         AND l.decision = 'reject'
     )
 """
@@ -27,11 +28,15 @@ LATEST = """
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """A decision: ``approve`` or ``reject``. ``covers`` is as in ``models.Waiver``."""
+    """A decision: ``approve`` or ``reject``. ``covers`` is as in ``models.Waiver``.
+
+    It was about the file with this ``sha256``, and holds for every signing of the one that came.
+    """
 
     import_id: int
     distribution_id: int
     sha256: str
+    original_sha256: str
     decision: str
     justification: str
     actor: str
@@ -53,6 +58,7 @@ class ReviewsTable:
             "import_id": review.import_id,
             "distribution_id": review.distribution_id,
             "sha256": review.sha256,
+            "original_sha256": review.original_sha256,
             "decision": review.decision,
             "justification": storable(review.justification),
             "covers": to_json(sorted(review.covers)),
@@ -70,15 +76,16 @@ class ReviewsTable:
         return self._reviews("SELECT * FROM reviews WHERE import_id = ? ORDER BY id", import_id)
 
     def of_artifact(self, distribution_id: int, sha256: str) -> Sequence[dict[str, Any]]:
-        """What was decided about an artifact in a distribution, by whatever import it came, in order."""
-        sql = "SELECT * FROM reviews WHERE distribution_id = ? AND sha256 = ? ORDER BY id"
+        """What was decided in a distribution about what came as this artifact, by whatever import, in order."""
+        sql = "SELECT * FROM reviews WHERE distribution_id = ? AND original_sha256 = ? ORDER BY id"
         return self._reviews(sql, distribution_id, sha256)
 
     def waivers(self, distribution_id: int, artifacts: Collection[str] | None = None) -> Mapping[str, Sequence[Waiver]]:
-        """The waivers of a distribution by sha256, expired ones, too; of some artifacts only, where they are given."""
-        some = "" if artifacts is None else " AND r.sha256 IN (SELECT value FROM json_each(:artifacts))"
+        """The waivers of a distribution by what came, expired ones, too; of some artifacts only, if they are given."""
+        some = "" if artifacts is None else " AND r.original_sha256 IN (SELECT value FROM json_each(:artifacts))"
         sql = f"""
-            SELECT r.id, r.distribution_id, r.sha256, r.covers, r.expires_at, r.actor, r.justification, r.created_at
+            SELECT r.id, r.distribution_id, r.original_sha256, r.covers, r.expires_at, r.actor, r.justification,
+                r.created_at
             FROM reviews r WHERE r.distribution_id = :distribution AND {LATEST}{some} ORDER BY r.id
         """
         parameters = {"distribution": distribution_id, "artifacts": to_json(sorted(artifacts or ()))}
@@ -98,20 +105,22 @@ class ReviewsTable:
             JOIN repositories p ON p.id = d.repository_id
             WHERE r.expires_at > :now AND r.expires_at < :until AND {LATEST} AND EXISTS (
                 SELECT 1 FROM membership m JOIN packages k ON k.id = m.package_id
-                WHERE m.distribution_id = r.distribution_id AND m.removed_in IS NULL AND k.sha256 = r.sha256
+                WHERE m.distribution_id = r.distribution_id AND m.removed_in IS NULL
+                AND k.original_sha256 = r.original_sha256
             ) ORDER BY r.expires_at, r.id
         """
         return list(rows(self._db, sql, {"now": to_text(now), "until": to_text(until)}))
 
     def expired(self, now: dt.datetime, distribution_id: int | None = None) -> Sequence[tuple[int, str]]:
-        """(distribution, sha256) of what is in the newest version by a waiver that has expired, and does not wait."""
+        """(distribution, what came) of what is in a newest version by a waiver that has expired, and does not wait."""
         sql = f"""
-            SELECT DISTINCT r.distribution_id, r.sha256 FROM reviews r
-            JOIN packages p ON p.sha256 = r.sha256
+            SELECT DISTINCT r.distribution_id, r.original_sha256 FROM reviews r
+            JOIN packages p ON p.original_sha256 = r.original_sha256
             JOIN membership m ON m.package_id = p.id AND m.distribution_id = r.distribution_id AND m.removed_in IS NULL
             WHERE r.expires_at <= :now AND {LATEST} AND (:distribution IS NULL OR r.distribution_id = :distribution)
             AND NOT EXISTS (
-                SELECT 1 FROM imports i WHERE i.distribution_id = r.distribution_id AND i.sha256 = r.sha256
+                SELECT 1 FROM packages q JOIN imports i ON i.package_id = q.id
+                WHERE q.original_sha256 = r.original_sha256 AND i.distribution_id = r.distribution_id
                 AND i.state = 'pending_review'
             ) ORDER BY 1, 2
         """
@@ -122,13 +131,16 @@ class ReviewsTable:
         sql = """
             SELECT DISTINCT p.name, p.version, i.id, i.state FROM membership m JOIN packages p ON p.id = m.package_id
             JOIN imports i ON i.id = (
-                SELECT max(id) FROM imports WHERE distribution_id = m.distribution_id AND sha256 = p.sha256
-                AND state IN ('published', 'already_published', 'rejected', 'pending_review')
+                SELECT max(j.id) FROM imports j WHERE j.distribution_id = m.distribution_id
+                AND (j.sha256 IN (p.sha256, p.original_sha256) OR j.package_id IN (
+                    SELECT k.id FROM packages k WHERE k.original_sha256 = p.original_sha256
+                )) AND j.state IN ('published', 'already_published', 'rejected', 'pending_review')
             )
             WHERE m.distribution_id = :distribution AND m.added_in <= :number AND m.removed_in > :number
             AND i.state IN ('rejected', 'pending_review') AND NOT EXISTS (
                 SELECT 1 FROM membership c JOIN packages q ON q.id = c.package_id
-                WHERE c.distribution_id = m.distribution_id AND c.removed_in IS NULL AND q.sha256 = p.sha256
+                WHERE c.distribution_id = m.distribution_id AND c.removed_in IS NULL
+                AND q.original_sha256 = p.original_sha256
             ) ORDER BY 1, 2
         """
         return self._db.conn.execute(sql, {"distribution": distribution_id, "number": number}).fetchall()

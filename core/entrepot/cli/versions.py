@@ -128,8 +128,9 @@ def rollback(app: App, path: str, number: int, request: ChangeRequest) -> None:
 def promote(app: App, path: str, number: int | None, target: str, request: ChangeRequest) -> None:
     """Make another distribution have what this one has, and nothing else.
 
-    The other's own policy decides about what comes in, by what scanners said of it here. If it refuses a package,
-    nothing is changed, unless those are to be left out with --hold-refused.
+    The other's own policy decides about what comes in. What scanners said of files is taken from here; vulnerabilities
+    and dependencies are looked at anew, as they are there today. If it refuses a package, nothing is changed, unless
+    those are to be left out with --hold-refused.
     """
     from entrepot.services import versions
 

@@ -60,6 +60,7 @@ class Scanner(Protocol):
     ``before_fetch = True`` is also asked about packages that were not fetched: ``Artifact.paths`` is then empty, and
     ``ScanContext.info`` has what the index says.
     With ``arrival = True`` what it says is about how a package came in: a later scan does not ask it again.
+    One that has ``reads_files = False`` never opens ``Artifact.paths``: a later scan does not fetch them.
     """
 
     name: str

@@ -29,6 +29,8 @@ class Moment:
     architectures: frozenset[str]
     """Of the binary packages of the newest version."""
     bases: tuple[Base, ...]
+    without: str = ""
+    """A digest of the packages of the newest version that are left out, because they are about to go; else empty."""
 
 
 class Offers(Protocol):

@@ -88,6 +88,7 @@ class Outcome(StrEnum):
 class Waiver:
     """What a person let through in a review: these findings of this artifact in this distribution, until it expires.
 
+    ``sha256`` is that of the file as it came: who signs it anew changes nothing about what is in it.
     ``covers`` has ``scanner/finding id`` for findings, ``scanner/reason`` for verdicts that are held for themselves.
     What is found later is not covered.
     """

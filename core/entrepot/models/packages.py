@@ -50,6 +50,11 @@ class PackageInfo:
     maintainer: str = ""
     """``Name <address>``, or a vendor's name."""
 
+    @property
+    def came_as(self) -> str:
+        """The sha256 of its main file as it came, whoever has signed it since."""
+        return self.original_sha256 or self.files[0].sha256
+
 
 class ContentKind(StrEnum):
     """What a member of a package is."""

@@ -54,7 +54,7 @@ class Admission:
                 return Admitted(Addition(member.package_id, info, component, member.location), already=True)
         identity = (info.name, info.version, info.architecture, component)
         if identity in self._additions:
-            self._same_content(info, _original(self._additions[identity].info))
+            self._same_content(info, self._additions[identity].info.came_as)
             return Admitted(self._additions[identity], already=False)
         package_id = self._catalog.packages.add(info, now)
         addition = Addition(package_id, info, component, self._location(info, component))
@@ -73,10 +73,10 @@ class Admission:
         return version
 
     def _same_content(self, info: PackageInfo, sha256: str) -> None:
-        if _original(info) != sha256:
+        if info.came_as != sha256:
             raise ConflictError(
                 f"{self._distribution.path} has {info.name} {info.version} {info.architecture} with other content "
-                f"(sha256 {sha256}, this one {_original(info)})",
+                f"(sha256 {sha256}, this one {info.came_as})",
                 hint="remove the one that is there, or import into another component or distribution",
                 package=info.name,
             )
@@ -97,11 +97,6 @@ class Admission:
     def _take(self, info: PackageInfo, location: str) -> str:
         self._paths.update({(location, file.name): file.sha256 for file in info.files})
         return location
-
-
-def _original(info: PackageInfo) -> str:
-    """What the main file was when it came, whoever has signed it since."""
-    return info.original_sha256 or info.files[0].sha256
 
 
 def fitting_component(distribution: Distribution, wanted: str | None, upstream: Sequence[str]) -> str:

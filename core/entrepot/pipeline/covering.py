@@ -57,8 +57,7 @@ def coverage(policy: PolicySettings, case: Case, cve_ids: Collection[str] = ()) 
 def _left(policy: PolicySettings, case: Case, covers: frozenset[str]) -> Sequence[str]:
     """What would still hold a package if some findings were waived."""
     assert case.package is not None
-    sha256 = case.package.files[0].sha256
-    waiver = Waiver(0, 0, sha256, covers, None, "", "")
+    waiver = Waiver(0, 0, case.package.came_as, covers, None, "", "")
     decision = decide(policy, replace(case, waivers=[*case.waivers, waiver]))
     if decision.outcome is Outcome.PUBLISH:
         return ()

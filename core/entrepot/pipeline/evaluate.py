@@ -88,7 +88,7 @@ class Evaluator:
         with self._case(holding, files=False) as case:
             answers = {stored.scanner: stored for stored in self.panel.recall(case, skip=known)}
             ahead = [name for name in self.scanners if name not in known and name not in answers]
-            on_files = [name for name in ahead if self._reads_files(name)]
+            on_files = [name for name in ahead if reads_files(self.scanners[name])]
             answers |= self._ask(holding, case, skip={*known, *answers, *on_files})
         if on_files:
             with self._case(holding, files=True) as case:
@@ -105,18 +105,13 @@ class Evaluator:
 
     def decide(self, holding: Holding, verdicts: Sequence[StoredVerdict], waivers: Sequence[Waiver]) -> Decision:
         """What the policy makes of verdicts."""
-        source = holding.available.source if holding.available else ""
-        return decide(self.policy, Case(verdicts, holding.info, source, self.now, waivers))
+        return decide(self.policy, Case(verdicts, holding.info, holding.source, self.now, waivers))
 
     def _ask(self, holding: Holding, case: ScanCase, skip: Collection[str]) -> dict[str, StoredVerdict]:
         answers = [*self.panel.ask(case, ALONE, skip=skip)]
         if self.panel.has(BATCH):
             answers += self.panel.ask(case, BATCH, *self.waiting.beside(holding), skip=skip)
         return {stored.scanner: stored for stored in answers}
-
-    def _reads_files(self, name: str) -> bool:
-        scanner = self.scanners[name]
-        return bool(getattr(scanner, "isolated", True)) or _of_arrival(scanner)
 
     @contextmanager
     def _case(self, holding: Holding, *, files: bool) -> Iterator[ScanCase]:
@@ -144,6 +139,12 @@ class Evaluator:
                 keyring=keyring,
                 now=self.now,
             )
+
+
+def reads_files(scanner: Scanner) -> bool:
+    """Whether a scanner has to have the files; what it says without them may change with time and place."""
+    usual = bool(getattr(scanner, "isolated", True)) or _of_arrival(scanner)
+    return bool(getattr(scanner, "reads_files", usual))
 
 
 def _of_arrival(scanner: Scanner) -> bool:

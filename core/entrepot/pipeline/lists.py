@@ -24,7 +24,14 @@ def listed(policy: PolicySettings, package: PackageInfo | None, source: str) -> 
 
 def fits(entry: ListEntry, package: PackageInfo | None, source: str) -> bool:
     """Whether all globs of an entry fit."""
-    return all(_fits(name, glob, package, source) for name, glob in entry.fields.items())
+    return fitting(entry, package, source) is not None
+
+
+def fitting(entry: ListEntry, package: PackageInfo | None, source: str) -> ListEntry | None:
+    """The entry if all of its globs fit, or the line of its file that does; else None."""
+    if not all(_fits(name, glob, package, source) for name, glob in entry.fields.items()):
+        return None
+    return entry.line_for(package.name if package else "")
 
 
 def _fits(name: str, glob: str, package: PackageInfo | None, source: str) -> bool:
@@ -49,7 +56,7 @@ def _fits(name: str, glob: str, package: PackageInfo | None, source: str) -> boo
 def _denied(
     policy: PolicySettings, entries: Sequence[ListEntry], package: PackageInfo | None, source: str
 ) -> Iterator[Ruling]:
-    found = [entry for entry in entries if fits(entry, package, source)]
+    found = [line for entry in entries if (line := fitting(entry, package, source))]
     if not found:
         message = f"none of the {len(entries)} entries of the deny-list fits"
         yield _ruling(policy.rule("deny"), Outcome.PUBLISH, message)
@@ -60,9 +67,9 @@ def _denied(
 
 def _allowed(policy: PolicySettings, entries: Sequence[ListEntry], package: PackageInfo | None, source: str) -> Ruling:
     for entry in entries:
-        if fits(entry, package, source):
-            why = f": {entry.reason}" if entry.reason else ""
-            return _ruling(entry.rule, Outcome.PUBLISH, f"it is on the allow-list by {entry}{why}")
+        if line := fitting(entry, package, source):
+            why = f": {line.reason}" if line.reason else ""
+            return _ruling(line.rule, Outcome.PUBLISH, f"it is on the allow-list by {line}{why}")
     message = f"none of the {len(entries)} entries of the allow-list fits"
     return _ruling(policy.rule("not_allowed"), policy.not_allowed, message, "not_allowed")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -15,11 +16,15 @@ BINARY = "binary"
 
 
 class CatalogOffers:
-    """On a read-only connection of its own; may be asked from any thread."""
+    """On a read-only connection of its own; may be asked from any thread.
 
-    def __init__(self, path: Path, distribution: Distribution) -> None:
+    ``without`` are ids of memberships: packages of the newest version that are about to go, and are not offered.
+    """
+
+    def __init__(self, path: Path, distribution: Distribution, without: Collection[int] = ()) -> None:
         self._snapshot = CatalogSnapshot(path)
         self._distribution = distribution
+        self._without = frozenset(without)
 
     def close(self) -> None:
         """Closes the connection."""
@@ -60,7 +65,7 @@ class CatalogOffers:
             yield from self._snapshot.stream(lambda tables: tables.available.everything(ids, architectures))
         if number := self._moment.number:
             members = self._snapshot.stream(lambda tables: tables.versions.everything(self._distribution, number))
-            yield from _of_distribution(members, architectures)
+            yield from self._staying(members, architectures)
 
     def sources(self, numbers: Collection[int]) -> Mapping[int, str]:
         """The sources of packages of base sources, by their numbers."""
@@ -74,7 +79,13 @@ class CatalogOffers:
             members = self._snapshot.read(
                 lambda tables: tables.versions.candidates(self._distribution, number, names, provided)
             )
-            yield from _of_distribution(members, architectures)
+            yield from self._staying(members, architectures)
+
+    def _staying(self, members: Iterable[Candidate], architectures: Collection[str]) -> Iterator[Candidate]:
+        """Packages of the distribution, which are some of many here: nothing is installed yet."""
+        for member in members:
+            if member.architecture in architectures and -member.id not in self._without:
+                yield Candidate(2 * member.id + 1, member.name, member.version, member.architecture, member.raw)
 
     @property
     def _ids(self) -> list[int]:
@@ -86,7 +97,9 @@ class CatalogOffers:
         number = self._snapshot.read(lambda tables: [tables.versions.latest(distribution).number])[0]
         groups = self._snapshot.read(lambda tables: tables.versions.groups(distribution, number))
         held = frozenset(architecture for _, kind, architecture in groups if kind == BINARY)
-        return Moment(number, held, tuple(self._base(name) for name in names))
+        going = " ".join(map(str, sorted(self._without)))
+        without = hashlib.sha256(going.encode()).hexdigest() if going else ""
+        return Moment(number, held, tuple(self._base(name) for name in names), without)
 
     def _base(self, name: str) -> Base:
         source = self._snapshot.read(lambda tables: [tables.sources.get(name)])[0]
@@ -96,10 +109,3 @@ class CatalogOffers:
             architectures = tuple(self._snapshot.read(lambda tables: tables.available.architectures(source.id)))
         changed_at = state.changed_at.isoformat() if state.changed_at else ""
         return Base(source.id, source.name, state.generation, changed_at, architectures)
-
-
-def _of_distribution(members: Iterable[Candidate], architectures: Collection[str]) -> Iterator[Candidate]:
-    """Packages of the distribution, which are some of many here: nothing is installed yet."""
-    for member in members:
-        if member.architecture in architectures:
-            yield Candidate(2 * member.id + 1, member.name, member.version, member.architecture, member.raw)

@@ -79,13 +79,13 @@ def remove(
 
 
 def in_place(catalog: Catalog, distribution: Distribution, sha256: str) -> Sequence[Holding]:
-    """The packages of the newest version whose main file is this one; usually one."""
+    """The packages of the newest version whose main file came as this one; usually one."""
     found = [item for chunk in catalog.holdings.of(distribution, artifacts=[sha256]) for item in chunk]
     return [item for item in found if item.membership_id is not None]
 
 
 def _still(catalog: Catalog, distribution: Distribution, holding: Holding) -> bool:
-    current = in_place(catalog, distribution, holding.sha256)
+    current = in_place(catalog, distribution, holding.inspected)
     mine = [item for item in current if item.membership_id == holding.membership_id]
     if not mine:
         return False

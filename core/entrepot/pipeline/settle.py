@@ -173,7 +173,7 @@ class Settlement:
     def _decide(self, attempt: Attempt, inspection: Inspection) -> Decision:
         source = attempt.job.available.source if attempt.job.available else ""
         info = inspection.info
-        artifacts = [info.files[0].sha256] if info else []
+        artifacts = [info.came_as] if info else []
         found = self._catalog.reviews.waivers(self._distribution.id, artifacts)
         waivers = [waiver for sha256 in artifacts for waiver in found.get(sha256, ())]
         return decide(self._ledger.policy, Case(inspection.verdicts, info, source, self._ledger.now, waivers))

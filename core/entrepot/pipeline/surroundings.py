@@ -51,6 +51,7 @@ class DistributionSurroundings:
         """A digest of the distribution's version, of what base sources offered after their last sync, of the batch."""
         moment = self._moment
         said = [self._distribution.path, str(moment.number), *self._distribution.architectures]
+        said += [moment.without] if moment.without else []
         for base in moment.bases:
             said += [str(base.id), base.name, str(base.generation), base.changed_at]
         with self._lock:

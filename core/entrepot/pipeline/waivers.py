@@ -13,7 +13,7 @@ class Waivers:
     """The waivers for one artifact at one moment. Those for other artifacts are left out."""
 
     def __init__(self, waivers: Sequence[Waiver], package: PackageInfo | None, now: dt.datetime) -> None:
-        sha256 = package.files[0].sha256 if package else None
+        sha256 = package.came_as if package else None
         mine = [waiver for waiver in waivers if waiver.sha256 == sha256]
         # The one that lasts longest is told, and of those that are over, the one that lasted longest.
         mine.sort(key=lambda waiver: waiver.lasts)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from entrepot.models import Outcome, Status
+from entrepot.policies.files import GlobFile
 
 Rules = Mapping[Status, Outcome]
 
@@ -76,7 +77,7 @@ class VulnerabilityRules:
 
 @dataclass(frozen=True, slots=True)
 class ListEntry:
-    """One entry of an allow- or deny-list: globs by field, all of which have to fit.
+    """One entry of an allow- or deny-list: globs by field, all of which have to fit, and a list of packages in a file.
 
     Fields are those of ``PackageInfo`` and ``source``, the name of the source; empty for an upload.
     """
@@ -87,9 +88,23 @@ class ListEntry:
     reason: str = ""
     outcome: Outcome = Outcome.REJECT
     """What a deny-list makes of a package that fits."""
+    file: GlobFile | None = None
 
     def __str__(self) -> str:
-        return ", ".join(f"{name} {glob!r}" for name, glob in sorted(self.fields.items()))
+        globs = [f"{name} {glob!r}" for name, glob in sorted(self.fields.items())]
+        if self.file is not None:
+            globs.append(f"one of {len(self.file)} packages of {self.file.path}")
+        return ", ".join(globs)
+
+    def line_for(self, name: str) -> ListEntry | None:
+        """The entry that the file's line for a package is; this one if it has no file, None if no line fits."""
+        if self.file is None:
+            return self
+        line = self.file.line_for(name)
+        if line is None:
+            return None
+        rule = f"{self.rule} ({self.file.path}:{line.number})"
+        return ListEntry(rule, {**self.fields, "package": line.glob}, line.comment or self.reason, self.outcome)
 
 
 @dataclass(frozen=True, slots=True)

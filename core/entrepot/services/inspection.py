@@ -21,10 +21,15 @@ if TYPE_CHECKING:
 
 @contextmanager
 def scanners(
-    workspace: Workspace, formats: Sequence[Format], scratch: Path, only: Collection[str] | None = None
+    workspace: Workspace,
+    formats: Sequence[Format],
+    scratch: Path,
+    only: Collection[str] | None = None,
+    without: Collection[int] = (),
 ) -> Iterator[Panel]:
     """A panel of the scanners that the settings do not skip, for packages of these formats; ``only`` some of them.
 
+    Packages whose memberships are in ``without`` are about to go: they are not there for who looks around.
     Call it before threads are started: isolated scanners run in forks of this process.
     """
     settings = workspace.settings.inspection
@@ -37,7 +42,7 @@ def scanners(
         },
         settings=workspace.settings.scanners,
         advisories=workspace.catalog.lookup,
-        offers=partial(CatalogOffers, workspace.catalog.path),
+        offers=partial(CatalogOffers, workspace.catalog.path, without=without),
         surroundings=DistributionSurroundings,
     )
     with (

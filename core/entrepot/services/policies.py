@@ -133,8 +133,10 @@ def check_import(workspace: Workspace, import_id: int, policy_name: str) -> Poli
     verdicts = catalog.imports.verdicts(import_id)
     package = catalog.packages.get(row["package_id"]) if row["package_id"] else None
     source = catalog.sources.get(str(row["source_id"])).name if row["source_id"] else ""
-    waivers = catalog.reviews.waivers(row["distribution_id"], [row["sha256"]]) if row["sha256"] else {}
-    case = Case(verdicts, package, source, workspace.now(), waivers.get(row["sha256"], ()))
+    artifacts = [package.came_as] if package else []
+    given = catalog.reviews.waivers(row["distribution_id"], artifacts)
+    waivers = [waiver for sha256 in artifacts for waiver in given.get(sha256, ())]
+    case = Case(verdicts, package, source, workspace.now(), waivers)
     decision = decide(policy, case)
     actions = iter(actions_of(verdicts, decision.rulings))
     findings = [

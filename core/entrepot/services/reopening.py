@@ -47,12 +47,12 @@ def _decided(
     """Those that are in and would not come in by what was said of them last."""
     catalog, now = workspace.catalog, workspace.now()
     said = catalog.imports.last_verdicts({holding.inspected for holding in chunk}, distribution.id)
-    waivers = catalog.reviews.waivers(distribution.id, {holding.sha256 for holding in chunk})
+    waivers = catalog.reviews.waivers(distribution.id, {holding.inspected for holding in chunk})
     worse = []
     for holding in chunk:
         verdicts = list(said.get(holding.inspected, {}).values())
-        source = holding.available.source if holding.available else ""
-        decision = decide(policy, Case(verdicts, holding.info, source, now, waivers.get(holding.sha256, ())))
+        case = Case(verdicts, holding.info, holding.source, now, waivers.get(holding.inspected, ()))
+        decision = decide(policy, case)
         if decision.outcome is not Outcome.PUBLISH and holding.membership_id is not None and not holding.waits:
             worse.append((holding, decision))
     return worse

@@ -197,7 +197,7 @@ def waived(
 def _waivers(
     workspace: Workspace, distribution: Distribution, findings: Sequence[StandingFinding]
 ) -> Mapping[str, Sequence[Waiver]]:
-    artifacts = {item.package.sha256 for item in findings}
+    artifacts = {item.package.original_sha256 for item in findings}
     return workspace.catalog.reviews.waivers(distribution.id, artifacts) if artifacts else {}
 
 
@@ -212,7 +212,7 @@ def _covered(
         for name in waiver.covers
     }
     return [
-        replace(item, waiver=holding.get((item.package.sha256, f"{item.verdict.scanner}/{item.finding.id}")))
+        replace(item, waiver=holding.get((item.package.original_sha256, f"{item.verdict.scanner}/{item.finding.id}")))
         for item in findings
     ]
 

@@ -131,9 +131,10 @@ def show_import(workspace: Workspace, import_id: int, *, comparing: bool = False
 
 def _reviews(workspace: Workspace, row: dict[str, Any]) -> Sequence[dict[str, Any]]:
     """What was decided about this artifact in this distribution, whichever import brought it."""
-    if not row["sha256"]:
+    if not row["package_id"]:
         return workspace.catalog.reviews.of_import(row["id"])
-    return workspace.catalog.reviews.of_artifact(row["distribution_id"], row["sha256"])
+    came_as = workspace.catalog.packages.get(row["package_id"]).came_as
+    return workspace.catalog.reviews.of_artifact(row["distribution_id"], came_as)
 
 
 def approve(
@@ -204,7 +205,8 @@ def reject(
         with workspace.catalog.transaction():
             row = _still_waits(workspace, import_id)
             version = None
-            if row["reopened_at"] and (held := in_place(workspace.catalog, distribution, row["sha256"])):
+            came_as = workspace.catalog.packages.get(row["package_id"]).came_as
+            if row["reopened_at"] and (held := in_place(workspace.catalog, distribution, came_as)):
                 version = remove(workspace.catalog, distribution, held, "reject", workspace.now())
                 _record_version(workspace, distribution, version)
             message = f"rejected by {workspace.actor}: {justification}"
@@ -260,9 +262,9 @@ def _covered(workspace: Workspace, view: ImportView, approval: Approval) -> Cove
 def _case(workspace: Workspace, view: ImportView) -> Case:
     """What there is to decide about, with the waivers that there are now."""
     catalog, distribution, row = workspace.catalog, view.distribution, view.row
-    _, source = catalog.imports.origin(distribution, row["package_id"])
-    waivers = catalog.reviews.waivers(distribution.id, [row["sha256"]]).get(row["sha256"], ())
+    source = catalog.imports.origin(distribution, row["package_id"]).source
     info = catalog.packages.get(row["package_id"])
+    waivers = catalog.reviews.waivers(distribution.id, [info.came_as]).get(info.came_as, ())
     return Case(catalog.imports.verdicts(row["id"]), info, source, workspace.now(), waivers)
 
 
@@ -310,6 +312,7 @@ def _decide(workspace: Workspace, view: ImportView, decision: str, approval: App
         import_id=row["id"],
         distribution_id=view.distribution.id,
         sha256=row["sha256"],
+        original_sha256=workspace.catalog.packages.get(row["package_id"]).came_as,
         decision=decision,
         justification=approval.justification,
         actor=workspace.actor,

@@ -247,8 +247,8 @@ class _Scan:
 
     def _look(self, chunk: Sequence[Holding], evaluator: Evaluator, executor: Executor) -> None:
         said = self._said(chunk)
-        waivers = self._catalog.reviews.waivers(self._distribution.id, {item.sha256 for item in chunk})
-        work = [(item, said.get(item.inspected, {}), waivers.get(item.sha256, ())) for item in chunk]
+        waivers = self._catalog.reviews.waivers(self._distribution.id, {item.inspected for item in chunk})
+        work = [(item, said.get(item.inspected, {}), waivers.get(item.inspected, ())) for item in chunk]
         # Several at once: most are done in less time than it takes to hand them from thread to thread.
         parts = [work[start : start + TOGETHER] for start in range(0, len(work), TOGETHER)]
         futures = [executor.submit(_evaluated, evaluator, part) for part in parts]
@@ -299,7 +299,7 @@ class _Scan:
         )
 
     def _expired(self, holding: Holding) -> bool:
-        waivers = self._catalog.reviews.waivers(self._distribution.id, [holding.sha256]).get(holding.sha256, ())
+        waivers = self._catalog.reviews.waivers(self._distribution.id, [holding.inspected]).get(holding.inspected, ())
         return any(not waiver.holds(self._now) for waiver in waivers)
 
     def _keep(self, evaluations: Sequence[Evaluation]) -> None:

@@ -1,16 +1,16 @@
 """Making a new version of a distribution out of packages that are here: what every such use case shares.
 
 What comes in comes from the private store, and is decided about by what scanners said of it before: nothing is fetched,
-and nothing is inspected again.
+and no file is inspected again. Scanners that need no files are asked about today, and the distribution it comes to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from entrepot.catalog.imports import StoredVerdict
 from entrepot.catalog.versions import Member
 from entrepot.errors import ConflictError, EntrepotError
 from entrepot.events import ImportResult, PackageImported, VersionCreated
@@ -19,6 +19,7 @@ from entrepot.pipeline.admit import Admission
 from entrepot.pipeline.compare import PackageChange, compare
 from entrepot.pipeline.policy import Case, decide
 from entrepot.progress import Progress, Task
+from entrepot.services.arrivals import Said, last_said, look_around
 from entrepot.services.imports import stored_result
 from entrepot.services.publishing import PublishResult, publish
 from entrepot.services.records import record
@@ -111,6 +112,8 @@ class ChangeRequest:
 
 
 DEFAULT = ChangeRequest()
+TRIES = 5
+"""How often a change is planned again because somebody else made a version in the meantime."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,15 @@ class Change:
     restore: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A change from the newest version, and what is said of what comes. Made without keeping others from writing."""
+
+    newest: Version
+    change: Change
+    said: Said
+
+
 def carry_out(
     workspace: Workspace,
     kind: str,
@@ -137,24 +149,21 @@ def carry_out(
     request: ChangeRequest,
 ) -> VersionResult:
     """Plans a change from the newest version and makes it, alone among writers; then publishes it."""
-    catalog = workspace.catalog
     if request.dry_run:
-        change = act(catalog.versions.latest(distribution))
-        refused = _refused(change, _decisions(workspace, change))
-        return VersionResult(distribution, change.diff, refused=refused, dry_run=True)
+        plan = _planned(workspace, distribution, act, progress)
+        refused = _refused(plan.change, _decisions(workspace, plan))
+        return VersionResult(distribution, plan.change.diff, refused=refused, dry_run=True)
     with running(workspace, kind, distribution.path, progress) as task:
-        with catalog.transaction():
-            newest = catalog.versions.latest(distribution)
-            change = act(newest)
-            decisions = _decisions(workspace, change)
+        with _unchanged(workspace, distribution, act, task.progress) as plan:
+            change, decisions = plan.change, _decisions(workspace, plan)
             refused = _refused(change, decisions)
             if refused and not request.hold_refused:
                 raise refusal(distribution, refused)
-            version, imports = _make(workspace, change, decisions, task)
-            told = [(item, _hold(workspace, change, item, task)) for item in refused]
+            version, imports = _make(workspace, plan, decisions, task)
+            told = [(item, _hold(workspace, plan, item, task)) for item in refused]
             held = [number for item, number in told if item.decision.outcome is Outcome.REVIEW]
             if version is not None:
-                steps = {"before": newest.number, "after": version.number, "changes": dict(change.diff.counts())}
+                steps = {"before": plan.newest.number, "after": version.number, "changes": dict(change.diff.counts())}
                 record(workspace, f"version.{kind}", distribution.path, dict(detail) | steps)
         if version is not None:
             task.created.append(f"{distribution.path} version {version.number}")
@@ -170,9 +179,37 @@ def carry_out(
     return VersionResult(distribution, change.diff, version, refused, held, publication, failure)
 
 
+def _planned(
+    workspace: Workspace, distribution: Distribution, act: Callable[[Version], Change], progress: Progress
+) -> _Plan:
+    newest = workspace.catalog.versions.latest(distribution)
+    change = act(newest)
+    if change.origin is None:
+        return _Plan(newest, change, last_said(workspace, distribution, change.come))
+    said = look_around(workspace, change.origin, distribution, change.come, change.gone, progress)
+    return _Plan(newest, replace(change, diff=replace(change.diff, findings=found_in(said))), said)
+
+
+@contextmanager
+def _unchanged(
+    workspace: Workspace, distribution: Distribution, act: Callable[[Version], Change], progress: Progress
+) -> Iterator[_Plan]:
+    """A plan, and a transaction in which it still holds: looking at what comes may take long, and keeps nobody out."""
+    for _ in range(TRIES):
+        plan = _planned(workspace, distribution, act, progress)
+        with workspace.catalog.transaction():
+            if workspace.catalog.versions.latest(distribution).number == plan.newest.number:
+                yield plan
+                return
+    raise ConflictError(
+        f"others make versions of {distribution.path} all the time", hint="nothing was changed; try again"
+    )
+
+
 def _make(
-    workspace: Workspace, change: Change, decisions: Mapping[str, Decision], task: Task
+    workspace: Workspace, plan: _Plan, decisions: Mapping[str, Decision], task: Task
 ) -> tuple[Version | None, Sequence[ImportResult]]:
+    change = plan.change
     catalog, distribution, now = workspace.catalog, change.distribution, workspace.now()
     come = [member for member in change.come if decisions[member.original_sha256].outcome is Outcome.PUBLISH]
     if change.restore is not None:
@@ -198,24 +235,23 @@ def _make(
     results = []
     for member, info in infos:
         decision = decisions[member.original_sha256]
-        import_id = _import(workspace, change, member, info, decision, task, version.number)
+        import_id = _import(workspace, plan, member, info, decision, task, version.number)
         results.append(stored_result(workspace, import_id))
     return version, results
 
 
 def _import(
     workspace: Workspace,
-    change: Change,
+    plan: _Plan,
     member: Member,
     info: PackageInfo,
     decision: Decision,
     task: Task,
     number: int | None = None,
 ) -> int:
-    """An import that tells how a package came from one distribution to another, with what scanners said there."""
-    catalog, now = workspace.catalog, workspace.now()
-    origin = change.origin
-    source_id, _ = catalog.imports.origin(origin or change.distribution, member.package_id)
+    """An import that tells how a package came from one distribution to another, with what was said of it."""
+    catalog, now, change = workspace.catalog, workspace.now(), plan.change
+    came = catalog.imports.origin(change.origin or change.distribution, member.package_id)
     reasons = "; ".join(decision.reasons)
     ends = {
         Outcome.PUBLISH: (ImportState.PUBLISHED, f", in version {number}"),
@@ -228,7 +264,8 @@ def _import(
         "name": info.name,
         "version": info.version,
         "architecture": info.architecture,
-        "source_id": source_id,
+        "source_id": came.source_id,
+        "available_id": came.available_id,
         "distribution_id": change.distribution.id,
         "component": change.components.get(member.component, member.component),
         "sha256": info.files[0].sha256,
@@ -239,33 +276,31 @@ def _import(
     }
     import_id = catalog.imports.start(values, now)
     catalog.imports.redecide(import_id, state, f"{change.message}{end}", decision)
-    if origin is not None:
-        verdicts = _verdicts(workspace, origin, {member.original_sha256}).get(member.original_sha256, ())
-        catalog.imports.add_verdicts(import_id, member.original_sha256, verdicts, now)
+    if change.origin is not None:
+        catalog.imports.add_verdicts(import_id, member.original_sha256, plan.said.get(member.original_sha256, ()), now)
     return import_id
 
 
-def _hold(workspace: Workspace, change: Change, held: Refusal, task: Task) -> int:
-    member = next(member for member in change.come if member.original_sha256 == held.sha256)
+def _hold(workspace: Workspace, plan: _Plan, held: Refusal, task: Task) -> int:
+    member = next(member for member in plan.change.come if member.original_sha256 == held.sha256)
     info = workspace.catalog.packages.get(member.package_id)
-    return _import(workspace, change, member, info, held.decision, task)
+    return _import(workspace, plan, member, info, held.decision, task)
 
 
-def _decisions(workspace: Workspace, change: Change) -> Mapping[str, Decision]:
+def _decisions(workspace: Workspace, plan: _Plan) -> Mapping[str, Decision]:
     """What the policy of the distribution makes of what comes in, by what is known of it now; by artifact.
 
     What a person refused in this distribution, or took out of it, does not come back by another way.
     """
-    catalog, origin = workspace.catalog, change.origin or change.distribution
+    catalog, change = workspace.catalog, plan.change
     policy = workspace.settings.policy(change.distribution.policy)
-    said = _verdicts(workspace, origin, {member.original_sha256 for member in change.come})
-    waivers = catalog.reviews.waivers(change.distribution.id, {member.sha256 for member in change.come})
+    waivers = catalog.reviews.waivers(change.distribution.id, {member.original_sha256 for member in change.come})
     decisions = {}
     for member in change.come:
         info = catalog.packages.get(member.package_id)
-        _, source = catalog.imports.origin(origin, member.package_id)
-        verdicts = said.get(member.original_sha256, ())
-        case = Case(verdicts, info, source, workspace.now(), waivers.get(member.sha256, ()))
+        source = catalog.imports.origin(change.origin or change.distribution, member.package_id).source
+        verdicts = plan.said.get(member.original_sha256, ())
+        case = Case(verdicts, info, source, workspace.now(), waivers.get(member.original_sha256, ()))
         decision = decide(policy, case)
         if decision.outcome is Outcome.PUBLISH and (held := _held(workspace, change.distribution, member)):
             decision = replace(decision, outcome=held[0], reasons=(held[1],))
@@ -276,9 +311,9 @@ def _decisions(workspace: Workspace, change: Change) -> Mapping[str, Decision]:
 def _held(workspace: Workspace, distribution: Distribution, member: Member) -> tuple[Outcome, str] | None:
     """Why a package that the policy lets in does not come in all the same: a person refused it, or has to decide."""
     catalog = workspace.catalog
-    if catalog.imports.last_state(distribution, member.package_id) is ImportState.PENDING_REVIEW:
+    if catalog.imports.last_state(distribution, member.original_sha256) is ImportState.PENDING_REVIEW:
         return Outcome.REVIEW, "it waits for review here"
-    reviews = catalog.reviews.of_artifact(distribution.id, member.sha256)
+    reviews = catalog.reviews.of_artifact(distribution.id, member.original_sha256)
     if reviews and reviews[-1]["decision"] == "reject":
         return Outcome.REJECT, f"{reviews[-1]['actor']} rejected it here: {reviews[-1]['justification']}"
     return None
@@ -290,14 +325,6 @@ def _refused(change: Change, decisions: Mapping[str, Decision]) -> Sequence[Refu
         for member in change.come
         if (decision := decisions[member.original_sha256]).outcome is not Outcome.PUBLISH
     ]
-
-
-def _verdicts(
-    workspace: Workspace, distribution: Distribution, artifacts: Collection[str]
-) -> Mapping[str, Sequence[StoredVerdict]]:
-    """What every scanner said last in a distribution of artifacts, by the artifact as it came from upstream."""
-    found = workspace.catalog.imports.last_verdicts(artifacts, distribution.id)
-    return {sha256: [by_name[name] for name in sorted(by_name)] for sha256, by_name in found.items()}
 
 
 def refusal(distribution: Distribution, refused: Sequence[Refusal]) -> ConflictError:
@@ -315,23 +342,21 @@ def refusal(distribution: Distribution, refused: Sequence[Refusal]) -> ConflictE
 def difference(
     workspace: Workspace,
     distribution: Distribution,
-    origin: Distribution,
     names: tuple[str, str],
     gone: Iterable[Member],
     come: Sequence[Member],
+    *,
+    known: bool = True,
 ) -> VersionDiff:
-    """The changes that come about, with what scanners found in what comes from ``origin``."""
+    """The changes that come about; if it is ``known`` here what comes, with what scanners found in it."""
     changes = compare(gone, come, workspace.format(distribution.format).versions.key)
-    return VersionDiff(*names, changes, findings_of(workspace, origin, changes))
+    return VersionDiff(*names, changes, found_in(last_said(workspace, distribution, come)) if known else {})
 
 
-def findings_of(
-    workspace: Workspace, origin: Distribution, changes: Iterable[PackageChange]
-) -> Mapping[str, Sequence[Mapping[str, str]]]:
-    """What scanners found last, in ``origin``, in what comes in by changes; by artifact."""
-    artifacts = {sha256 for change in changes for sha256 in change.sha256}
+def found_in(said: Said) -> Mapping[str, Sequence[Mapping[str, str]]]:
+    """The findings of ``VersionDiff``."""
     findings = {}
-    for sha256, verdicts in _verdicts(workspace, origin, artifacts).items():
+    for sha256, verdicts in said.items():
         found = [
             {"scanner": stored.scanner, "id": finding.id, "severity": finding.severity, "summary": finding.summary}
             for stored in verdicts

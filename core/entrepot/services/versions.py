@@ -16,6 +16,7 @@ from entrepot.pipeline.admit import fitting_component
 from entrepot.pipeline.compare import compare
 from entrepot.pipeline.resolve import PackageSpec
 from entrepot.progress import Progress, silent
+from entrepot.services.arrivals import last_said
 from entrepot.services.version_changes import (
     DEFAULT,
     Change,
@@ -24,7 +25,7 @@ from entrepot.services.version_changes import (
     VersionResult,
     carry_out,
     difference,
-    findings_of,
+    found_in,
 )
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 def diff(workspace: Workspace, path: str, before: int, after: int | None = None) -> VersionDiff:
     """What version ``after`` (None: the newest) has that version ``before`` has not, and the reverse."""
     distribution, names, gone, come = _step(workspace, path, before, after)
-    return difference(workspace, distribution, distribution, names, gone, come)
+    return difference(workspace, distribution, names, gone, come)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,9 @@ def diff_page(
     distribution, names, gone, come = _step(workspace, path, before, after)
     changes = compare(gone, come, workspace.format(distribution.format).versions.key)
     shown = changes[offset : offset + limit]
-    told = VersionDiff(*names, shown, findings_of(workspace, distribution, shown))
+    artifacts = {sha256 for change in shown for sha256 in change.sha256}
+    said = last_said(workspace, distribution, [member for member in come if member.original_sha256 in artifacts])
+    told = VersionDiff(*names, shown, found_in(said))
     return DiffPage(told, VersionDiff(*names, changes).counts(), offset)
 
 
@@ -83,7 +86,7 @@ def rollback(
         gone = list(catalog.versions.changes(distribution, old.number, newest.number))
         come = list(catalog.versions.changes(distribution, newest.number, old.number))
         names = (f"{distribution.path} version {newest.number}", f"{distribution.path} version {old.number}")
-        told = difference(workspace, distribution, distribution, names, gone, come)
+        told = difference(workspace, distribution, names, gone, come)
         return Change(distribution, told, gone, come, f"roll back to version {old.number}", restore=old.number)
 
     detail = {"to": old.number}
@@ -100,8 +103,8 @@ def promote(
 ) -> VersionResult:
     """Makes a distribution have what a version of another one has, the newest unless it is named, and nothing else.
 
-    The target's own policy decides about what comes in, by what scanners said in the distribution it comes from.
-    ``ConflictError`` names what it refuses.
+    The target's own policy decides about what comes in: by what scanners said of its files where it comes from, and by
+    what those say now, about the target, that need no files. ``ConflictError`` names what it refuses.
     """
     catalog = workspace.catalog
     origin, distribution = _pair(workspace, path, target)
@@ -113,7 +116,7 @@ def promote(
         gone = list(catalog.versions.beyond(*here, *there, other_components=components))
         come = list(catalog.versions.beyond(*there, *here, components=components))
         names = (f"{distribution.path} version {newest.number}", f"{origin.path} version {version.number}")
-        told = difference(workspace, distribution, origin, names, gone, come)
+        told = difference(workspace, distribution, names, gone, come, known=False)
         message = f"promote {origin.path} version {version.number}"
         return Change(distribution, told, gone, come, message, origin, components)
 
@@ -161,7 +164,7 @@ def _merge(
             held = [member for name in wanted for member in catalog.versions.members(*here, name)]
             come, gone = _only_newest(held, come, components, key)
         names = (f"{distribution.path} version {newest.number}", f"with {origin.path} version {version.number}")
-        told = difference(workspace, distribution, origin, names, gone, come)
+        told = difference(workspace, distribution, names, gone, come, known=False)
         message = f"merge {origin.path} version {version.number}"
         return Change(distribution, told, gone, come, message, origin, components)
 
@@ -184,7 +187,7 @@ def remove_packages(
     def act(newest: Version) -> Change:
         gone = {member.membership_id: member for spec in specs for member in _fitting(workspace, distribution, spec)}
         steps = (f"{distribution.path} version {newest.number}", "without them")
-        told = difference(workspace, distribution, distribution, steps, list(gone.values()), [])
+        told = difference(workspace, distribution, steps, list(gone.values()), [])
         words = ", ".join(f"{member.name} {member.version}" for member in list(gone.values())[:3])
         more = f" and {len(gone) - 3} more" if len(gone) > 3 else ""
         return Change(distribution, told, list(gone.values()), [], f"remove {words}{more}")

@@ -15,7 +15,8 @@ from entrepot.catalog.migrations import (
     m09_reviews,
     m10_views,
     m11_release_fields,
-    m12_tasks,
+    m12_reviews_by_original,
+    m13_tasks,
 )
 from entrepot.catalog.migrations.registry import migrations
 
@@ -31,6 +32,7 @@ __all__ = [
     "m09_reviews",
     "m10_views",
     "m11_release_fields",
-    "m12_tasks",
+    "m12_reviews_by_original",
+    "m13_tasks",
     "migrations",
 ]

@@ -23,6 +23,7 @@ class DependenciesScanner:
     answers = "dependencies"
     version = "1"
     stage = "batch"
+    reads_files = False
 
     def scan(self, artifact: Artifact, context: ScanContext) -> Verdict:
         """The verdict. Evidence: for which machines, how many packages it would bring, and from where."""
