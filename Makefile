@@ -25,7 +25,7 @@ help:
 	@touch $@
 
 system:
-	@tests/support/system_packages.sh gnupg gpgv dpkg-dev xz-utils zstd gzip bzip2 openssl apt-utils dnf rpm createrepo-c nginx \
+	@tests/support/system_packages.sh gnupg gpgv dpkg-dev xz-utils zstd gzip bzip2 openssl apt-utils apt-file dnf rpm createrepo-c nginx \
 		radosgw ceph-mon ceph-osd ceph-common debsigs clamav clamav-daemon curl jq chromium
 
 demo: .venv/ready

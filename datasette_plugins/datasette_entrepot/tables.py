@@ -151,6 +151,7 @@ HIDDEN = (
     "available_fts",
     "available_raw",
     "package_raw",
+    "package_file_lists",
     "extra_raw",
     "package_provides",
     "extra_packages",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from entrepot.models import (
     Target,
 )
 
+_NO_FILES = zlib.compress(b"")
 NOW = dt.datetime(2026, 2, 3, 4, 5, 6, tzinfo=dt.UTC)
 
 
@@ -123,7 +125,7 @@ class MemoryView:
         """The packages of these ids."""
         for number in ids:
             _, info, folder = self._members[number]
-            yield PublishedEntry(info.raw, folder, info.files)
+            yield PublishedEntry(info.raw, folder, info.files, zlib.decompress(info.file_list or _NO_FILES))
 
 
 def _index_order(info: PackageInfo) -> tuple[str, bytes, str, str]:

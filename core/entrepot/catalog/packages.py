@@ -15,7 +15,7 @@ from entrepot.models import PackageFile, PackageInfo, Sha256
 
 
 class PackagesTable:
-    """Tables ``artifacts``, ``packages``, ``package_raw`` and ``package_files``."""
+    """Tables ``artifacts``, ``packages``, ``package_raw``, ``package_files`` and ``package_file_lists``."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -36,6 +36,7 @@ class PackagesTable:
         found = execute("SELECT id FROM packages WHERE sha256 = ? AND digest = ?", [main.sha256, digest]).fetchone()
         self.add_artifacts(info.files, now)
         if found:
+            self.add_file_list(int(found[0]), info)
             return int(found[0])
         row: dict[str, Any] = {
             "format": info.format,
@@ -72,7 +73,14 @@ class PackagesTable:
             "INSERT INTO package_files (package_id, position, name, size, sha256) VALUES (?, ?, ?, ?, ?)",
             [(package_id, position, file.name, file.size, file.sha256) for position, file in enumerate(info.files)],
         )
+        self.add_file_list(package_id, info)
         return package_id
+
+    def add_file_list(self, package_id: int, info: PackageInfo) -> None:
+        """Notes which files a package installs, as far as it was read with them."""
+        if info.file_list is not None:
+            sql = "INSERT OR IGNORE INTO package_file_lists (id, paths) VALUES (?, ?)"
+            self._db.conn.execute(sql, [package_id, info.file_list])
 
     def get(self, package_id: int) -> PackageInfo:
         """The package with this id, its text and files included."""

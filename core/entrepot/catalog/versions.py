@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlite_utils import Database
@@ -229,8 +230,11 @@ class VersionsTable:
         }
         return (EntryRef(*row) for row in self._db.conn.execute(sql, parameters | named))
 
-    def entries(self, membership_ids: Sequence[int]) -> Sequence[PublishedEntry]:
-        """Text, place and files of packages, in the order of ``membership_ids``."""
+    def entries(self, membership_ids: Sequence[int], *, file_lists: bool = False) -> Sequence[PublishedEntry]:
+        """Text, place and files of packages, in the order of ``membership_ids``; with their lists of files if asked.
+
+        ``NotFoundError`` for a package whose list of files was never read.
+        """
         marks = ",".join("?" * len(membership_ids))
         files: dict[int, list[PackageFile]] = {}
         sql = f"""
@@ -247,7 +251,31 @@ class VersionsTable:
             member: PublishedEntry(raw, location, tuple(files[member]))
             for member, raw, location in self._db.conn.execute(sql, membership_ids)
         }
+        if file_lists:
+            sql = f"""
+                SELECT m.id, l.paths FROM membership m JOIN package_file_lists l ON l.id = m.package_id
+                WHERE m.id IN ({marks})
+            """
+            lists = dict(self._db.conn.execute(sql, membership_ids).fetchall())
+            if missing := set(membership_ids) - set(lists):
+                raise NotFoundError(f"the files of {len(missing)} packages are not known")
+            entries = {
+                member: replace(entry, file_list=zlib.decompress(lists[member])) for member, entry in entries.items()
+            }
         return [entries[member] for member in membership_ids]
+
+    def without_file_list(
+        self, distribution: Distribution, number: int, kinds: Sequence[str]
+    ) -> Sequence[tuple[int, str, str]]:
+        """Id, name of the main file and its sha256 of packages of some kinds whose list of files was never read."""
+        sql = f"""
+            SELECT DISTINCT p.id, f.name, f.sha256 FROM membership m JOIN packages p ON p.id = m.package_id
+            JOIN package_files f ON f.package_id = p.id AND f.position = 0
+            WHERE {IN_VERSION} AND p.kind IN (SELECT value FROM json_each(:kinds))
+            AND p.id NOT IN (SELECT id FROM package_file_lists) ORDER BY p.id
+        """
+        parameters = {"distribution": distribution.id, "number": number, "kinds": to_json(list(kinds))}
+        return self._db.conn.execute(sql, parameters).fetchall()
 
     def candidates(
         self, distribution: Distribution, number: int, names: Collection[str], provided: Collection[str] = ()

@@ -71,12 +71,15 @@ class VersionView(Protocol):
 class IndexText:
     """How an index is written: ``entry`` turns a package into bytes, ``head`` and ``tail`` stand around all of them.
 
+    ``file_lists`` says that ``entry`` needs the lists of files of packages.
+
     A change of what ``entry`` writes has to change its ``__qualname__`` or the format's ``render_generation``.
     """
 
     entry: Callable[[PublishedEntry], bytes]
     head: bytes = b""
     tail: bytes = b""
+    file_lists: bool = False
 
 
 def _cannot_render(*_: object, **__: object) -> Mapping[str, Any]:
@@ -88,8 +91,9 @@ class TreeTools:
     """What the core does for a tree builder: compress by pieces, sign, tell the time."""
 
     render: Callable[..., Mapping[str, RenderedFile]]
-    """``render(refs, entry, compressions=("gz",), head=b"", tail=b"")``: an index of ``refs`` in every compression and
-    plain (``""``), where ``entry`` turns a ``PublishedEntry`` into bytes. Only pieces that changed are rendered.
+    """``render(refs, entry, compressions=("gz",), head=b"", tail=b"", file_lists=False)``: an index of ``refs`` in
+    every compression and plain (``""``), where ``entry`` turns a ``PublishedEntry`` into bytes; it has its
+    ``file_list`` where those are asked for. Only pieces that changed are rendered.
     A change of what ``entry`` writes has to change ``entry.__qualname__`` or the format's ``render_generation``."""
     signer: Signer | None
     now: dt.datetime
@@ -170,4 +174,13 @@ class StopsClients(Protocol):
 
     def stops(self, before: Mapping[str, str], after: Mapping[str, str]) -> Sequence[str]:
         """What would stop clients that know ``before``, one sentence each."""
+        ...
+
+
+@runtime_checkable
+class ListsFiles(Protocol):
+    """A ``TreeBuilder`` with an index of the files of packages, for distributions that want one."""
+
+    def lists_files(self, distribution: Distribution) -> Sequence[str]:
+        """The kinds of packages whose lists of files a distribution needs; none if it has no such index."""
         ...

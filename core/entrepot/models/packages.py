@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -49,6 +49,9 @@ class PackageInfo:
     """An SPDX expression or the package's own words; empty where it does not say."""
     maintainer: str = ""
     """``Name <address>``, or a vendor's name."""
+    file_list: bytes | None = field(default=None, repr=False, compare=False)
+    """Paths of the files that it installs, one a line, compressed by zlib; None where its index has them in ``raw``, or
+    has no use for them."""
 
     @property
     def came_as(self) -> str:
@@ -102,6 +105,8 @@ class PublishedEntry:
     location: str
     """Folder of its files, relative to the tree's root."""
     files: tuple[PackageFile, ...]
+    file_list: bytes = field(default=b"", repr=False)
+    """Paths of the files that it installs, one a line; only where they were asked for."""
 
 
 class EntryRef(NamedTuple):

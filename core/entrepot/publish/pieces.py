@@ -150,9 +150,19 @@ class IndexRenderer:
     never mistaken for these.
     """
 
-    def __init__(self, cache: PieceCache, load: Load, *, salt: str, levels: Levels | None = None) -> None:
+    def __init__(
+        self,
+        cache: PieceCache,
+        load: Load,
+        *,
+        salt: str,
+        levels: Levels | None = None,
+        load_file_lists: Load | None = None,
+    ) -> None:
+        """``load_file_lists`` is ``load`` with the lists of files, for indexes that ask for them."""
         self._cache = cache
         self._load = load
+        self._load_file_lists = load_file_lists or load
         self._salt = salt
         self._levels = levels or Levels()
 
@@ -163,13 +173,14 @@ class IndexRenderer:
         compressions: Sequence[str] = ("gz",),
         head: bytes = b"",
         tail: bytes = b"",
+        file_lists: bool = False,
     ) -> Mapping[str, RenderedFile]:
         """The index of ``refs`` by compression, plain (``""``) always among them; ``head`` and ``tail`` around it.
 
         ``UsageError`` for a compression that is not offered, ``NotFoundError`` if a package cannot be loaded,
         ``StorageError`` if the cache cannot be written. Memory is bounded: texts pass through, one at a time.
         """
-        return self.together(refs, {"": IndexText(entry, head, tail)}, compressions)[""]
+        return self.together(refs, {"": IndexText(entry, head, tail, file_lists)}, compressions)[""]
 
     def together(
         self, refs: Iterable[EntryRef], texts: Mapping[str, IndexText], compressions: Sequence[str] = ("gz",)
@@ -179,8 +190,9 @@ class IndexRenderer:
         With more than one index, the packages of one piece are in memory at a time.
         """
         indexes = [_Index(text, self._salt, self._assemblies(compressions)) for text in texts.values()]
+        loader = self._load_file_lists if any(text.file_lists for text in texts.values()) else self._load
         for ids, digests in _pieces(refs):
-            load: Callable[[], Iterable[PublishedEntry]] = partial(self._checked, ids)
+            load: Callable[[], Iterable[PublishedEntry]] = partial(_checked, loader, ids)
             if len(indexes) > 1:
                 load = _once(load)
             for index in indexes:
@@ -227,13 +239,6 @@ class IndexRenderer:
             for writer in writers:
                 writer.commit()
 
-    def _checked(self, ids: Sequence[int]) -> Iterator[PublishedEntry]:
-        count = 0
-        for count, published in enumerate(self._load(ids), 1):  # noqa: B007
-            yield published
-        if count != len(ids):
-            raise NotFoundError(f"{len(ids) - count} packages of a version are not in the catalog any more")
-
 
 class _Index:
     """An index that is being rendered, in all its compressions."""
@@ -260,6 +265,14 @@ class _Index:
     def _add(self, text: bytes) -> None:
         for file in self.files.values():
             file.add_text(text)
+
+
+def _checked(load: Load, ids: Sequence[int]) -> Iterator[PublishedEntry]:
+    count = 0
+    for count, published in enumerate(load(ids), 1):  # noqa: B007
+        yield published
+    if count != len(ids):
+        raise NotFoundError(f"{len(ids) - count} packages of a version are not in the catalog any more")
 
 
 def _once(load: Callable[[], Iterable[PublishedEntry]]) -> Callable[[], Sequence[PublishedEntry]]:

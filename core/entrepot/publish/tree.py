@@ -63,7 +63,9 @@ class TreeMaker:
         """All files of a version. Only those pieces of indexes are rendered that are not in the cache."""
         view = CatalogView(self._catalog, self._repository, distribution, version.number)
         salt = f"{self._format.name} {self._format.tree.render_generation}"
-        renderer = IndexRenderer(self._cache, view.load, salt=salt, levels=self._levels)
+        renderer = IndexRenderer(
+            self._cache, view.load, salt=salt, levels=self._levels, load_file_lists=view.load_file_lists
+        )
         tools = TreeTools(renderer, self._signer, self.now, renderer.together, renderer.text)
         files = list(self._format.tree.build(view, tools))
         distributions = self._catalog.repositories.distributions(self._repository)

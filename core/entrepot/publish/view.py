@@ -41,3 +41,7 @@ class CatalogView:
     def load(self, ids: Sequence[int]) -> Iterable[PublishedEntry]:
         """Text, place and files of entries, for those pieces of an index that have to be rendered."""
         return self._versions.entries(ids)
+
+    def load_file_lists(self, ids: Sequence[int]) -> Iterable[PublishedEntry]:
+        """The same with their lists of files."""
+        return self._versions.entries(ids, file_lists=True)

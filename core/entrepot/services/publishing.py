@@ -16,6 +16,7 @@ from entrepot.policies.records import OnChange
 from entrepot.progress import Progress, Task, silent
 from entrepot.publish.commit import Committer, PublishReport, StalePlanError
 from entrepot.publish.encoders import Levels
+from entrepot.publish.file_lists import read_file_lists
 from entrepot.publish.plan import Planner, TreePlan
 from entrepot.publish.tree import TreeMaker
 from entrepot.services.records import record
@@ -207,9 +208,10 @@ class _Job:
     def plan(self) -> tuple[int, TreePlan | None]:
         """Which version it is, and what putting it in place takes; None if it is in place."""
         workspace, catalog, settings = self.workspace, self.workspace.catalog, self.workspace.settings.publish
+        format_ = workspace.format(self.repository.format)
         maker = TreeMaker(
             catalog,
-            workspace.format(self.repository.format),
+            format_,
             self.repository,
             partial(workspace.signer, self.repository),
             workspace.cache_folder / "pieces",
@@ -233,6 +235,7 @@ class _Job:
         again = self.request.force or self.request.full
         if not again and planner.in_place(self.distribution, version):
             return version.number, None
+        read_file_lists(catalog, workspace.store, format_, self.distribution, version.number, workspace.scratch)
         tree = maker.make(self.distribution, version)
         return version.number, planner.plan(tree, basis, full=self.request.full, missing=self.request.missing)
 

@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import os
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,7 +122,7 @@ class DebReader:
         where = shown(path.name)
         with opened(path) as file:
             digests = measure(file)
-            control, licence = self._look(file, digests.size, where)
+            control, licence, paths = self._look(file, digests.size, where)
         name = control.package_name("Package")
         version, version_key = control.version()
         architecture = control.architecture()
@@ -145,6 +146,7 @@ class DebReader:
             provides=provided_names((index or control).get("Provides")),
             licence=licence,
             maintainer=control.line("Maintainer"),
+            file_list=zlib.compress(b"\n".join(sorted(paths))),
         )
 
     def signature(self, files: Sequence[Path], keyring: Path | None) -> SignatureCheck:
@@ -155,8 +157,8 @@ class DebReader:
         """``UsageError``: see ``signature``."""
         raise UsageError("packages of APT are not signed themselves", hint="the Release file that names them is")
 
-    def _look(self, file: BinaryIO, size: int, where: str) -> tuple[Stanza, str]:
-        """The control file and the licence, after all of the package was looked at."""
+    def _look(self, file: BinaryIO, size: int, where: str) -> tuple[Stanza, str, list[bytes]]:
+        """The control file, the licence and the paths of files and links, after all of the package was looked at."""
         control, data, _ = _parts(file, size, where)
         text: bytes | None = None
         for tarball, member in self._control_members(file, control, where):
@@ -168,11 +170,14 @@ class DebReader:
         stanza = parse_stanza(text, f"{here}: control")
         licence = ""
         copyright_file = copyright_path(stanza.get("Package"))
+        paths = []
         tarball = self._data(file, data, where)
         for member in tarball:
+            if member.kind is not Kind.FOLDER:
+                paths.append(member.name)
             if member.name == copyright_file and member.size <= LONGEST_COPYRIGHT:
                 licence = licence_expression(tarball.content(LONGEST_COPYRIGHT))
-        return stanza, licence
+        return stanza, licence, paths
 
     def _binary_contents(self, path: Path) -> Iterator[tuple[Content, Iterator[bytes]]]:
         where = shown(path.name)

@@ -40,6 +40,8 @@ DISTRIBUTION_OPTIONS = (
         "... and upgrade those that they took from here (ButAutomaticUpgrades)",
         caution=_STOPS,
     ),
+    Option("contents", "indexes of the files in packages (Contents-ARCH.gz), for apt-file"),
+    Option("translations", "long descriptions in Translation-en instead of Packages, which is smaller then"),
     Option(
         "valid_days",
         "days until clients refuse the Release file (Valid-Until); 0: never",

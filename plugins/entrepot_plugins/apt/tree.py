@@ -14,37 +14,18 @@ from email.utils import format_datetime
 
 from entrepot.contracts import FileBody, RenderedFile, SetupStep, Signer, TreeFile, TreeTools, VersionView
 from entrepot.errors import UsageError
-from entrepot.models import Distribution, PackageInfo, Phase, PublishedEntry, Repository, Scalar
+from entrepot.models import Distribution, PackageInfo, Phase, Repository, Scalar
 from entrepot.publish.bodies import BytesBody
 from entrepot.publish.encoders import COMPRESSIONS
 from entrepot_plugins.apt import release_fields
 from entrepot_plugins.apt.client_setup import component_folder, index_page, setup_steps, sources_file
+from entrepot_plugins.apt.indexes import has_contents, indexes
 from entrepot_plugins.apt.layout import ALL, BINARY, SOURCE, UDEB
 from entrepot_plugins.apt.pool import pool_folder
 from entrepot_plugins.apt.release_fields import valid_days
 
 TEXT = "text/plain; charset=utf-8"
 _CONTENT_TYPES = {"gz": "application/gzip", "xz": "application/x-xz", "zst": "application/zstd"}
-
-
-def binary_text(published: PublishedEntry) -> bytes:
-    """A stanza of Packages, with its place."""
-    return b"%s\nFilename: %s/%s\n\n" % (published.raw, published.location.encode(), published.files[0].name.encode())
-
-
-def source_text(published: PublishedEntry) -> bytes:
-    """A stanza of Sources, with its place."""
-    return b"%s\nDirectory: %s\n\n" % (published.raw, published.location.encode())
-
-
-@dataclass(frozen=True, slots=True)
-class _Index:
-    """One index of a distribution. ``path`` is relative to the Release file, without compression."""
-
-    component: str
-    kind: str
-    architectures: tuple[str, ...]
-    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +59,12 @@ class AptTree:
         components = _components(version)
         architectures = _architectures(version)
         listed: list[_Listed] = []
-        for index in _indexes(version, components, architectures):
+        for index in indexes(version, components, architectures):
             rendered = tools.render(
                 version.entries(index.component, index.kind, index.architectures),
-                source_text if index.kind == SOURCE else binary_text,
-                compressions=version.distribution.compressions or self.compressions,
+                index.entry,
+                compressions=index.compressions or version.distribution.compressions or self.compressions,
+                file_lists=index.file_lists,
             )
             # The plain index is listed and not written, as in Debian: apt checks what it unpacked against the plain
             # digest, and never asks for the plain file where a compressed one is listed.
@@ -98,6 +80,10 @@ class AptTree:
         """Whether half of the days until ``Valid-Until`` are over: time enough to fail and try again."""
         days = valid_days(distribution)
         return days > 0 and now - published >= dt.timedelta(days=days) / 2
+
+    def lists_files(self, distribution: Distribution) -> Sequence[str]:
+        """For Contents."""
+        return (BINARY, UDEB) if has_contents(distribution) else ()
 
     def check_options(self, path: str, options: Mapping[str, Scalar]) -> None:
         """``UsageError`` for options that a Release file cannot hold, or not together."""
@@ -146,30 +132,15 @@ def _components(version: VersionView) -> dict[str, str]:
 
 
 def _architectures(version: VersionView) -> list[str]:
-    """What ``Architectures`` says: what is declared or else there; ``all`` only if there is nothing else.
+    """What ``Architectures`` says: what is declared or else there; ``all`` if there is nothing else, or for Contents.
 
     Packages of architecture ``all`` are in the index of each architecture. If ``all`` were named beside others, clients
-    would look for them in an index of its own.
+    would look for them in an index of its own, unless ``No-Support-for-Architecture-all`` tells them not to, as Debian
+    does. Their files are in such an index only.
     """
     declared = set(version.distribution.architectures) - {SOURCE}
     wanted = declared or {architecture for _, kind, architecture in version.groups() if kind in (BINARY, UDEB)}
-    return sorted(wanted - {ALL}) or [ALL]
-
-
-def _indexes(version: VersionView, components: dict[str, str], architectures: Sequence[str]) -> Iterator[_Index]:
-    """Every index that a client may ask for, the empty ones too: one that is missing is an error on the client."""
-    kinds = {kind for _, kind, _ in version.groups()}
-    if unknown := kinds - {BINARY, UDEB, SOURCE}:
-        raise UsageError(f"APT has no index for packages of the kind {', '.join(sorted(unknown))}")
-    for component, folder in components.items():
-        for architecture in architectures:
-            members = tuple(dict.fromkeys((architecture, ALL)))
-            yield _Index(component, BINARY, members, f"{folder}/binary-{architecture}/Packages")
-            if UDEB in kinds:
-                path = f"{folder}/debian-installer/binary-{architecture}/Packages"
-                yield _Index(component, UDEB, members, path)
-        if SOURCE in kinds or SOURCE in version.distribution.architectures:
-            yield _Index(component, SOURCE, (SOURCE,), f"{folder}/source/Sources")
+    return [*([ALL] if has_contents(version.distribution) else []), *sorted(wanted - {ALL})] or [ALL]
 
 
 def _under_both_names(path: str, file: RenderedFile) -> Iterator[TreeFile]:
@@ -211,6 +182,7 @@ def _release(
         "Valid-Until": _date(now + dt.timedelta(days=days)) if days else "",
         **{name: said[name] for name in ("NotAutomatic", "ButAutomaticUpgrades")},
         "Acquire-By-Hash": "yes",
+        "No-Support-for-Architecture-all": "Packages" if ALL in architectures and len(architectures) > 1 else "",
         "Architectures": " ".join(architectures),
         "Components": " ".join(components),
         "Description": said["Description"],

@@ -36,7 +36,11 @@ def stored(version: MemoryView) -> Callable[..., Mapping[str, RenderedFile]]:
     """Renders without compressing, so that a tree can be read, and depends on no release of zlib or liblzma."""
 
     def render(
-        refs: Iterable[EntryRef], entry: Callable[[PublishedEntry], bytes], compressions: Iterable[str]
+        refs: Iterable[EntryRef],
+        entry: Callable[[PublishedEntry], bytes],
+        compressions: Iterable[str],
+        *,
+        file_lists: bool,
     ) -> Mapping[str, RenderedFile]:
         plain = b"".join(map(entry, version.load([ref.entry_id for ref in refs])))
         texts = {"": plain, **{name: f"# in place of {name}\n".encode() + plain for name in compressions}}

@@ -17,6 +17,7 @@ from entrepot.catalog.migrations import (
     m11_release_fields,
     m12_reviews_by_original,
     m13_tasks,
+    m14_file_lists,
 )
 from entrepot.catalog.migrations.registry import migrations
 
@@ -34,5 +35,6 @@ __all__ = [
     "m11_release_fields",
     "m12_reviews_by_original",
     "m13_tasks",
+    "m14_file_lists",
     "migrations",
 ]
