@@ -9,7 +9,7 @@ from datasette_entrepot.protocols import Answer
 from datasette_entrepot.routing import Call, Routes
 from datasette_entrepot.schemas import list_of, ref
 from datasette_entrepot.tasking import PREFER, perform
-from entrepot.services import browse, repositories, task_views, versions
+from entrepot.services import browse, repositories, snapshots, task_views, versions
 from entrepot.services.version_changes import ChangeRequest
 
 routes = Routes()
@@ -55,6 +55,35 @@ async def list_versions(call: Call) -> list[dict[str, Any]]:
 async def show_version(call: Call) -> dict[str, Any]:
     number = call.number("number")
     return {"number": number, "packages": await call.run(browse.members, await path_of(call), number)}
+
+
+@routes.get(
+    f"{DISTRIBUTION}/snapshots",
+    "repository.read",
+    "The snapshots of a distribution, oldest first",
+    answers={200: list_of("Snapshot")},
+)
+async def list_of_snapshots(call: Call) -> list[dict[str, Any]]:
+    return list(await call.run(snapshots.documents, await path_of(call)))
+
+
+@routes.post(
+    f"{DISTRIBUTION}/snapshots",
+    "version.publish",
+    "Keep a version reachable under a path of its own",
+    body=(
+        Field("version", "integer", "Number of a version; the one in place unless given", least=0, most=1 << 40),
+        Field("name", about="What it is called; the time of now unless given", length=100),
+        Field("move", "flag", "Have a name that is taken name this version from now on"),
+    ),
+    body_optional=True,
+    answers={200: ref("Snapshot"), 202: ref("Task")},
+    headers=PREFER,
+)
+async def create_snapshot(call: Call) -> Answer:
+    distribution = await path_of(call)
+    call.require("version.publish", distribution)
+    return await perform(call, "snapshot", distribution, {"distribution": distribution, **call.body})
 
 
 @routes.post(

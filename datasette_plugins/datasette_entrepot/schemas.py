@@ -191,6 +191,15 @@ SCHEMAS: Mapping[str, Schema] = {
             "packages": INTEGER,
         }
     ),
+    "Snapshot": record(
+        {
+            "distribution": TEXT,
+            "name": TEXT,
+            "version": INTEGER,
+            "created_at": TEXT,
+            "path": TEXT,
+        }
+    ),
     "VersionWithPackages": record({"number": INTEGER, "packages": {"type": "array", "items": OBJECT}}),
     "VersionDiff": record(DIFF),
     "VersionDiffPage": record({**DIFF, "next": maybe(TEXT)}),

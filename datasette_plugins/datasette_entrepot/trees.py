@@ -78,13 +78,26 @@ async def _answer(datasette: Any, request: Request) -> Answer:
         raise NotFoundError("there is no such tree here")
     if not path:
         return Reply(b"", 301, headers={"location": f"/tree/{quote(repository, safe='')}/"})
-    parts = [unquote(part) for part in path[1:].split("/")]
-    if not parts[-1]:
-        parts[-1] = PAGE
+    parts = _upwards([unquote(part) for part in path[1:].split("/")])
+    if not parts or not parts[-1]:
+        parts = [*parts[:-1], PAGE]
     if not all(PART.fullmatch(part) for part in parts):
         raise NotFoundError("there is no such file")
     descriptor = await asyncio.to_thread(_open, root, parts)
     return File(descriptor, parts[-1], request.headers, request.receive, head=request.method == "HEAD")
+
+
+def _upwards(parts: Sequence[str]) -> list[str]:
+    """Parts without those that lead upwards, as indexes of snapshots have them; above the root there is nothing."""
+    inside: list[str] = []
+    for part in parts:
+        if part != "..":
+            inside.append(part)
+        elif inside:
+            inside.pop()
+        else:
+            raise NotFoundError("there is no such file")
+    return inside
 
 
 def _open(root: Path, parts: Sequence[str]) -> int:

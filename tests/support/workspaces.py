@@ -209,7 +209,8 @@ class Depot:
 
     def published_version(self) -> int:
         """The version that the newest publication put in place."""
-        sql = "SELECT version FROM publications WHERE state = 'completed' ORDER BY id DESC LIMIT 1"
+        where = "state = 'completed' AND snapshot_id IS NULL"
+        sql = f"SELECT version FROM publications WHERE {where} ORDER BY id DESC LIMIT 1"
         return int(self.workspace.catalog.database.execute(sql).fetchone()[0])
 
     def needed_files(self) -> set[str]:

@@ -71,10 +71,22 @@ def test_a_range_of_another_file_than_was_begun_is_all_of_it(server: Server, tre
     assert server.ask("GET", "/tree/shop/file.deb", headers=headers).status_code == 200
 
 
+def test_a_path_may_lead_upwards_within_a_tree_as_those_of_snapshots_do(server: Server, tree: Path) -> None:
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(
+            b"GET /tree/shop/snapshots/q1/../../file.deb HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        )
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.split()[1] == b"200"
+    assert answer.endswith((tree / "file.deb").read_bytes())
+
+
 @pytest.mark.parametrize(
     "path",
     [
         "../secret.txt",
+        "a/../../secret.txt",
         "..%2fsecret.txt",
         "%2e%2e/secret.txt",
         "link/secret.txt",

@@ -79,3 +79,10 @@ def test_a_refusal_of_the_policy_is_a_conflict_that_names_the_packages(server: S
 def test_promoting_is_for_maintainers(server: Server) -> None:
     assert server.ask("POST", f"{WINDOW}/promote", {"to": "shop/cellar"}, token="reviewer").status_code == 403
     assert server.ask("POST", f"{WINDOW}/rollback", {"version": 1}, token="uploader").status_code == 403
+
+
+def test_snapshots_are_listed_and_only_formats_that_have_them_make_any(server: Server) -> None:
+    assert server.ask("GET", f"{WINDOW}/snapshots", token="reader").json() == []
+    assert server.ask("POST", f"{WINDOW}/snapshots", {"name": "q1"}, token="reader").status_code == 403
+    answer = server.ask("POST", f"{WINDOW}/snapshots", {"name": "q1"}, token="maintainer")
+    assert (answer.status_code, answer.json()["detail"]) == (422, "the format toy has no snapshots")

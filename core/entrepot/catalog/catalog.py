@@ -22,6 +22,7 @@ from entrepot.catalog.repositories import RepositoriesTable
 from entrepot.catalog.reviews import ReviewsTable
 from entrepot.catalog.schedule import ScheduleTable
 from entrepot.catalog.search import Search
+from entrepot.catalog.snapshots import SnapshotsTable
 from entrepot.catalog.sources import SourcesTable
 from entrepot.catalog.standing import StandingTable
 from entrepot.catalog.tasks import TasksTable
@@ -98,6 +99,10 @@ class Catalog:
     @cached_property
     def publications(self) -> PublicationsTable:
         return PublicationsTable(self.database)
+
+    @cached_property
+    def snapshots(self) -> SnapshotsTable:
+        return SnapshotsTable(self.database)
 
     @cached_property
     def tasks(self) -> TasksTable:

@@ -11,7 +11,7 @@ from sqlite_utils import Database
 
 from entrepot.catalog.database import from_json, rows, to_json, to_text, to_time
 from entrepot.catalog.versions import IN_VERSION
-from entrepot.models import Distribution, Target
+from entrepot.models import Distribution, Snapshot, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +59,29 @@ class PublicationsTable:
 
     # -------------------------------------------------------------------------------------------- publications
 
-    def latest(self, target: Target, distribution: Distribution) -> Publication | None:
-        """The publication whose files are in place at a target now."""
-        where = "target_id = ? AND distribution_id = ? AND state = 'completed'"
+    def latest(
+        self, target: Target, distribution: Distribution, snapshot: Snapshot | None = None
+    ) -> Publication | None:
+        """The publication whose files are in place at a target now, of a distribution or of a snapshot of it."""
+        where = "target_id = ? AND distribution_id = ? AND snapshot_id IS ? AND state = 'completed'"
         columns = (
             "id, target_id, distribution_id, version, settings_digest, signed_by, written, bytes, requests, created_at,"
             " identity"
         )
         sql = f"SELECT {columns} FROM publications WHERE {where} ORDER BY id DESC LIMIT 1"
-        for row in rows(self._db, sql, [target.id, distribution.id]):
+        for row in rows(self._db, sql, [target.id, distribution.id, _id(snapshot)]):
             decoded = {"created_at": to_time(row["created_at"])}
             decoded |= {name: from_json(row[name]) for name in ("requests", "identity")}
             return Publication(**(row | decoded))
         return None
 
-    def interrupted(self, target: Target, distribution: Distribution) -> bool:
-        """Whether the newest publication of a distribution at a target was begun and not ended."""
-        sql = "SELECT state FROM publications WHERE target_id = ? AND distribution_id = ? ORDER BY id DESC LIMIT 1"
-        found = self._db.conn.execute(sql, [target.id, distribution.id]).fetchone()
+    def interrupted(self, target: Target, distribution: Distribution, snapshot: Snapshot | None = None) -> bool:
+        """Whether the newest publication of a distribution, or snapshot, at a target was begun and not ended."""
+        sql = """
+            SELECT state FROM publications WHERE target_id = ? AND distribution_id = ? AND snapshot_id IS ?
+            ORDER BY id DESC LIMIT 1
+        """
+        found = self._db.conn.execute(sql, [target.id, distribution.id, _id(snapshot)]).fetchone()
         return bool(found and found[0] == "started")
 
     def basis(self, target: Target, distribution: Distribution) -> Basis:
@@ -100,13 +105,16 @@ class PublicationsTable:
         settings_digest: str,
         identity: Mapping[str, str],
         now: dt.datetime,
+        snapshot: Snapshot | None = None,
     ) -> int:
         """Notes that files which clients read are about to change, and answers the publication's id."""
         sql = """
             INSERT INTO publications (target_id, distribution_id, version, settings_digest, state, written, bytes,
-                requests, identity, created_at) VALUES (?, ?, ?, ?, 'started', 0, 0, '{}', ?, ?) RETURNING id
+                requests, identity, created_at, snapshot_id)
+            VALUES (?, ?, ?, ?, 'started', 0, 0, '{}', ?, ?, ?) RETURNING id
         """
         values = [target.id, distribution.id, version, settings_digest, to_json(dict(identity)), to_text(now)]
+        values.append(_id(snapshot))
         return int(self._db.conn.execute(sql, values).fetchone()[0])
 
     def complete(
@@ -121,11 +129,13 @@ class PublicationsTable:
 
     # ------------------------------------------------------------------------------------------------- manifest
 
-    def files(self, target: Target, distribution: Distribution | None) -> Mapping[str, ManifestEntry]:
+    def files(
+        self, target: Target, distribution: Distribution | None, snapshot: Snapshot | None = None
+    ) -> Mapping[str, ManifestEntry]:
         """The current files of a distribution besides packages, or (None) of the repository as a whole, by path."""
-        where = "target_id = ? AND phase > 0 AND superseded_at IS NULL AND distribution_id IS ?"
+        where = "target_id = ? AND phase > 0 AND superseded_at IS NULL AND distribution_id IS ? AND snapshot_id IS ?"
         sql = f"SELECT path, phase, size, sha256 FROM published_files WHERE {where}"
-        parameters = [target.id, distribution.id if distribution else None]
+        parameters = [target.id, distribution.id if distribution else None, _id(snapshot)]
         return {row["path"]: ManifestEntry(**row) for row in rows(self._db, sql, parameters)}
 
     def current(self, target: Target) -> Iterator[ManifestEntry]:
@@ -157,18 +167,38 @@ class PublicationsTable:
         parameters = {"target": target.id, "distribution": distribution.id, "since": since, "number": until}
         return self._db.conn.execute(sql, parameters | {"full": full})
 
+    def taken(
+        self, target: Target, distribution: Distribution, snapshot: Snapshot | None, paths: Sequence[str]
+    ) -> str | None:
+        """One of these paths at which a target has a file of something else; None if there is none."""
+        sql = """
+            SELECT path FROM published_files WHERE target_id = ? AND path IN (SELECT value FROM json_each(?))
+            AND superseded_at IS NULL AND (distribution_id IS NOT ? OR snapshot_id IS NOT ?) LIMIT 1
+        """
+        values = [target.id, to_json(list(paths)), distribution.id, _id(snapshot)]
+        found = self._db.conn.execute(sql, values).fetchone()
+        return str(found[0]) if found else None
+
     def intend(
-        self, target: Target, distribution: Distribution, files: Iterable[ManifestEntry], now: dt.datetime
+        self,
+        target: Target,
+        distribution: Distribution,
+        files: Iterable[ManifestEntry],
+        now: dt.datetime,
+        snapshot: Snapshot | None = None,
     ) -> None:
         """Notes files that are about to be written, as superseded: if that is all that happens, they are collected."""
         self._db.conn.executemany(
             """
             INSERT OR IGNORE INTO published_files
-                (target_id, distribution_id, path, phase, size, sha256, superseded_at, superseded_in)
-            VALUES (?, ?, ?, ?, ?, ?, ?, 0)
+                (target_id, distribution_id, path, phase, size, sha256, superseded_at, superseded_in, snapshot_id)
+            VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?)
             """,
             [
-                (target.id, distribution.id if f.phase else None, f.path, f.phase, f.size, f.sha256, to_text(now))
+                (
+                    *(target.id, distribution.id if f.phase else None, f.path, f.phase, f.size, f.sha256),
+                    *(to_text(now), _id(snapshot) if f.phase else None),
+                )
                 for f in files
             ],
         )
@@ -179,19 +209,25 @@ class PublicationsTable:
         distribution: Distribution | None,
         files: Iterable[ManifestEntry],
         now: dt.datetime,
+        snapshot: Snapshot | None = None,
     ) -> None:
         """Notes files as being in place; what was there under their paths is replaced."""
         owner = distribution.id if distribution else None
         self._db.conn.executemany(
             """
-            INSERT INTO published_files (target_id, distribution_id, path, phase, size, sha256, published_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO published_files
+                (target_id, distribution_id, path, phase, size, sha256, published_at, snapshot_id)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (target_id, path) DO UPDATE SET distribution_id = excluded.distribution_id,
                 phase = excluded.phase, size = excluded.size, sha256 = excluded.sha256,
-                published_at = excluded.published_at, superseded_at = NULL, superseded_in = NULL
+                published_at = excluded.published_at, snapshot_id = excluded.snapshot_id,
+                superseded_at = NULL, superseded_in = NULL
             """,
             [
-                (target.id, owner if file.phase else None, file.path, file.phase, file.size, file.sha256, to_text(now))
+                (
+                    *(target.id, owner if file.phase else None, file.path, file.phase, file.size, file.sha256),
+                    *(to_text(now), _id(snapshot) if file.phase else None),
+                )
                 for file in files
             ],
         )
@@ -238,11 +274,12 @@ class PublicationsTable:
         sql = """
             WITH completed AS (
                 SELECT distribution_id, max(id) AS id FROM publications
-                WHERE target_id = :target AND state = 'completed' GROUP BY distribution_id
+                WHERE target_id = :target AND snapshot_id IS NULL AND state = 'completed' GROUP BY distribution_id
             ), oldest AS (
                 SELECT p.distribution_id, min(p.version) AS version
                 FROM publications p LEFT JOIN completed c ON c.distribution_id = p.distribution_id
-                WHERE p.target_id = :target AND p.id >= coalesce(c.id, 0) GROUP BY p.distribution_id
+                WHERE p.target_id = :target AND p.snapshot_id IS NULL AND p.id >= coalesce(c.id, 0)
+                GROUP BY p.distribution_id
             )
             UPDATE published_files SET superseded_at = :now, superseded_in = (SELECT max(id) FROM publications)
             WHERE target_id = :target AND phase = 0 AND superseded_at IS NULL AND path NOT IN (
@@ -250,7 +287,12 @@ class PublicationsTable:
                 JOIN distributions d ON d.id = m.distribution_id JOIN package_files f ON f.package_id = m.package_id
                 LEFT JOIN oldest o ON o.distribution_id = d.id
                 WHERE d.repository_id = :repository
-                AND (m.removed_in IS NULL OR m.removed_in > coalesce(o.version, 0))
+                AND (
+                    m.removed_in IS NULL OR m.removed_in > coalesce(o.version, 0) OR EXISTS (
+                        SELECT 1 FROM snapshots s WHERE s.distribution_id = m.distribution_id
+                        AND m.added_in <= s.version AND m.removed_in > s.version
+                    )
+                )
             )
         """
         values = {"now": to_text(now), "target": target.id, "repository": repository_id}
@@ -269,7 +311,7 @@ class PublicationsTable:
             WITH numbered AS (
                 SELECT id, distribution_id, row_number() OVER (ORDER BY id DESC) AS of_all,
                     row_number() OVER (PARTITION BY distribution_id ORDER BY id DESC) AS of_distribution
-                FROM publications WHERE target_id = :target AND state = 'completed'
+                FROM publications WHERE target_id = :target AND state = 'completed' AND snapshot_id IS NULL
             ), followed AS (
                 SELECT distribution_id, id FROM numbered WHERE of_distribution = :generations
                 UNION ALL SELECT NULL, id FROM numbered WHERE of_all = :generations
@@ -298,3 +340,7 @@ class PublicationsTable:
         """
         values = {"target": target.id, "repository": repository_id}
         return [ManifestEntry(**row) for row in rows(self._db, sql, values)]
+
+
+def _id(snapshot: Snapshot | None) -> int | None:
+    return snapshot.id if snapshot else None

@@ -177,6 +177,7 @@ class RepositoriesTable:
                     row
                     | {name: tuple(from_json(row[name])) for name in LISTS}
                     | {"options": from_json(row["options"]), "created_at": to_time(row["created_at"])}
+                    | {"keep_needed": bool(row["keep_needed"])}
                 )
             )
             for row in rows(self._db, sql, parameters)

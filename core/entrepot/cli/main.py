@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "report": ("entrepot.cli.reports", "Bills of materials, findings, statements about vulnerabilities."),
     "version": ("entrepot.cli.versions", "Versions of a distribution."),
     "publish": ("entrepot.cli.publishing", "Put the newest version of distributions in place."),
+    "snapshot": ("entrepot.cli.snapshots", "Versions that stay reachable under a path of their own."),
     "gc": ("entrepot.cli.upkeep", "Remove what nobody needs any more, after a time of grace."),
     "check": ("entrepot.cli.upkeep", "Compare published trees with what the catalog says of them."),
     "schedule": ("entrepot.cli.schedule", "What is done by itself, and when."),

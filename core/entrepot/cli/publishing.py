@@ -12,6 +12,7 @@ from entrepot.errors import BatchError
 
 if TYPE_CHECKING:
     from entrepot.services.publishing import TargetResult
+    from entrepot.services.snapshots import SnapshotResult
 
 
 @click.command("publish")
@@ -25,18 +26,35 @@ if TYPE_CHECKING:
     "--accept-release-change", is_flag=True, help="Publish even if clients stop until somebody there agrees (APT)."
 )
 @click.option("--allow-withdrawn", is_flag=True, help="Let --version bring back what was withdrawn or refused since.")
+@click.option("--snapshot", is_flag=True, help="Keep what is published reachable under snapshots/NAME/ as well.")
+@click.option("--snapshot-name", metavar="NAME", help="What the snapshot is called; the time of now unless given.")
 @json_option
 @pass_app
-def command_publish(app: App, /, names: tuple[str, ...], number: int | None, **how: Any) -> None:
+def command_publish(
+    app: App,
+    /,
+    names: tuple[str, ...],
+    number: int | None,
+    snapshot: bool,
+    snapshot_name: str | None,
+    **how: Any,
+) -> None:
     """Put the newest version of distributions in place.
 
     Of all distributions if none is named. Where nothing changed, nothing is written.
     """
-    from entrepot.services import publishing
+    from entrepot.cli.snapshots import tell
+    from entrepot.services import publishing, snapshots
+    from entrepot.services.snapshots import SnapshotRequest
 
     request = publishing.PublishRequest(number, **how)
+    made: Sequence[SnapshotResult] = ()
     try:
-        results = publishing.publish_many(app.workspace, names, app.progress, request)
+        if snapshot or snapshot_name:
+            wanted = SnapshotRequest(snapshot_name, dry_run=request.dry_run, allow_withdrawn=request.allow_withdrawn)
+            results, made = snapshots.publish_with_snapshots(app.workspace, names, app.progress, request, wanted)
+        else:
+            results = publishing.publish_many(app.workspace, names, app.progress, request)
     except BatchError as error:
         if not app.json:
             _print(app, error.results)
@@ -44,9 +62,12 @@ def command_publish(app: App, /, names: tuple[str, ...], number: int | None, **h
     if not results:
         app.say("no distributions; make one with `entrepot dist create`")
     if app.json:
-        app.result([result.as_json() for result in results])
+        named = {item.snapshot.distribution: item.as_json() for item in made}
+        documents = [result.as_json() for result in results]
+        app.result([item | {"snapshot": named.get(item["distribution"])} for item in documents] if made else documents)
     else:
         _print(app, results)
+        tell(app, made)
 
 
 def _print(app: App, results: Sequence[object]) -> None:
@@ -57,10 +78,11 @@ def _print(app: App, results: Sequence[object]) -> None:
         for sentence in result.lapsed:
             app.say(sentence)
         for target in result.targets:
-            _print_target(app, f"{result.distribution.path} version {result.version}", target)
+            print_target(app, f"{result.distribution.path} version {result.version}", target)
 
 
-def _print_target(app: App, what: str, target: TargetResult) -> None:
+def print_target(app: App, what: str, target: TargetResult) -> None:
+    """What was done, or would be, at one target."""
     for sentence in target.plan.stops if target.plan else ():
         app.say(f"Warning: {sentence}")
     if target.status == "unchanged":

@@ -19,13 +19,14 @@ from entrepot.contracts.indexes import (
 )
 from entrepot.contracts.packages import PackageReader, SignatureCheck
 from entrepot.contracts.reports import NamesPackages, ReportFormat, ReportKind, ReportSubject
-from entrepot.contracts.scanners import Artifact, DemandingScanner, ReusableScanner, ScanContext, Scanner
+from entrepot.contracts.scanners import Artifact, ReusableScanner, ScanContext, Scanner
 from entrepot.contracts.signing import Signer, SignerFactory, SigningKey
 from entrepot.contracts.solving import Candidate, CandidatePool, Closure, Missing, RememberingPool, Solver
 from entrepot.contracts.storage import Body, ObjectInfo, ObjectMeta, Storage, StorageFactory, StorageProperties
 from entrepot.contracts.surroundings import Surroundings
 from entrepot.contracts.transfer import Fetched, Transfer, Validators
 from entrepot.contracts.trees import (
+    BuildsSnapshots,
     ChecksOptions,
     ExplainsSetup,
     FileBody,
@@ -45,12 +46,12 @@ __all__ = [
     "AdvisoryLookup",
     "Artifact",
     "Body",
+    "BuildsSnapshots",
     "Candidate",
     "CandidatePool",
     "ChecksOptions",
     "ClientFiles",
     "Closure",
-    "DemandingScanner",
     "ExecutorFactory",
     "ExplainsSetup",
     "Fetched",

@@ -103,6 +103,8 @@ class TreeTools:
     render_text: Callable[..., Mapping[str, RenderedFile]] = _cannot_render
     """``render_text(chunks, compressions=("gz",))``: a text that is no index of packages (advisories, groups), where
     ``chunks()`` gives it from its start. What did not change is not compressed again."""
+    snapshots: bool = False
+    """Whether the distribution has snapshots, so that the tree can say where they are."""
 
 
 class TreeBuilder(Protocol):
@@ -183,4 +185,16 @@ class ListsFiles(Protocol):
 
     def lists_files(self, distribution: Distribution) -> Sequence[str]:
         """The kinds of packages whose lists of files a distribution needs; none if it has no such index."""
+        ...
+
+
+@runtime_checkable
+class BuildsSnapshots(Protocol):
+    """A ``TreeBuilder`` that can place a version beside the tree of its distribution, sharing its packages."""
+
+    def build_snapshot(self, version: VersionView, name: str, tools: TreeTools) -> Iterator[TreeFile]:
+        """As ``build``, below ``snapshots/<name>/``; what it says does not expire.
+
+        Packages stay where they are: what clients read names them from there.
+        """
         ...

@@ -23,7 +23,7 @@ from entrepot.models.inspection import (
     Waiver,
 )
 from entrepot.models.packages import Content, ContentKind, EntryRef, PackageFile, PackageInfo, PublishedEntry
-from entrepot.models.publishing import Distribution, Phase, Repository, Target, Version
+from entrepot.models.publishing import Distribution, Phase, Repository, Snapshot, Target, Version
 from entrepot.models.reports import ListedPackage, Overcome, StandingFinding, StandingVerdict
 from entrepot.models.sources import Connection, Secrets, Source, SourceDraft, SourceKey
 
@@ -62,6 +62,7 @@ __all__ = [
     "Scalar",
     "Secrets",
     "Sha256",
+    "Snapshot",
     "Source",
     "SourceDraft",
     "StandingFinding",

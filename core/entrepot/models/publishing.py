@@ -54,6 +54,12 @@ class Distribution:
     created_at: dt.datetime
     base_sources: tuple[str, ...] = ()
     """Names of the sources whose packages its clients have anyway: the operating system that it is made for."""
+    keep_needed: bool = False
+    """Whether an older package stays where something that stays depends on it."""
+    keep_versions: int = 0
+    keep_days: int = 0
+    retained: int = 0
+    """The version that ``keep`` was applied to last; 0 if it was never, or not as it is set now."""
 
     @property
     def path(self) -> str:
@@ -72,6 +78,18 @@ class Version:
     added: int
     removed: int
     packages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A version that stays reachable under ``snapshots/<name>/`` until it is removed."""
+
+    id: int
+    distribution_id: int
+    distribution: str
+    name: str
+    version: int
+    created_at: dt.datetime
 
 
 class Phase(IntEnum):

@@ -46,10 +46,12 @@ def check_tree(
 
 
 def check_manifest(catalog: Catalog, target: Target, distributions: Iterable[Distribution]) -> Iterator[Fault]:
-    """What the versions in place have and the manifest of a target lacks."""
+    """What the versions in place, and those of snapshots, have and the manifest of a target lacks."""
     for distribution in distributions:
-        if last := catalog.publications.latest(target, distribution):
-            for path, _, sha256 in catalog.publications.missing(target, distribution, 0, last.version):
+        last = catalog.publications.latest(target, distribution)
+        snapshots = [item for item in catalog.snapshots.published(target) if item.distribution_id == distribution.id]
+        for version in {*([last.version] if last else []), *(snapshot.version for snapshot in snapshots)}:
+            for path, _, sha256 in catalog.publications.missing(target, distribution, 0, version):
                 yield Fault(path, "unknown", Phase.PAYLOAD, sha256)
 
 

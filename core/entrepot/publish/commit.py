@@ -96,7 +96,7 @@ class Committer:
         immutable = [file for file in plan.writes if file.phase <= Phase.IMMUTABLE]
         with self._catalog.transaction():
             entries = [*map(_payload_entry, plan.payload), *map(_entry, immutable)]
-            self._catalog.publications.intend(plan.target, plan.distribution, entries, plan.now)
+            self._catalog.publications.intend(plan.target, plan.distribution, entries, plan.now, plan.snapshot)
         self._payload(plan)
         self._each(immutable, plan)
         with Lease(self._storage, self._clock, self._settings.wait) as lease:
@@ -126,7 +126,7 @@ class Committer:
                     f"another command has published {plan.distribution.path} in the meantime", hint="publish again"
                 )
             immutable = [_entry(file) for file in plan.writes if file.phase <= Phase.IMMUTABLE]
-            publications.save(plan.target, plan.distribution, immutable, plan.now)
+            publications.save(plan.target, plan.distribution, immutable, plan.now, plan.snapshot)
             # A collection may have noted some of them as unused since the plan was made; it removed none.
             publications.need(plan.target, plan.distribution, plan.version.number)
             return self._start(plan)
@@ -134,13 +134,15 @@ class Committer:
     def _start(self, plan: TreePlan) -> int:
         version, digest = plan.version.number, plan.settings_digest
         publications = self._catalog.publications
-        return publications.start(plan.target, plan.distribution, version, digest, plan.identity, plan.now)
+        return publications.start(
+            plan.target, plan.distribution, version, digest, plan.identity, plan.now, plan.snapshot
+        )
 
     def _end(self, plan: TreePlan, publication: int, requests: Mapping[str, int]) -> None:
         publications = self._catalog.publications
         with self._catalog.transaction():
             changed = [_entry(file) for file in plan.writes if file.phase > Phase.IMMUTABLE]
-            publications.save(plan.target, plan.distribution, changed, plan.now)
+            publications.save(plan.target, plan.distribution, changed, plan.now, plan.snapshot)
             publications.save(plan.target, None, [_entry(file) for file in plan.shared], plan.now)
             publications.supersede(plan.target, plan.superseded, publication, plan.now)
             publications.forget_files(plan.target, plan.removals)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from entrepot.catalog.publications import Basis, ManifestEntry
 from entrepot.contracts import TreeFile
-from entrepot.models import Distribution, Phase, Repository, Target, Version
+from entrepot.errors import ConflictError
+from entrepot.models import Distribution, Phase, Repository, Snapshot, Target, Version
 from entrepot.publish.tree import Tree, TreeMaker
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class TreePlan:
     that clients read first: if they stayed, in a repository that is not signed any more, so would what they name.
     ``first`` says that nothing was ever published to the target. ``basis`` is what the plan stands on. ``identity`` is
     what clients know of the distribution afterwards, ``stops`` what those stop at that have read it before.
+    ``snapshot`` is what the files are of, where they are not those of the distribution itself.
     """
 
     repository: Repository
@@ -55,6 +57,7 @@ class TreePlan:
     now: dt.datetime
     identity: Mapping[str, str]
     stops: Sequence[str]
+    snapshot: Snapshot | None = None
 
     @property
     def files(self) -> int:
@@ -103,9 +106,13 @@ class Planner:
         self._repository = repository
         self._target = target
 
-    def in_place(self, distribution: Distribution, version: Version) -> bool:
-        """Whether a version is in place as it would be written now."""
+    def in_place(self, distribution: Distribution, version: Version, snapshot: Snapshot | None = None) -> bool:
+        """Whether a version is in place as it would be written now; a snapshot is so whatever was set since."""
         publications = self._catalog.publications
+        if snapshot is not None:
+            last = publications.latest(self._target, distribution, snapshot)
+            whole = not publications.interrupted(self._target, distribution, snapshot)
+            return last is not None and last.version == version.number and whole
         last = publications.latest(self._target, distribution)
         if last is None or publications.interrupted(self._target, distribution):
             return False
@@ -121,14 +128,21 @@ class Planner:
 
         With ``full`` it is as if nothing were there; with ``missing`` all packages are looked at, not only new ones.
         """
-        publications, distribution = self._catalog.publications, tree.distribution
-        interrupted = full or publications.interrupted(self._target, distribution)
+        publications, distribution, snapshot = self._catalog.publications, tree.distribution, tree.snapshot
+        interrupted = full or publications.interrupted(self._target, distribution, snapshot)
         held = publications.latest(self._target, distribution)
         last = None if full or missing else held
-        known = publications.files(self._target, distribution)
+        known = publications.files(self._target, distribution, snapshot)
+        if taken := publications.taken(self._target, distribution, snapshot, [file.path for file in tree.files]):
+            raise ConflictError(
+                f"{taken} at {self._target.url} belongs to another distribution or snapshot",
+                hint="choose another name for one of them",
+            )
         gone = sorted(set(known) - {file.path for file in tree.files}, key=lambda path: (known[path].phase, path))
         # After a kill in between, what was noted as being there may not be, and is written again.
         writes = [file for file in tree.files if interrupted or _differs(file, known)]
+        if snapshot is not None:
+            writes = list(_copied(writes, publications.files(self._target, distribution)))
         known_shared = publications.files(self._target, None)
         return TreePlan(
             repository=self._repository,
@@ -149,7 +163,9 @@ class Planner:
             basis=basis,
             now=tree.now,
             identity=self._maker.identity(distribution),
-            stops=self._maker.stops(held.identity if held else {}, distribution),
+            # A snapshot has a place of its own, which nobody has read yet.
+            stops=self._maker.stops(held.identity if held and snapshot is None else {}, distribution),
+            snapshot=snapshot,
         )
 
     def _payload(self, distribution: Distribution, since: int, until: int, *, full: bool) -> Sequence[PayloadFile]:
@@ -160,3 +176,11 @@ class Planner:
 
 def _differs(file: TreeFile, held: Mapping[str, ManifestEntry]) -> bool:
     return file.path not in held or held[file.path].sha256 != file.sha256
+
+
+def _copied(files: Sequence[TreeFile], held: Mapping[str, ManifestEntry]) -> Iterator[TreeFile]:
+    """The files, as copies of those of the distribution's own that have their content and never change."""
+    there = {entry.sha256: path for path, entry in held.items() if entry.phase == Phase.IMMUTABLE}
+    for file in files:
+        copied = file.copy_of is None and file.sha256 in there
+        yield replace(file, copy_of=there[file.sha256]) if copied else file

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from entrepot.catalog.database import to_json
-from entrepot.contracts import Format, Signer, StopsClients, TreeFile, TreeTools
-from entrepot.models import Distribution, Repository, Version
+from entrepot.contracts import BuildsSnapshots, Format, Signer, StopsClients, TreeFile, TreeTools
+from entrepot.errors import UsageError
+from entrepot.models import Distribution, Repository, Snapshot, Version
 from entrepot.publish.encoders import Levels
 from entrepot.publish.pieces import IndexRenderer, PieceCache
 from entrepot.publish.view import CatalogView
@@ -31,6 +32,7 @@ class Tree:
     shared: Sequence[TreeFile]
     signed_by: str | None
     now: dt.datetime
+    snapshot: Snapshot | None = None
 
 
 class TreeMaker:
@@ -59,20 +61,27 @@ class TreeMaker:
         # Opened for the first tree that is made: finding out that nothing changed starts no gpg.
         return self._open_signer()
 
-    def make(self, distribution: Distribution, version: Version) -> Tree:
-        """All files of a version. Only those pieces of indexes are rendered that are not in the cache."""
+    def make(self, distribution: Distribution, version: Version, snapshot: Snapshot | None = None) -> Tree:
+        """All files of a version, or of a snapshot of it. Of indexes, only pieces that are not cached are rendered."""
         view = CatalogView(self._catalog, self._repository, distribution, version.number)
         salt = f"{self._format.name} {self._format.tree.render_generation}"
         renderer = IndexRenderer(
             self._cache, view.load, salt=salt, levels=self._levels, load_file_lists=view.load_file_lists
         )
-        tools = TreeTools(renderer, self._signer, self.now, renderer.together, renderer.text)
+        snapshots = self._catalog.snapshots.exist(distribution)
+        tools = TreeTools(renderer, self._signer, self.now, renderer.together, renderer.text, snapshots)
+        if snapshot is not None:
+            files = list(snapshot_builder(self._format).build_snapshot(view, snapshot.name, tools))
+            return Tree(distribution, version, files, (), self._signed_by, self.now, snapshot)
         files = list(self._format.tree.build(view, tools))
         distributions = self._catalog.repositories.distributions(self._repository)
         tools = TreeTools(_nothing_to_render, self._signer, self.now)
         shared = list(self._format.tree.front(self._repository, distributions, tools))
-        signed_by = self._signer.fingerprint if self._signer else None
-        return Tree(distribution, version, files, shared, signed_by, self.now)
+        return Tree(distribution, version, files, shared, self._signed_by, self.now)
+
+    @property
+    def _signed_by(self) -> str | None:
+        return self._signer.fingerprint if self._signer else None
 
     def settings_digest(self, distribution: Distribution) -> str:
         """Over all that files depend on besides the version itself; the key is among the repository's settings."""
@@ -83,6 +92,8 @@ class TreeMaker:
             [_settings(other) for other in self._catalog.repositories.distributions(self._repository)],
             distribution.name,
         ]
+        if self._catalog.snapshots.exist(distribution):
+            parts.append("snapshots")
         return hashlib.sha256(to_json(parts).encode()).hexdigest()
 
     def expired(self, distribution: Distribution, published: dt.datetime) -> bool:
@@ -107,9 +118,16 @@ class TreeMaker:
         return self._format.tree.payload_type
 
 
+def snapshot_builder(format_: Format) -> BuildsSnapshots:
+    """What builds the snapshots of a format; ``UsageError`` if nothing does."""
+    if not isinstance(format_.tree, BuildsSnapshots):
+        raise UsageError(f"the format {format_.name} has no snapshots")
+    return format_.tree
+
+
 def _settings(record: Repository | Distribution) -> dict[str, Any]:
     values = asdict(record)
-    for name in ("created_at", "targets"):
+    for name in ("created_at", "targets", "keep", "keep_needed", "keep_versions", "keep_days", "retained"):
         values.pop(name, None)
     return values
 

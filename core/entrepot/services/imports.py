@@ -202,7 +202,9 @@ def upload(
     distribution = workspace.catalog.repositories.distribution(distribution_name)
     fitting_component(distribution, component, ())
     with running(workspace, "upload", distribution.path, progress) as task:
-        jobs = [Job(group[0].name, paths=group) for group in _groups(workspace, distribution, paths)]
+        # Scanners look at files from folders of their own.
+        files = [path.absolute() for path in paths]
+        jobs = [Job(group[0].name, paths=group) for group in _groups(workspace, distribution, files)]
         results, version = _run(workspace, distribution, jobs, component, task, None, resign=resign)
         return _finish(workspace, distribution, results, version, task, publish_after)
 

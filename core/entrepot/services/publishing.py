@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from entrepot.contracts import Storage
 from entrepot.errors import BatchError, ConflictError, EntrepotError, UsageError
 from entrepot.events import TreePublished
-from entrepot.models import Distribution, Repository, Target
+from entrepot.models import Distribution, Repository, Target, Version
 from entrepot.pipeline.reopen import Worsening
 from entrepot.policies.records import OnChange
 from entrepot.progress import Progress, Task, silent
@@ -18,7 +18,7 @@ from entrepot.publish.commit import Committer, PublishReport, StalePlanError
 from entrepot.publish.encoders import Levels
 from entrepot.publish.file_lists import read_file_lists
 from entrepot.publish.plan import Planner, TreePlan
-from entrepot.publish.tree import TreeMaker
+from entrepot.publish.tree import Tree, TreeMaker
 from entrepot.services.records import record
 from entrepot.services.reopening import lapse
 from entrepot.services.tasks import running
@@ -129,7 +129,7 @@ def publish(
     if request.version is not None:
         catalog.versions.get(distribution, request.version)
         if not request.allow_withdrawn:
-            _refuse_withdrawn(workspace, distribution, request.version)
+            refuse_withdrawn(workspace, distribution, request.version)
     elif not request.dry_run and not request.refresh:
         lapsed = [_told(worsening) for worsening in lapse(workspace, distribution)]
     results, failures = [], []
@@ -137,7 +137,7 @@ def publish(
     targets = [target for target in repository.targets if request.only in (None, target.url)]
     for target in targets:
         try:
-            number, result = _Job(workspace, repository, target, distribution, request).run(progress)
+            number, result = Job(workspace, repository, target, distribution, request).run(progress)
             results.append(result)
         except EntrepotError as error:
             if len(targets) == 1:
@@ -150,7 +150,8 @@ def publish(
     return published
 
 
-def _refuse_withdrawn(workspace: Workspace, distribution: Distribution, number: int) -> None:
+def refuse_withdrawn(workspace: Workspace, distribution: Distribution, number: int) -> None:
+    """``ConflictError`` if a version has what was withdrawn, or refused, since."""
     found = workspace.catalog.reviews.withdrawn(distribution.id, number)
     if found:
         names = [f"{name} {version} (import {row}: {state})" for name, version, row, state in found[:5]]
@@ -170,7 +171,7 @@ def _told(worsening: Worsening) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class Job:
     """One distribution at one target."""
 
     workspace: Workspace
@@ -233,11 +234,19 @@ class _Job:
             else catalog.versions.get(self.distribution, number)
         )
         again = self.request.force or self.request.full
-        if not again and planner.in_place(self.distribution, version):
+        if not again and self.in_place(planner, version):
             return version.number, None
         read_file_lists(catalog, workspace.store, format_, self.distribution, version.number, workspace.scratch)
-        tree = maker.make(self.distribution, version)
+        tree = self.tree(maker, version)
         return version.number, planner.plan(tree, basis, full=self.request.full, missing=self.request.missing)
+
+    def in_place(self, planner: Planner, version: Version) -> bool:
+        """Whether there is nothing to do."""
+        return planner.in_place(self.distribution, version)
+
+    def tree(self, maker: TreeMaker, version: Version) -> Tree:
+        """What is to be in place."""
+        return maker.make(self.distribution, version)
 
     def _check_stops(self, plan: TreePlan) -> None:
         if plan.stops and not self.request.accept_release_change:
@@ -250,10 +259,12 @@ class _Job:
     def _commit(self, plan: TreePlan, storage: Storage, task: Task) -> PublishReport:
         workspace, number = self.workspace, plan.version.number
         settings, clock = workspace.settings.publish, workspace.clock
-        last = workspace.catalog.publications.latest(self.target, self.distribution)
+        last = workspace.catalog.publications.latest(self.target, self.distribution, plan.snapshot)
 
         def noted(requests: Mapping[str, int]) -> None:
             detail = {"target": self.target.url, "version": number, "requests": dict(requests)}
+            if plan.snapshot is not None:
+                detail["snapshot"] = plan.snapshot.name
             record(workspace, "publish", self.distribution.path, detail | {"before": last.version if last else None})
 
         committer = Committer(workspace.catalog, workspace.store, storage, settings, clock, task.progress, noted)

@@ -202,6 +202,10 @@ def cautions(workspace: Workspace, path: str, options: Iterable[str]) -> Sequenc
 def remove_distribution(workspace: Workspace, path: str) -> Distribution:
     """Removes a distribution with all its versions. What it published stays until it is collected, after the grace."""
     distribution = workspace.catalog.repositories.distribution(path)
+    if held := workspace.catalog.snapshots.list(distribution):
+        names = ", ".join(snapshot.name for snapshot in held)
+        hint = "remove them first, with `entrepot snapshot remove`"
+        raise ConflictError(f"{distribution.path} still has the snapshots {names}", hint=hint)
     with workspace.catalog.transaction():
         detail = changes_of(
             _audited(distribution) | {"version": workspace.catalog.versions.latest(distribution).number}, {}

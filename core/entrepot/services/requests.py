@@ -10,7 +10,17 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from entrepot.errors import UsageError
-from entrepot.services import advisories, imports, publishing, reviews, scanning, sources, upkeep, versions
+from entrepot.services import (
+    advisories,
+    imports,
+    publishing,
+    reviews,
+    scanning,
+    snapshots,
+    sources,
+    upkeep,
+    versions,
+)
 from entrepot.services.version_changes import ChangeRequest
 
 if TYPE_CHECKING:
@@ -88,6 +98,11 @@ def _rollback(workspace: Workspace, values: Values) -> Document:
     return versions.rollback(workspace, values["distribution"], values["to"], request=_change(values)).as_json()
 
 
+def _snapshot(workspace: Workspace, values: Values) -> Document:
+    request = snapshots.SnapshotRequest(values.get("name"), move=values.get("move", False))
+    return snapshots.create(workspace, values["distribution"], values.get("version"), request=request).as_json()
+
+
 def _promote(workspace: Workspace, values: Values) -> Document:
     source, target = values["from"], values["distribution"]
     return versions.promote(workspace, source, target, values.get("version"), request=_change(values)).as_json()
@@ -144,6 +159,7 @@ KINDS: Mapping[str, Callable[[Workspace, Values], Document]] = {
     "reject": _reject,
     "rollback": _rollback,
     "promote": _promote,
+    "snapshot": _snapshot,
     "remove": _remove,
     "scan": _scan,
     "advisories": _advisories,

@@ -19,6 +19,7 @@ from entrepot.publish.collect import Collection, TreeCollector
 from entrepot.publish.pieces import PieceCache
 from entrepot.services.publishing import PublishRequest, publish
 from entrepot.services.records import record
+from entrepot.services.snapshots import write_again
 from entrepot.services.tasks import running
 
 if TYPE_CHECKING:
@@ -242,6 +243,7 @@ def _repair(
     for path, version in versions.items():
         request = PublishRequest(version, force=True, missing=True, only=target.url, allow_withdrawn=True)
         publish(workspace, path, progress, request)
+    write_again(workspace, target, progress)
     return replace(found, repaired=not lost, lost=lost)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from entrepot.contracts import VersionView
 from entrepot.errors import UsageError
@@ -25,6 +25,9 @@ _WORD = re.compile(rb"[!-+\--~]+")
 """Without blanks and commas."""
 
 
+EntryText = Callable[[PublishedEntry], bytes]
+
+
 @dataclass(frozen=True, slots=True)
 class Index:
     """One index. ``path`` is relative to the Release file, without compression; ``compressions`` None: as usual."""
@@ -33,7 +36,7 @@ class Index:
     kind: str
     architectures: tuple[str, ...]
     path: str
-    entry: Callable[[PublishedEntry], bytes]
+    entry: EntryText
     file_lists: bool = False
     compressions: tuple[str, ...] | None = None
 
@@ -100,6 +103,34 @@ def short_text(published: PublishedEntry) -> bytes:
     line = b"Description: %s\nDescription-md5: %s" % (description.partition(b"\n")[0], md5)
     # A function, since a description may have what looks like a reference to a group.
     return _DESCRIPTION.sub(lambda _: line, rest, count=1) + place.encode() + b"\n\n"
+
+
+def binary_text_beside(published: PublishedEntry) -> bytes:
+    """As ``binary_text``, in an index of a snapshot."""
+    return binary_text(_beside(published))
+
+
+def source_text_beside(published: PublishedEntry) -> bytes:
+    """As ``source_text``, in an index of a snapshot."""
+    return source_text(_beside(published))
+
+
+def short_text_beside(published: PublishedEntry) -> bytes:
+    """As ``short_text``, in an index of a snapshot."""
+    return short_text(_beside(published))
+
+
+def _beside(published: PublishedEntry) -> PublishedEntry:
+    """From ``snapshots/NAME``, which is a root for clients, packages are two folders further up."""
+    return replace(published, location=f"../../{published.location}")
+
+
+BESIDE: Mapping[EntryText, EntryText] = {
+    binary_text: binary_text_beside,
+    source_text: source_text_beside,
+    short_text: short_text_beside,
+}
+"""How the indexes below ``snapshots/NAME`` are written; all others are the same there."""
 
 
 def translation_text(published: PublishedEntry) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import format_datetime
 
 from entrepot.contracts import FileBody, RenderedFile, SetupStep, Signer, TreeFile, TreeTools, VersionView
@@ -19,12 +19,14 @@ from entrepot.publish.bodies import BytesBody
 from entrepot.publish.encoders import COMPRESSIONS
 from entrepot_plugins.apt import release_fields
 from entrepot_plugins.apt.client_setup import component_folder, index_page, setup_steps, sources_file
-from entrepot_plugins.apt.indexes import has_contents, indexes
+from entrepot_plugins.apt.indexes import BESIDE, EntryText, has_contents, indexes
 from entrepot_plugins.apt.layout import ALL, BINARY, SOURCE, UDEB
 from entrepot_plugins.apt.pool import pool_folder
 from entrepot_plugins.apt.release_fields import valid_days
+from entrepot_plugins.shared import page
 
 TEXT = "text/plain; charset=utf-8"
+SNAPSHOTS = "snapshots"
 _CONTENT_TYPES = {"gz": "application/gzip", "xz": "application/x-xz", "zst": "application/zstd"}
 
 
@@ -35,6 +37,15 @@ class _Listed:
     path: str
     size: int
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the files of a distribution go; ``texts`` take the place of those that write entries of indexes."""
+
+    folder: str
+    snapshot: bool = False
+    texts: Mapping[EntryText, EntryText] = field(default_factory=dict)
 
 
 class AptTree:
@@ -55,14 +66,17 @@ class AptTree:
 
         ``UsageError`` for an option that a Release file cannot hold, or two components that share a folder.
         """
-        folder = f"dists/{version.distribution.name}"
+        return self._build(version, tools, _Place(f"dists/{version.distribution.name}"))
+
+    def _build(self, version: VersionView, tools: TreeTools, place: _Place) -> Iterator[TreeFile]:
+        folder = place.folder
         components = _components(version)
         architectures = _architectures(version)
         listed: list[_Listed] = []
         for index in indexes(version, components, architectures):
             rendered = tools.render(
                 version.entries(index.component, index.kind, index.architectures),
-                index.entry,
+                place.texts.get(index.entry, index.entry),
                 compressions=index.compressions or version.distribution.compressions or self.compressions,
                 file_lists=index.file_lists,
             )
@@ -73,8 +87,20 @@ class AptTree:
                 listed.append(_Listed(path, file.size, file.sha256))
                 if suffix:
                     yield from _under_both_names(f"{folder}/{path}", file)
-        release = _release(version, components, architectures, listed, tools.now)
+        release = _release(version, components, architectures, listed, tools, place)
         yield from _signed(folder, release, tools.signer, tools.now)
+
+    def build_snapshot(self, version: VersionView, name: str, tools: TreeTools) -> Iterator[TreeFile]:
+        """``snapshots/NAME`` is a root for clients, which look for packages two folders further up.
+
+        Object stores know no way up. So the same is there as a suite of the tree, ``DISTRIBUTION/NAME``: apt takes the
+        name off again when it compares what it asked for with what a Release says that it is.
+        """
+        distribution = version.distribution.name
+        below = _Place(f"dists/{distribution}/{name}", snapshot=True)
+        yield from self._build(version, tools, below)
+        beside = _Place(f"{SNAPSHOTS}/{name}/dists/{distribution}", snapshot=True, texts=BESIDE)
+        yield from self._build(version, tools, beside)
 
     def expired(self, distribution: Distribution, published: dt.datetime, now: dt.datetime) -> bool:
         """Whether half of the days until ``Valid-Until`` are over: time enough to fail and try again."""
@@ -171,20 +197,24 @@ def _release(
     components: Collection[str],
     architectures: Sequence[str],
     listed: Sequence[_Listed],
-    now: dt.datetime,
+    tools: TreeTools,
+    place: _Place,
 ) -> bytes:
     """The Release file. SHA256 is the only table: apt asks by-hash for the strongest that is named, and we have one."""
     said = release_fields.release_fields(version.repository, version.distribution)
-    days = valid_days(version.distribution)
+    # A snapshot is as old as it is: it does not expire.
+    days = 0 if place.snapshot else valid_days(version.distribution)
+    url = page.tree_url(version.repository) if tools.snapshots else ""
     fields = {
         **{name: said[name] for name in ("Origin", "Label", "Suite", "Version", "Codename")},
-        "Date": _date(now),
-        "Valid-Until": _date(now + dt.timedelta(days=days)) if days else "",
+        "Date": _date(tools.now),
+        "Valid-Until": _date(tools.now + dt.timedelta(days=days)) if days else "",
         **{name: said[name] for name in ("NotAutomatic", "ButAutomaticUpgrades")},
         "Acquire-By-Hash": "yes",
         "No-Support-for-Architecture-all": "Packages" if ALL in architectures and len(architectures) > 1 else "",
         "Architectures": " ".join(architectures),
         "Components": " ".join(components),
+        "Snapshots": f"{url}{SNAPSHOTS}/@SNAPSHOTID@/" if url else "",
         "Description": said["Description"],
     }
     lines = [f"{name}: {value}" for name, value in fields.items() if value]

@@ -61,9 +61,17 @@ class RpmTree:
         repomd.xml names one file of each type, so only the first of the distribution's compressions is used.
         """
         folder = version.distribution.name
+        yield from self._build(version, tools, folder, primary_text(folder))
+
+    def build_snapshot(self, version: VersionView, name: str, tools: TreeTools) -> Iterator[TreeFile]:
+        """``snapshots/NAME/DISTRIBUTION`` is a repository for clients, which find its packages by the way up."""
+        folder = f"snapshots/{name}/{version.distribution.name}"
+        yield from self._build(version, tools, folder, beside_text(folder))
+
+    def _build(self, version: VersionView, tools: TreeTools, folder: str, text: EntryText) -> Iterator[TreeFile]:
         compression = (version.distribution.compressions or self.compressions)[0]
         listed: list[Metadata] = []
-        for metadata in chain(_indexes(version, tools, compression), extra_metadata(version, tools, compression)):
+        for metadata in chain(_indexes(version, tools, compression, text), extra_metadata(version, tools, compression)):
             listed.append(metadata)
             yield metadata.placed(folder)
         yield from _signed(f"{folder}/repodata/repomd.xml", repomd_text(listed, tools.now), tools)
@@ -115,6 +123,17 @@ def primary_text(folder: str) -> EntryText:
     return text
 
 
+def beside_text(folder: str) -> EntryText:
+    """Writes elements of primary for a tree in ``folder``, of packages that are elsewhere."""
+    up = "../" * len(folder.split("/"))
+
+    def text_beside(published: PublishedEntry) -> bytes:
+        href = f"{up}{published.location}/{published.files[0].name}"
+        return located(primary_of(published.raw), href) + b"\n"
+
+    return text_beside
+
+
 def filelists_text(published: PublishedEntry) -> bytes:
     """An element of filelists."""
     return unpack(published.raw).filelists + b"\n"
@@ -125,10 +144,10 @@ def other_text(published: PublishedEntry) -> bytes:
     return unpack(published.raw).other + b"\n"
 
 
-def _indexes(version: VersionView, tools: TreeTools, compression: str) -> Iterator[Metadata]:
+def _indexes(version: VersionView, tools: TreeTools, compression: str, primary: EntryText) -> Iterator[Metadata]:
     members = _Members(version)
     entries = {
-        "primary": primary_text(version.distribution.name),
+        "primary": primary,
         "filelists": filelists_text,
         "other": other_text,
     }

@@ -18,6 +18,7 @@ from entrepot.catalog.migrations import (
     m12_reviews_by_original,
     m13_tasks,
     m14_file_lists,
+    m15_snapshots,
 )
 from entrepot.catalog.migrations.registry import migrations
 
@@ -36,5 +37,6 @@ __all__ = [
     "m12_reviews_by_original",
     "m13_tasks",
     "m14_file_lists",
+    "m15_snapshots",
     "migrations",
 ]
