@@ -44,7 +44,7 @@ format: .venv/ready
 	$(BIN)/ruff format $(SOURCES)
 
 unit: .venv/ready system
-	$(BIN)/pytest -n $(WORKERS) -m "not network and not bench"
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not network and not bench"
 
 test: lint unit
 

@@ -11,6 +11,8 @@ from typing import Any
 import hypothesis
 import pytest
 
+from entrepot.pipeline import panel
+
 # How quick a machine is, is no property of the code: others may be at work on it.
 hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("busy")
@@ -38,6 +40,16 @@ def outside_network_is_blocked(request: pytest.FixtureRequest, monkeypatch: pyte
             connect(self, address)
 
         monkeypatch.setattr(socket.socket, "connect", checked)
+
+
+@pytest.fixture(autouse=True)
+def scanners_share_the_process_of_tests(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scanners get processes of their own only in tests that carry the mark ``isolated``.
+
+    To fork a process of this size several times for every import is most of what a test of another subject would cost.
+    """
+    if not request.node.get_closest_marker("isolated"):
+        monkeypatch.setattr(panel, "is_isolated", lambda _: False)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -34,7 +34,7 @@ from typing import Any, ClassVar
 import pytest
 
 from entrepot.catalog.imports import StoredVerdict
-from entrepot.contracts import AdvisoryLookup, Format, ReusableScanner, Scanner
+from entrepot.contracts import AdvisoryLookup, Format, ReusableScanner, Scanner, is_isolated
 from entrepot.isolation import Case, OpenServices, ScanServices
 from entrepot.isolation.messages import STATUSES, decode, encode
 from entrepot.isolation.worker import checked_basis, checked_verdict
@@ -171,7 +171,7 @@ class ScannerContract(ABC):
         with self._panel(tmp_path) as panel:
             stored = _ask(panel, case, tmp_path)
         assert stored.verdict.reason not in FAILURES, stored.verdict.message
-        if not getattr(self.make_scanner(), "isolated", True):
+        if not is_isolated(self.make_scanner()):
             assert stored.verdict == self._scan(tmp_path, case)
 
     def test_without_a_catalog_it_does_not_fail(self, tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ from support.rpm_upstream import RpmUpstream
 from support.rpms import Key, make_rpm
 from support.upstream import Fault, Upstream
 
+pytestmark = pytest.mark.isolated
+
 RELEASES = ("/dists/stable/InRelease", "/dists/stable/Release")
 REPOMD = ("/repodata/repomd.xml",)
 GZIP = b"\x1f\x8b"

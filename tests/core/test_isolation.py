@@ -16,6 +16,8 @@ from support import odd_scanners as odd
 from support.odd_scanners import Odd, Scan
 from support.panels import panel_of, toy_case
 
+pytestmark = pytest.mark.isolated
+
 
 def ask(folder: Path, scan: Scan) -> Verdict:
     """What a scanner says of a toy, while another one beside it passes it."""

@@ -17,6 +17,8 @@ from support.children import start_python
 from support.odd_scanners import Odd
 from support.panels import panel_of, toy_case
 
+pytestmark = pytest.mark.isolated
+
 COMMAND = """
 import sys
 from pathlib import Path

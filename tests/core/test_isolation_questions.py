@@ -28,6 +28,8 @@ from support.odd_scanners import Odd, Scan, scanners_plugin
 from support.panels import panel_of, toy_case
 from support.workspaces import REPOSITORY, Depot
 
+pytestmark = pytest.mark.isolated
+
 STABLE = f"{REPOSITORY}/stable"
 
 

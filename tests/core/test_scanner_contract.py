@@ -14,6 +14,8 @@ from entrepot.models import Basis, Finding, Scalar, Status, Verdict
 from entrepot.testing import ScannerContract
 from support.toy import ToyFormat, make_toy
 
+pytestmark = pytest.mark.isolated
+
 COUNTER = itertools.count()
 
 

@@ -18,6 +18,8 @@ from support.odd_scanners import scanners_plugin
 from support.toy import make_toy
 from support.toybox import ToyBox
 
+pytestmark = pytest.mark.isolated
+
 
 @dataclass
 class Careful:

@@ -44,12 +44,16 @@ REPOSITORY = "example"
 
 @pytest.fixture(scope="session")
 def keys() -> Iterator[Callable[[], Key]]:
-    """Makes a key in a home of its own, whose agent runs until the end of the session: no test waits for one."""
+    """Makes a key in a home of its own, whose agent runs until the end of the session: no test waits for one.
+
+    It is from before the tests' time: gpg does not hold its clock still at the second that it is in fact.
+    """
+    made = ("ed25519", "never", "--faked-system-time", "20260101T000000")
     with ExitStack() as homes:
 
         def make() -> Key:
             home = homes.enter_context(gnupg_home())
-            return Key(home, make_key(home, "Archive <archive@example.org>"))
+            return Key(home, make_key(home, "Archive <archive@example.org>", *made))
 
         yield make
 

@@ -85,3 +85,8 @@ class ReusableScanner(Protocol):
         the same settings, on the same basis is used again; one with the status ``error`` never is.
         """
         ...
+
+
+def is_isolated(scanner: Scanner) -> bool:
+    """Whether it runs in a process of its own."""
+    return bool(getattr(scanner, "isolated", True))

@@ -143,7 +143,7 @@ class Evaluator:
 
 def reads_files(scanner: Scanner) -> bool:
     """Whether a scanner has to have the files; what it says without them may change with time and place."""
-    usual = bool(getattr(scanner, "isolated", True)) or _of_arrival(scanner)
+    usual = is_isolated(scanner) or _of_arrival(scanner)
     return bool(getattr(scanner, "reads_files", usual))
 
 

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from entrepot.catalog.database import to_json
 from entrepot.catalog.imports import StoredVerdict
-from entrepot.contracts import ReusableScanner, Scanner
+from entrepot.contracts import ReusableScanner, Scanner, is_isolated
 from entrepot.isolation import Case, Host, LostError, OpenServices, Others, ScanServices, open_host
 from entrepot.isolation.messages import Answer, Failure, Request
 from entrepot.isolation.worker import checked_basis, checked_verdict
@@ -48,7 +48,7 @@ def open_panel(
     open_services = OpenServices(services)
     try:
         with ExitStack() as stack:
-            isolated = any(_is_isolated(scanner) for scanner in services.scanners.values())
+            isolated = any(is_isolated(scanner) for scanner in services.scanners.values())
             host = None
             if isolated:
                 host = stack.enter_context(open_host(services, settings.workers or workers, settings.serve))
@@ -106,7 +106,7 @@ class Panel:
         found = []
         for name, scanner in self._by_stage[ALONE]:
             if name not in skip and name in self._reusable:
-                ask = self._ask_worker if self._host and _is_isolated(scanner) else self._ask_here
+                ask = self._ask_worker if self._host and is_isolated(scanner) else self._ask_here
                 found += [said for said in [self._recalled(scanner, ask, told)[1]] if said]
         return found
 
@@ -130,7 +130,7 @@ class Panel:
         for name, scanner in self._by_stage[stage]:
             if name in skip:
                 continue
-            if self._host and _is_isolated(scanner):
+            if self._host and is_isolated(scanner):
                 isolated[name] = self._host.submit(partial(self._examine, scanner, self._ask_worker, told))
             else:
                 here.append((name, scanner))
@@ -213,10 +213,6 @@ class Panel:
 
 
 _WORDS = {"scan": "scanner %s failed on %s", "basis": "scanner %s cannot say what its verdict on %s depends on"}
-
-
-def _is_isolated(scanner: Scanner) -> bool:
-    return bool(getattr(scanner, "isolated", True))
 
 
 def _sorted(value: object) -> object:

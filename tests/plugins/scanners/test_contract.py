@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
+import pytest
+
 from entrepot.contracts import Format, Scanner
 from entrepot.plugins import make_plugins
 from entrepot.testing import ScannerContract
@@ -17,6 +19,8 @@ from entrepot_plugins.scanners.osv import OsvScanner
 from entrepot_plugins.scanners.package_format import PackageFormatScanner
 from entrepot_plugins.scanners.signature import SignatureScanner
 from support.debs import make_deb
+
+pytestmark = pytest.mark.isolated
 
 
 class OnDebs(ScannerContract):

@@ -22,6 +22,8 @@ from support.debs import make_deb
 from support.scans import NOW
 from support.workspaces import REPOSITORY, Depot
 
+pytestmark = pytest.mark.isolated
+
 STABLE = f"{REPOSITORY}/stable"
 
 
