@@ -11,7 +11,7 @@ from pathlib import Path
 
 from entrepot.catalog.holdings import Holding
 from entrepot.catalog.imports import StoredVerdict
-from entrepot.contracts import Artifact, Scanner
+from entrepot.contracts import Artifact, Scanner, is_isolated
 from entrepot.isolation import Case as ScanCase
 from entrepot.models import Decision, Distribution, Outcome, PackageInfo, Source, Waiver
 from entrepot.pipeline.panel import ALONE, BATCH, Companions, Panel
