@@ -58,10 +58,20 @@ def _decided(
     return worse
 
 
+def _still_worse(workspace: Workspace, distribution: Distribution, worse: Sequence[Worsening]) -> Sequence[Worsening]:
+    """Those that nobody let in while a scan looked at the rest."""
+    waived = workspace.catalog.reviews.waivers(distribution.id, {item.holding.inspected for item in worse})
+    asked = [item.holding for item in worse if item.holding.inspected in waived]
+    policy = workspace.settings.policy(distribution.policy)
+    held = {holding.package_id for holding, _ in _decided(workspace, distribution, policy, asked)}
+    return [item for item in worse if item.holding.inspected not in waived or item.holding.package_id in held]
+
+
 def follow(workspace: Workspace, distribution: Distribution, worse: Sequence[Worsening]) -> Reopened:
     """Does what follows, in one transaction with its audit entries, and tells plugins."""
     catalog = workspace.catalog
     with catalog.transaction():
+        worse = _still_worse(workspace, distribution, worse)
         done = reopen(catalog, distribution, worse, workspace.actor, workspace.now())
         for worsening, import_id in done.items:
             holding = worsening.holding

@@ -238,7 +238,7 @@ def _still_waits(workspace: Workspace, import_id: int) -> dict[str, Any]:
     """Looked at again, alone among writers: two persons may decide at the same moment."""
     row = workspace.catalog.imports.get(import_id)
     if row["state"] != ImportState.PENDING_REVIEW.value:
-        raise ConflictError(f"import {import_id} was decided at this moment")
+        raise ConflictError(f"import {import_id} was decided at this moment: it is {row['state']}, {row['message']}")
     return row
 
 
