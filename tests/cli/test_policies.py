@@ -98,3 +98,17 @@ def test_a_dry_run_says_what_the_policy_would_decide_as_far_as_is_known(counter:
     assert "it is on the deny-list by package 'battery': not in here" in result.stdout
     assert "not known yet: toy-words: not asked before the package is here" in result.stderr
     assert counter.json("review", "list") == []
+
+
+def test_a_dry_run_asks_no_scanner_that_the_settings_skip(counter: Program) -> None:
+    skip = '[policies.prod.signature]\nblock = "reject"\n[inspection]\nskip = ["toy-words", "signature"]\n'
+    (counter.home / "entrepot.toml").write_text(SETTINGS + skip)
+    counter("dist", "set", "shop/window", "--policy", "prod")
+    arguments = ("import", "box", "robot", "--to", "window")
+    (foreseen,) = counter.json(*arguments, "--dry-run")["policy"]
+    assert not any(question.startswith(("toy-words:", "signature:")) for question in foreseen["open_questions"])
+    (done,) = counter.json(*arguments, code=4)["results"]
+    assert (foreseen["outcome"], done["status"]) == ("pending_review", "pending_review")
+    absent = [ruling["scanner"] for ruling in foreseen["rulings"] if ruling["status"] == "absent"]
+    assert absent == ["signature", "toy-words"]
+    assert foreseen["reasons"] == done["reasons"]

@@ -45,7 +45,12 @@ class ScanContext:
     advisories: AdvisoryLookup | None = None
     """The offline vulnerability data; None where there is no catalog to ask."""
     batch: Sequence[PackageInfo] = ()
-    """What else was read in the same batch; only for scanners whose ``stage`` is ``batch``."""
+    """What else comes in with it, as far as is known: packages of the same batch that the policy does not hold back.
+
+    Only for scanners whose ``stage`` is ``batch``; so is ``held``.
+    """
+    held: Sequence[PackageInfo] = ()
+    """What was read in the same batch and is held back; the package itself can be among them."""
     surroundings: Surroundings | None = None
     """What clients of the distribution can install besides the package; None where there is no catalog to ask."""
 
@@ -56,9 +61,9 @@ class Scanner(Protocol):
     It runs in a process of its own, with limits on time, memory and output, unless it has ``isolated = False``: only
     for one that neither runs foreign code nor reads the files. ``advisories`` and ``surroundings`` are there in both
     cases: from another process, each question goes to the command. It may have the method of ``ReusableScanner``, and
-    ``stage = "batch"`` if it has to know what else came in, which ``ScanContext.batch`` then tells. One that has
-    ``before_fetch = True`` is also asked about packages that were not fetched: ``Artifact.paths`` is then empty, and
-    ``ScanContext.info`` has what the index says.
+    ``stage = "batch"`` if it has to know what else comes in, which ``ScanContext.batch`` then tells: it is asked again
+    where that turns out to be less. One that has ``before_fetch = True`` is also asked about packages that were not
+    fetched: ``Artifact.paths`` is then empty, and ``ScanContext.info`` has what the index says.
     With ``arrival = True`` what it says is about how a package came in: a later scan does not ask it again.
     One that has ``reads_files = False`` never opens ``Artifact.paths``: a later scan does not fetch them.
     """

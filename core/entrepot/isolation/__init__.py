@@ -11,11 +11,12 @@ serves one request after the other. What it wants to know of the catalog it asks
 it does, the command only ever reads JSON from it.
 """
 
-from entrepot.isolation.case import Case, OpenServices, Others, ScanServices
+from entrepot.isolation.case import NOBODY, Case, OpenServices, Others, ScanServices, Together
 from entrepot.isolation.host import Host, LostError, open_host
 from entrepot.isolation.offers import Base, Moment, Offers
 
 __all__ = [
+    "NOBODY",
     "Base",
     "Case",
     "Host",
@@ -25,5 +26,6 @@ __all__ = [
     "OpenServices",
     "Others",
     "ScanServices",
+    "Together",
     "open_host",
 ]

@@ -32,6 +32,17 @@ class Case:
     now: dt.datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Packages that were read together: those that come in as far as is known, and those that are held back."""
+
+    packages: Sequence[PackageInfo]
+    held: Sequence[PackageInfo] = ()
+
+
+NOBODY = Together(())
+
+
 @dataclass(frozen=True)
 class ScanServices:
     """What scanners have besides the case; workers inherit it, and ask the command for what is in the catalog."""
@@ -65,8 +76,10 @@ class OpenServices:
         with self._lock:
             return Clerk(case.source, self._offers_of(case), self._advisories)
 
-    def context(self, case: Case, scanner: str, folder: Path, batch: Sequence[PackageInfo] = ()) -> ScanContext:
-        """What the scanner of this name is handed with the artifact."""
+    def context(
+        self, case: Case, scanner: str, folder: Path, together: Together = NOBODY, position: int = -1
+    ) -> ScanContext:
+        """What the scanner of this name is handed with the artifact, which has this place among those that come in."""
         return ScanContext(
             format=self._services.formats[case.format],
             distribution=case.distribution,
@@ -80,7 +93,8 @@ class OpenServices:
             folder=folder,
             now=case.now,
             advisories=self._advisories,
-            batch=batch,
+            batch=Others(together.packages, position),
+            held=together.held,
             surroundings=self._surroundings_of(case),
         )
 

@@ -12,15 +12,14 @@ import socket
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from entrepot.contracts import ReusableScanner
-from entrepot.isolation.case import Case, OpenServices, Others, ScanServices
+from entrepot.isolation.case import NOBODY, Case, OpenServices, ScanServices, Together
 from entrepot.isolation.line import Line, read_frame, send_frame
 from entrepot.isolation.messages import Answer, Failure, Request, encode
-from entrepot.models import Basis, PackageInfo, Status, Verdict
+from entrepot.models import Basis, Status, Verdict
 
 FILES = 1024
 FILE_SIZE = 16 << 30
@@ -37,7 +36,7 @@ def work(channel: socket.socket, output: int, services: ScanServices) -> NoRetur
     with contextlib.suppress(BaseException):
         _settle_in(output)
         open_services = OpenServices(services, Line(channel))
-        batches: dict[str, Sequence[PackageInfo]] = {}
+        batches: dict[str, Together] = {}
         occupied = _address_space()
         while frame := read_frame(channel):
             request: Request = pickle.loads(frame)  # noqa: S301 - from the process that this one is a fork of
@@ -74,7 +73,7 @@ def _address_space() -> int:
     return pages * resource.getpagesize()
 
 
-def _reply(request: Request, services: OpenServices, batches: dict[str, Sequence[PackageInfo]], occupied: int) -> bytes:
+def _reply(request: Request, services: OpenServices, batches: dict[str, Together], occupied: int) -> bytes:
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     allowed = occupied + (request.memory << 20)
     failure: Failure
@@ -96,19 +95,19 @@ def _reply(request: Request, services: OpenServices, batches: dict[str, Sequence
     return encode(failure)
 
 
-def _answer(request: Request, services: OpenServices, batches: dict[str, Sequence[PackageInfo]]) -> Answer:
+def _answer(request: Request, services: OpenServices, batches: dict[str, Together]) -> Answer:
     case: Case = pickle.loads(request.case)  # noqa: S301 - as above
     os.chdir(request.folder)
     # Where a scanner and its tools put temporary files unless they are told otherwise: it goes with the scan.
     os.environ["TMPDIR"] = tempfile.tempdir = request.folder
-    batch: Sequence[PackageInfo] = ()
+    together = NOBODY
     if request.batch:
         if request.batch not in batches:
             batches.clear()
             batches[request.batch] = pickle.loads(Path(request.batch).read_bytes())  # noqa: S301 - the command's file
-        batch = Others(batches[request.batch], request.position)
+        together = batches[request.batch]
     scanner = services.scanners[request.scanner]
-    context = services.context(case, request.scanner, Path(request.folder), batch)
+    context = services.context(case, request.scanner, Path(request.folder), together, request.position)
     if request.question == "basis":
         return checked_basis(scanner.basis(context)) if isinstance(scanner, ReusableScanner) else None
     return checked_verdict(scanner.scan(case.artifact, context))

@@ -36,7 +36,9 @@ class Finding:
     where: str = ""
     data: Mapping[str, Scalar] = field(default_factory=dict)
     kind: str = ""
-    """``vulnerability`` where a policy's thresholds apply: then ``severity`` is one of ``negligible low medium high
+    """What its id is one of, where there are many of a kind (``missing``); empty where the id says it by itself.
+
+    ``vulnerability`` where a policy's thresholds apply: then ``severity`` is one of ``negligible low medium high
     critical unknown``, and ``data`` has what is known of ``score`` (CVSS), ``kev``, ``epss``, ``fixed``, ``state``."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +13,10 @@ from entrepot.catalog.holdings import Holding
 from entrepot.catalog.imports import StoredVerdict
 from entrepot.contracts import Artifact, Scanner, is_isolated
 from entrepot.isolation import Case as ScanCase
-from entrepot.models import Decision, Distribution, Outcome, PackageInfo, Source, Waiver
-from entrepot.pipeline.panel import ALONE, BATCH, Companions, Panel
+from entrepot.models import Decision, Distribution, Outcome, Source, Waiver
+from entrepot.pipeline.panel import ALONE, BATCH, Panel
 from entrepot.pipeline.policy import Case, decide
+from entrepot.pipeline.waiting import Waiting
 from entrepot.policies import PolicySettings
 from entrepot.store import ArtifactStore
 
@@ -47,22 +48,6 @@ class Evaluation:
     def better(self) -> bool:
         """Whether it waits, and would come in now."""
         return self.holding.waits and self.passes
-
-
-class Waiting:
-    """The packages that wait beside what is in. To each other they are what comes in together."""
-
-    def __init__(self, packages: Iterable[PackageInfo], folder: Path) -> None:
-        infos = {info.files[0].sha256: info for info in packages}
-        self._places: dict[str, int] = {sha256: place for place, sha256 in enumerate(infos)}
-        self._together = Companions(list(infos.values()), folder)
-        self._alone = Companions((), folder)
-
-    def beside(self, holding: Holding) -> tuple[Companions, int]:
-        """What comes in together with a package, and its place there; nothing for one that is in."""
-        if holding.membership_id is not None:
-            return self._alone, -1
-        return self._together, self._places.get(holding.sha256, -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +94,7 @@ class Evaluator:
 
     def _ask(self, holding: Holding, case: ScanCase, skip: Collection[str]) -> dict[str, StoredVerdict]:
         answers = [*self.panel.ask(case, ALONE, skip=skip)]
-        if self.panel.has(BATCH):
+        if self.panel.names(BATCH):
             answers += self.panel.ask(case, BATCH, *self.waiting.beside(holding), skip=skip)
         return {stored.scanner: stored for stored in answers}
 

@@ -1,8 +1,8 @@
-"""What a policy would decide about a package that was not fetched yet: as far as its index tells."""
+"""What a policy would decide before all is known: of a package that was not fetched yet, or not asked all about."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from entrepot.catalog.imports import StoredVerdict
@@ -14,6 +14,8 @@ from entrepot.policies import ListEntry, PolicySettings
 
 INSIDE = frozenset({"licence", "maintainer"})
 """Fields of lists that are read out of the package itself."""
+UNINSPECTED = ("policy/uninspected",)
+"""What a ruling covers that is about a package which nobody looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +73,19 @@ def foresee(policy: PolicySettings, case: Case, scanners: Sequence[str]) -> Fore
     named = {name: rules for name, rules in policy.scanners.items() if name in said or name not in scanners}
     decision = decide(replace(policy, deny=deny, allow=allow, scanners=named), case)
     if not case.verdicts:
-        rulings = tuple(ruling for ruling in decision.rulings if ruling.covers != ("policy/uninspected",))
+        rulings = tuple(ruling for ruling in decision.rulings if ruling.covers != UNINSPECTED)
         outcome = rulings[0].outcome if rulings else outcome_of(policy, "", Status.PASS)
         reasons = tuple(reason for reason in decision.reasons if not reason.startswith("no scanner inspected it"))
         decision = replace(decision, outcome=outcome if silent else Outcome.REVIEW, reasons=reasons, rulings=rulings)
     return Foresight(decision, tuple(questions))
+
+
+def lets_in(policy: PolicySettings, case: Case, later: Collection[str]) -> bool:
+    """Whether it would come in, whatever the scanners of these names say that are asked ``later``."""
+    verdicts = [stored for stored in case.verdicts if stored.scanner not in later]
+    named = {name: rules for name, rules in policy.scanners.items() if name not in later}
+    rulings = decide(replace(policy, scanners=named), replace(case, verdicts=verdicts)).rulings
+    return all(ruling.outcome is Outcome.PUBLISH or ruling.covers == UNINSPECTED for ruling in rulings)
 
 
 def _readable(entries: Sequence[ListEntry], case: Case) -> tuple[tuple[ListEntry, ...], tuple[ListEntry, ...]]:

@@ -18,7 +18,7 @@ from typing import Protocol
 from entrepot.catalog.database import to_json
 from entrepot.catalog.imports import StoredVerdict
 from entrepot.contracts import ReusableScanner, Scanner, is_isolated
-from entrepot.isolation import Case, Host, LostError, OpenServices, Others, ScanServices, open_host
+from entrepot.isolation import NOBODY, Case, Host, LostError, OpenServices, ScanServices, Together, open_host
 from entrepot.isolation.messages import Answer, Failure, Request
 from entrepot.isolation.worker import checked_basis, checked_verdict
 from entrepot.models import Basis, PackageInfo, Status, Verdict
@@ -91,9 +91,9 @@ class Panel:
         for name, scanner in sorted(services.scanners.items()):
             self._by_stage[BATCH if getattr(scanner, "stage", ALONE) == BATCH else ALONE].append((name, scanner))
 
-    def has(self, stage: str) -> bool:
-        """Whether there is a scanner of a stage."""
-        return bool(self._by_stage[stage])
+    def names(self, stage: str) -> frozenset[str]:
+        """Those of a stage."""
+        return frozenset(name for name, _ in self._by_stage[stage])
 
     def abort(self) -> None:
         """Ends isolated scanners at once: they are recorded as failed."""
@@ -120,7 +120,7 @@ class Panel:
     ) -> tuple[StoredVerdict, ...]:
         """What the scanners of a stage say, in the order of their names; all but those to ``skip``.
 
-        ``position`` is the case's place among the packages of ``batch``; -1 if it is not one of them.
+        ``position`` is the case's place among those of ``batch`` that come in; -1 if it is not one of them.
         """
         parcel = _Parcel(case)
         told = _Told(case, parcel.data, batch, position)
@@ -171,9 +171,9 @@ class Panel:
 
     def _ask_here(self, scanner: Scanner, question: str, told: _Told) -> Answer:
         case = told.case
-        batch = Others(told.batch.packages, told.position) if told.batch else ()
+        together = told.batch.together if told.batch else NOBODY
         with self._folders.one() as folder:
-            context = self._services.context(case, scanner.name, folder, batch)
+            context = self._services.context(case, scanner.name, folder, together, told.position)
             try:
                 if question == "basis":
                     return checked_basis(scanner.basis(context)) if isinstance(scanner, ReusableScanner) else None
@@ -238,18 +238,21 @@ class _Parcel:
 
 
 class Companions:
-    """The packages of a batch; workers read them from a file that is written for the first that asks."""
+    """The packages of a batch that come in, and those that are held back.
 
-    def __init__(self, packages: Sequence[PackageInfo], folder: Path) -> None:
-        self.packages = packages
+    Workers read them from a file that is written for the first that asks.
+    """
+
+    def __init__(self, packages: Sequence[PackageInfo], folder: Path, held: Sequence[PackageInfo] = ()) -> None:
+        self.together = Together(list(packages), list(held))
         self._folder = folder
 
     @cached_property
     def file(self) -> Path:
-        """The pickle of the list."""
+        """The pickle of both."""
         handle, name = tempfile.mkstemp(dir=self._folder, prefix="batch-")
         with open(handle, "wb") as file:
-            pickle.dump(list(self.packages), file, pickle.HIGHEST_PROTOCOL)
+            pickle.dump(self.together, file, pickle.HIGHEST_PROTOCOL)
         return Path(name)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass, replace
 from functools import partial
@@ -53,7 +53,7 @@ class Batch:
         pending = [attempt for attempt in attempts if attempt.result is None]
         if not pending:
             return [attempt.result for attempt in attempts if attempt.result], None
-        self._work(pending, executor)
+        self._work(pending, settlement, executor)
         with self.catalog.transaction():
             # Once more, where nobody else writes: a collection may have removed what was there and used by nothing.
             for attempt in pending:
@@ -67,22 +67,32 @@ class Batch:
 
     # ------------------------------------------------------------------------------------------------ in threads
 
-    def _work(self, attempts: Sequence[Attempt], executor: Executor) -> None:
+    def _work(self, attempts: Sequence[Attempt], settlement: Settlement, executor: Executor) -> None:
         count = _Counter(self.progress, len(attempts), sum(o.job.fetching.size for o in attempts if o.job.fetching))
         work = [partial(self._fetch_and_inspect, attempt, count) for attempt in attempts]
         self._all(list(zip(attempts, work, strict=True)), executor)
-        if self.panel.has(BATCH):
-            inspected = [(attempt, attempt.inspection) for attempt in attempts if attempt.inspection]
-            infos = [inspection.case.info for _, inspection in inspected]
-            companions = Companions([info for info in infos if info], self.scratch)
-            position = 0
-            again = []
-            for attempt, inspection in inspected:
-                place = position if inspection.case.info else -1
-                again.append((attempt, partial(self._inspect_again, inspection, companions, place)))
-                position += place >= 0
-            self._all(again, executor)
+        if self.panel.names(BATCH):
+            self._work_together(attempts, settlement, executor)
         count.finish()
+
+    def _work_together(self, attempts: Sequence[Attempt], settlement: Settlement, executor: Executor) -> None:
+        """Asks those scanners that have to know what else comes in, again until all does that they were told of."""
+        read = [(attempt, attempt.inspection) for attempt in attempts if attempt.inspection]
+        coming = [pair for pair in read if settlement.lets_in(*pair, self.panel.names(BATCH))]
+        while True:
+            ids = {attempt.import_id for attempt, _ in coming}
+            held = [pair for pair in read if pair[0].import_id not in ids]
+            companions = Companions(_infos(coming), self.scratch, _infos(held))
+            places = [*range(len(coming)), *[-1] * len(held)]
+            work = [
+                (attempt, partial(self._inspect_again, alone, companions, place))
+                for (attempt, alone), place in zip([*coming, *held], places, strict=True)
+            ]
+            self._all(work, executor)
+            left = [pair for pair in coming if settlement.passes(pair[0])]
+            if len(left) == len(coming):
+                return
+            coming = left
 
     def _all(self, work: Sequence[tuple[Attempt, Callable[[], Inspection]]], executor: Executor) -> None:
         """Does it for all attempts, and leaves in each what came out."""
@@ -137,6 +147,11 @@ class Batch:
         if inspection.info:
             for path, file in zip(inspection.paths, inspection.info.files, strict=True):
                 self.store.add(path, file.sha256)
+
+
+def _infos(pairs: Iterable[tuple[Attempt, Inspection]]) -> list[PackageInfo]:
+    """The packages as they came, though some may have another signature since."""
+    return [alone.case.info for _, alone in pairs if alone.case.info]
 
 
 class _Counter:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,6 +17,7 @@ from entrepot.models import Available, Decision, Distribution, ImportState, Outc
 from entrepot.pipeline.admit import Admission, fitting_component
 from entrepot.pipeline.explain import actions_of, pipeline_words
 from entrepot.pipeline.fetch import Fetching
+from entrepot.pipeline.foresight import lets_in
 from entrepot.pipeline.inspect import Inspection
 from entrepot.pipeline.policy import Case, decide
 from entrepot.policies import PolicySettings
@@ -144,7 +145,7 @@ class Settlement:
                 continue
             verdicts = attempt.inspection.verdicts
             self._catalog.imports.add_verdicts(attempt.import_id, attempt.inspection.inspected_sha256, verdicts, now)
-            attempt.decision = self._decide(attempt, attempt.inspection)
+            attempt.decision = self.decide(attempt, attempt.inspection)
             if attempt.info is None or attempt.decision.outcome is not Outcome.PUBLISH:
                 self._hold(attempt, attempt.decision)
             elif self._admit(attempt, attempt.info, admission):
@@ -170,13 +171,26 @@ class Settlement:
         ledger = self._ledger
         self._catalog.audit.append(ledger.actor, ledger.origin, action, subject, detail, ledger.now)
 
-    def _decide(self, attempt: Attempt, inspection: Inspection) -> Decision:
+    def decide(self, attempt: Attempt, inspection: Inspection) -> Decision:
+        """What the policy makes of an inspection."""
+        return decide(self._ledger.policy, self._case(attempt, inspection))
+
+    def lets_in(self, attempt: Attempt, inspection: Inspection, later: Collection[str]) -> bool:
+        """Whether it was read and would come in, whatever the scanners of these names say that are asked ``later``."""
+        return inspection.info is not None and lets_in(self._ledger.policy, self._case(attempt, inspection), later)
+
+    def passes(self, attempt: Attempt) -> bool:
+        """Whether it comes in, by all that scanners said."""
+        inspection = attempt.inspection
+        return inspection is not None and self.decide(attempt, inspection).outcome is Outcome.PUBLISH
+
+    def _case(self, attempt: Attempt, inspection: Inspection) -> Case:
         source = attempt.job.available.source if attempt.job.available else ""
         info = inspection.info
         artifacts = [info.came_as] if info else []
         found = self._catalog.reviews.waivers(self._distribution.id, artifacts)
         waivers = [waiver for sha256 in artifacts for waiver in found.get(sha256, ())]
-        return decide(self._ledger.policy, Case(inspection.verdicts, info, source, self._ledger.now, waivers))
+        return Case(inspection.verdicts, info, source, self._ledger.now, waivers)
 
     def _admit(self, attempt: Attempt, info: PackageInfo, admission: Admission) -> bool:
         available = attempt.job.available

@@ -10,9 +10,11 @@ from entrepot.catalog.imports import StoredVerdict
 from entrepot.catalog.versions import Member
 from entrepot.contracts import Scanner
 from entrepot.models import Distribution
-from entrepot.pipeline.evaluate import Evaluator, Waiting, reads_files
+from entrepot.pipeline.evaluate import Evaluator, reads_files
 from entrepot.pipeline.panel import BATCH
+from entrepot.pipeline.waiting import Waiting
 from entrepot.progress import Progress, ProgressEvent
+from entrepot.services.inspection import not_skipped
 from entrepot.services.inspection import scanners as open_scanners
 
 if TYPE_CHECKING:
@@ -46,11 +48,10 @@ def look_around(
     that comes in, and what goes is not there any more. Nothing is written.
     """
     said = last_said(workspace, origin, come)
-    skipped = workspace.settings.inspection.skip
     around = {
         name: scanner
-        for name, scanner in workspace.plugins.scanners.items()
-        if name not in skipped and (getattr(scanner, "stage", "") == BATCH or not reads_files(scanner))
+        for name, scanner in not_skipped(workspace).items()
+        if getattr(scanner, "stage", "") == BATCH or not reads_files(scanner)
     }
     if not come or not around:
         return said

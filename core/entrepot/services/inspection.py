@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from entrepot.contracts import Format
+from entrepot.contracts import Format, Scanner
 from entrepot.isolation import ScanServices
 from entrepot.pipeline.offers import CatalogOffers
 from entrepot.pipeline.panel import Panel, open_panel
@@ -17,6 +17,12 @@ from entrepot.pipeline.surroundings import DistributionSurroundings
 
 if TYPE_CHECKING:
     from entrepot.workspace import Workspace
+
+
+def not_skipped(workspace: Workspace) -> Mapping[str, Scanner]:
+    """The scanners that are asked at all, by name: all but those that the settings skip."""
+    skip = workspace.settings.inspection.skip
+    return {name: scanner for name, scanner in workspace.plugins.scanners.items() if name not in skip}
 
 
 @contextmanager
@@ -35,11 +41,7 @@ def scanners(
     settings = workspace.settings.inspection
     services = ScanServices(
         formats={format_.name: format_ for format_ in formats},
-        scanners={
-            name: scanner
-            for name, scanner in workspace.plugins.scanners.items()
-            if name not in settings.skip and (only is None or name in only)
-        },
+        scanners={name: scanner for name, scanner in not_skipped(workspace).items() if only is None or name in only},
         settings=workspace.settings.scanners,
         advisories=workspace.catalog.lookup,
         offers=partial(CatalogOffers, workspace.catalog.path, without=without),

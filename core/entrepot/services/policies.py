@@ -17,6 +17,7 @@ from entrepot.pipeline.policy import Case, decide
 from entrepot.pipeline.resolve import PackageSpec
 from entrepot.policies import PolicySettings, VulnerabilityRules
 from entrepot.services.imports import ImportPlan, ImportRequest, plan_import
+from entrepot.services.inspection import not_skipped
 
 if TYPE_CHECKING:
     from entrepot.workspace import Workspace
@@ -201,7 +202,7 @@ def foresee_all(
 
     Without a distribution no scanner is asked, and no waiver counts.
     """
-    scanners = workspace.plugins.scanners
+    scanners = not_skipped(workspace)
     artifacts = {row.sha256 for row in packages if row.sha256}
     waivers = workspace.catalog.reviews.waivers(distribution.id, artifacts) if distribution else {}
     able = [name for name in scanners if getattr(scanners[name], "before_fetch", False)] if distribution else []

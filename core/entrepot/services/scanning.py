@@ -14,9 +14,11 @@ from entrepot.catalog.imports import StoredVerdict
 from entrepot.errors import EntrepotError, NotFoundError, StorageError, UsageError
 from entrepot.events import finding_json
 from entrepot.models import Distribution, Outcome, Version, Waiver
-from entrepot.pipeline.evaluate import Evaluation, Evaluator, Waiting
+from entrepot.pipeline.evaluate import Evaluation, Evaluator
 from entrepot.pipeline.explain import pipeline_words
+from entrepot.pipeline.panel import BATCH
 from entrepot.pipeline.reopen import Worsening, action_for
+from entrepot.pipeline.waiting import waiting
 from entrepot.progress import Progress, ProgressEvent, Task, silent
 from entrepot.services.inspection import scanners as open_scanners
 from entrepot.services.publishing import PublishResult, publish
@@ -242,8 +244,8 @@ class _Scan:
             workspace.plugins.executor(url.partition(":")[0]).open(url, WORKERS) as executor,
         ):
             store, now = workspace.store, self._now
-            waiting = Waiting(self._catalog.holdings.waiting(distribution), folder)
-            yield Evaluator(panel, chosen, distribution, self._policy, store, folder, now, sources, waiting), executor
+            beside = waiting(self._catalog, distribution, self._policy, panel.names(BATCH), now, folder)
+            yield Evaluator(panel, chosen, distribution, self._policy, store, folder, now, sources, beside), executor
 
     def _look(self, chunk: Sequence[Holding], evaluator: Evaluator, executor: Executor) -> None:
         said = self._said(chunk)

@@ -19,17 +19,17 @@ TREE = "TREE"
 
 
 def write(subject: ReportSubject) -> Iterator[str]:
-    """One run, whose rules are what was found and whose results are where."""
-    rules: dict[str, int] = {}
-    firsts: list[StandingFinding] = []
+    """One run, whose rules are the kinds of what was found and whose results are where."""
+    worst: dict[str, StandingFinding] = {}
     for item in subject.findings:
-        if rule_id(item) not in rules:
-            rules[rule_id(item)] = len(firsts)
-            firsts.append(item)
+        known = worst.setdefault(rule_id(item), item)
+        if _score(item) > _score(known):
+            worst[rule_id(item)] = item
+    rules = {rule: position for position, rule in enumerate(worst)}
     yield f'{{"$schema":{to_json(SCHEMA)},"version":"2.1.0","runs":[{{"tool":{{"driver":'
     driver = {"name": "Entrepôt", "version": subject.tool_version, "semanticVersion": subject.tool_version}
     yield to_json(driver)[:-1] + ',"rules":[\n'
-    for position, item in enumerate(firsts):
+    for position, item in enumerate(worst.values()):
         yield (",\n" if position else "") + to_json(_rule(item))
     yield "\n]}}," + to_json(_run(subject))[1:-1] + ',"results":[\n'
     for position, item in enumerate(subject.findings):
@@ -38,9 +38,17 @@ def write(subject: ReportSubject) -> Iterator[str]:
 
 
 def rule_id(item: StandingFinding) -> str:
-    """A vulnerability's own id; other findings have the scanner's name before theirs."""
+    """A vulnerability's own id; of other findings their kind, or id where that says it, with the scanner's name."""
     finding = item.finding
-    return finding.id if finding.kind == VULNERABILITY else f"{item.verdict.scanner}/{finding.id}"
+    return finding.id if finding.kind == VULNERABILITY else f"{item.verdict.scanner}/{finding.kind or finding.id}"
+
+
+def _score(item: StandingFinding) -> float:
+    """How bad it is, for the rule that several have in common; -1 where nobody says."""
+    try:
+        return float(item.finding.data.get("score") or SCORES[item.finding.severity])
+    except (KeyError, ValueError):
+        return -1
 
 
 def _run(subject: ReportSubject) -> dict[str, Any]:
@@ -60,9 +68,9 @@ def _run(subject: ReportSubject) -> dict[str, Any]:
 def _rule(item: StandingFinding) -> dict[str, Any]:
     finding = item.finding
     is_vulnerability = finding.kind == VULNERABILITY
-    text = (
-        f"{finding.id}, a known vulnerability" if is_vulnerability else f"{finding.id}, found by {item.verdict.scanner}"
-    )
+    text = f"{finding.id}, a known vulnerability"
+    if not is_vulnerability:
+        text = f"{finding.kind or finding.id}, found by {item.verdict.scanner}"
     rule: dict[str, Any] = {
         "id": rule_id(item),
         "shortDescription": {"text": text},
@@ -92,6 +100,7 @@ def _result(subject: ReportSubject, item: StandingFinding, rules: Mapping[str, i
         "partialFingerprints": {"findingOfPackage/v1": _fingerprint(subject, item)},
         "properties": {
             "scanner": item.verdict.scanner,
+            "finding": finding.id,
             "package": package.name,
             "version": package.version,
             "architecture": package.architecture,
@@ -108,13 +117,13 @@ def _result(subject: ReportSubject, item: StandingFinding, rules: Mapping[str, i
 
 def _fingerprint(subject: ReportSubject, item: StandingFinding) -> str:
     """The same for the same finding in a later version of the package: it is still the same thing to be seen to."""
-    package = item.package
+    finding, package = item.finding, item.package
     parts = (
         subject.distribution.path,
         package.component,
         package.name,
         package.architecture,
-        rule_id(item),
-        item.finding.where if item.finding.kind != VULNERABILITY else "",
+        finding.id if finding.kind == VULNERABILITY else f"{item.verdict.scanner}/{finding.id}",
+        finding.where if finding.kind != VULNERABILITY else "",
     )
     return hashlib.sha256("\0".join(parts).encode("utf-8", "backslashreplace")).hexdigest()[:32]

@@ -20,7 +20,7 @@ class PackageFormatScanner:
 
     name = "format"
     answers = "format"
-    version = "1"
+    version = "2"
     isolated = False
     arrival = True
 
@@ -43,7 +43,9 @@ class PackageFormatScanner:
             return Verdict(Status.PASS, "valid", "it is whole", evidence=evidence)
         sentences = context.format.packages.disagreements(info, context.upstream)
         if sentences:
-            findings = tuple(Finding(_id(sentence), "high", sentence, where=where) for sentence in sentences)
+            findings = tuple(
+                Finding(_id(sentence), "high", sentence, where=where, kind="disagrees") for sentence in sentences
+            )
             return Verdict(Status.BLOCK, "disagrees", "; ".join(sentences), findings=findings, evidence=evidence)
         return Verdict(Status.PASS, "valid", "it is whole, and what the index says of it", evidence=evidence)
 

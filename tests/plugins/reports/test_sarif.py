@@ -84,3 +84,22 @@ def test_what_was_said_last_counts_and_not_what_was_said_of_packages_that_are_go
     imports.upload(depot.workspace, [make_deb(tmp_path)], "example/stable", publish_after=False)
     depot.remove("world")
     assert [row["finding"] for row in report(depot, "json")["findings"]] == ["CVE-2026-1003"]
+
+
+def test_findings_of_a_kind_have_one_rule_that_is_as_bad_as_the_worst_of_them(
+    depot: Depot, saying: Saying, tmp_path: Path
+) -> None:
+    first, second = (
+        Finding(f"missing:{text}", severity, f"needs {text}", data={"requirement": text}, kind="missing")
+        for text, severity in (("libc6 (>= 2)", "low"), ("libfoo", "high"))
+    )
+    saying.told = {"hello 1.0-1": (first, second)}
+    depot.upload(make_deb(tmp_path))
+    run = run_of(depot)
+    (rule,) = run["tool"]["driver"]["rules"]
+    assert (rule["id"], rule["defaultConfiguration"]["level"]) == ("saying/missing", "error")
+    assert rule["properties"]["security-severity"] == "8.0"
+    assert [result["properties"]["requirement"] for result in run["results"]] == ["libc6 (>= 2)", "libfoo"]
+    texts = [result["message"]["text"].partition(": ")[2] for result in run["results"]]
+    assert texts == [first.summary, second.summary]
+    assert len({result["partialFingerprints"]["findingOfPackage/v1"] for result in run["results"]}) == 2

@@ -22,7 +22,7 @@ class ClamavScanner:
 
     name = "clamav"
     answers = "antivirus"
-    version = "1"
+    version = "2"
 
     def scan(self, artifact: Artifact, context: ScanContext) -> Verdict:
         """The verdict. Evidence: the engine, how it was reached, bytes and files that it saw, age of its signatures."""

@@ -156,7 +156,8 @@ def _distinct(found: Sequence[Found]) -> list[Found]:
 
 
 def _infected(found: Found) -> Finding:
-    return Finding(found.signature, "critical", f"{found.where} is {found.signature}", where=found.where)
+    summary = f"{found.where} is {found.signature}"
+    return Finding(found.signature, "critical", summary, where=found.where, kind="infected")
 
 
 def _limited(found: Found, outer: frozenset[str]) -> Finding:

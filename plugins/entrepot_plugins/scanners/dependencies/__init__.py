@@ -21,7 +21,7 @@ class DependenciesScanner:
 
     name = "dependencies"
     answers = "dependencies"
-    version = "1"
+    version = "2"
     stage = "batch"
     reads_files = False
 

@@ -6,9 +6,11 @@ Nothing is installed on these machines yet. What is on them by custom comes from
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from entrepot.contracts import Candidate, Closure, Missing, ScanContext, Surroundings
 from entrepot.errors import EntrepotError
@@ -23,6 +25,7 @@ MAX_NAMED = 5
 """Packages that are named in one sentence."""
 MAX_TEXT = 200
 """Characters of a requirement in an id, which then ends in a digest of the whole."""
+_BETWEEN = re.compile(r"[\s|,]+")
 RANK = (Status.PASS, Status.WARN, Status.REVIEW, Status.BLOCK)
 
 
@@ -134,8 +137,9 @@ def _verdict(
 ) -> Verdict:
     based = bool(context.distribution.base_sources)
     severity = "high" if based else "low"
-    missing = [_requirement("missing", severity, "needs", item) for item in report.missing.values()]
-    unmet = [_requirement("recommends", "low", "recommends", item) for item in report.unmet.values()]
+    held = _Held(context.held)
+    missing = [_requirement("missing", severity, "needs", item, held) for item in report.missing.values()]
+    unmet = [_requirement("recommends", "low", "recommends", item, held) for item in report.unmet.values()]
     conflicts = [_conflict(sentence, on) for sentence, on in report.conflicts.items()]
     if missing:
         status, reason = settings.missing_status(based=based), "missing"
@@ -158,7 +162,24 @@ def _verdict(
     return Verdict(status, reason, message, TOOL, context.format.solver.version, tuple(told), evidence)
 
 
-def _requirement(kind: str, severity: str, verb: str, item: _Requirement) -> Finding:
+class _Held:
+    """Packages that were read in the same batch and are held back, by what they are called and what they provide."""
+
+    def __init__(self, packages: Iterable[PackageInfo]) -> None:
+        self._by_name: dict[str, dict[str, None]] = {}
+        for info in packages:
+            for name in (info.name, *info.provides.split()):
+                self._by_name.setdefault(name, {})[plain(f"{info.name} {info.version}")] = None
+
+    def named(self, requirement: str) -> Sequence[str]:
+        """Those that have a name which a requirement has; nobody asked whether the version fits."""
+        words = _BETWEEN.split(requirement)
+        # As it is (``libc.so.6()(64bit)``), in a rich requirement's parentheses, and of any architecture.
+        words += [word.strip("()").partition(":")[0] for word in words]
+        return list(dict.fromkeys(chain.from_iterable(self._by_name.get(word, ()) for word in words)))
+
+
+def _requirement(kind: str, severity: str, verb: str, item: _Requirement, held: _Held) -> Finding:
     on = ", ".join(item.machines)
     summary = f"{_listed(item.needed_by)} {verb} {item.text}, which nothing offers on {on}"
     data: dict[str, Scalar] = {
@@ -166,12 +187,16 @@ def _requirement(kind: str, severity: str, verb: str, item: _Requirement) -> Fin
         "needed_by": _listed(item.needed_by),
         "machines": on,
     }
-    return Finding(f"{kind}:{_short(item.text)}", severity, summary, where=next(iter(item.needed_by)), data=data)
+    if names := held.named(item.text):
+        data["held"] = _listed(names)
+        summary += f"; {data['held']} came with it and {'is' if len(names) == 1 else 'are'} not let in"
+    where = next(iter(item.needed_by))
+    return Finding(f"{kind}:{_short(item.text)}", severity, summary, where=where, data=data, kind=kind)
 
 
 def _conflict(sentence: str, on: Iterable[str]) -> Finding:
     digest = hashlib.sha256(sentence.encode()).hexdigest()[:12]
-    return Finding(f"conflict:{digest}", "high", sentence, data={"machines": ", ".join(on)})
+    return Finding(f"conflict:{digest}", "high", sentence, data={"machines": ", ".join(on)}, kind="conflict")
 
 
 def _message(context: ScanContext, info: PackageInfo, told: Sequence[Finding], machines: Sequence[str]) -> str:

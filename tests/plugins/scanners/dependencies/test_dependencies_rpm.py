@@ -82,6 +82,7 @@ def test_packages_that_come_in_together_satisfy_each_other(depot: Depot, tmp_pat
 
 
 def test_who_needs_what_is_missing_is_named(depot: Depot, tmp_path: Path) -> None:
+    depot.configure("[scanners.dependencies]", 'missing = "warn"')
     library = make_rpm(tmp_path, "library", "2", requires=["libgone.so.1"])
     program = make_rpm(tmp_path, "program", requires=["library"])
     results = imports.upload(depot.workspace, [library, program], EL9, publish_after=False).results
