@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from entrepot.contracts import Format, IndexEntry, IndexUpdate, ReadContext
 from entrepot.errors import BusyError
-from entrepot.models import Described, IndexPart, Source, SyncCounts
+from entrepot.models import Described, Extra, IndexPart, Source, SyncCounts
 from entrepot.progress import ProgressEvent
 
 if TYPE_CHECKING:
@@ -96,7 +96,8 @@ def _write(catalog: Catalog, format_: Format, context: ReadContext, update: Inde
         row_id, digest, _ = held.pop(part.key, (0, "", 0))
         if digest != part.digest or context.force:
             row_id = catalog.sources.save_index(source, part, 0, context.now)
-            catalog.extras.replace(row_id, format_.index.extras(context, part))
+            extras = _with_artifacts(catalog, format_.index.extras(context, part), context)
+            catalog.extras.replace(row_id, extras)
     for row_id, digest, _ in held.values():
         if digest:
             counts += SyncCounts(removed=catalog.available.vanish(row_id, context.now))
@@ -104,6 +105,13 @@ def _write(catalog: Catalog, format_: Format, context: ReadContext, update: Inde
             catalog.sources.drop_index(row_id)
     catalog.available.index_text(first_id)
     return counts
+
+
+def _with_artifacts(catalog: Catalog, extras: Iterator[Extra], context: ReadContext) -> Iterator[Extra]:
+    """The same; their files are noted as being in the private store."""
+    for extra in extras:
+        catalog.packages.add_artifacts(extra.files, context.now)
+        yield extra
 
 
 def _counted(entries: Iterator[IndexEntry], context: ReadContext, before: int) -> Iterator[IndexEntry]:

@@ -153,6 +153,7 @@ HIDDEN = (
     "package_raw",
     "package_file_lists",
     "extra_raw",
+    "extra_files",
     "package_provides",
     "extra_packages",
     "extra_membership",

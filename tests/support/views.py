@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from entrepot.contracts import TreeFile
+from entrepot.contracts import FileBody, TreeFile
 from entrepot.models import (
     Distribution,
     EntryRef,
@@ -116,6 +116,10 @@ class MemoryView:
     def extras(self, kind: str) -> Iterator[Extra]:
         """See ``VersionView``; none."""
         return iter(())
+
+    def artifact(self, sha256: str) -> FileBody:
+        """See ``VersionView``; none."""
+        raise AssertionError(f"there is no file {sha256}")
 
     def extra_kinds(self) -> Sequence[str]:
         """See ``VersionView``; none."""

@@ -10,7 +10,7 @@ from sqlite_utils import Database
 
 from entrepot.catalog.database import from_json, rows, to_json
 from entrepot.errors import NotFoundError
-from entrepot.models import Distribution, Extra, PackageRef, Source
+from entrepot.models import Distribution, Extra, PackageFile, PackageRef, Sha256, Source
 
 IN_VERSION = (
     "m.distribution_id = :distribution AND m.added_in <= :number AND (m.removed_in IS NULL OR m.removed_in > :number)"
@@ -18,7 +18,7 @@ IN_VERSION = (
 
 
 class ExtrasTable:
-    """Tables ``extras``, ``extra_raw``, ``extra_packages``, ``source_extras`` and ``extra_membership``.
+    """Tables ``extras``, ``extra_raw``, ``extra_packages``, ``extra_files``, ``source_extras``, ``extra_membership``.
 
     An extra is known by its content: what two sources say alike is one row.
     """
@@ -70,8 +70,8 @@ class ExtrasTable:
         """One of them, with the packages it is about."""
         sql = "SELECT kind, name, title, data, raw FROM extras JOIN extra_raw USING (id) WHERE id = ?"
         for row in rows(self._db, sql, [extra_id]):
-            packages = tuple(self.packages(extra_id))
-            return Extra(row["kind"], row["name"], row["title"], from_json(row["data"]), row["raw"], packages)
+            packages, files = tuple(self.packages(extra_id)), self._files(extra_id)
+            return Extra(row["kind"], row["name"], row["title"], from_json(row["data"]), row["raw"], packages, files)
         raise NotFoundError(f"there is nothing with id {extra_id}", hint="`entrepot extra list` shows the ids")
 
     # ------------------------------------------------------------------------------------------------ versions
@@ -144,12 +144,19 @@ class ExtrasTable:
     def members(self, distribution: Distribution, number: int, kind: str) -> Iterator[Extra]:
         """The extras of one kind that a version has, by name, without the packages they are about."""
         sql = f"""
-            SELECT e.kind, e.name, e.title, e.data, r.raw FROM extra_membership m JOIN extras e ON e.id = m.extra_id
+            SELECT e.id, e.kind, e.name, e.title, e.data, r.raw,
+                EXISTS (SELECT 1 FROM extra_files f WHERE f.extra_id = e.id)
+            FROM extra_membership m JOIN extras e ON e.id = m.extra_id
             JOIN extra_raw r ON r.id = e.id WHERE {IN_VERSION} AND e.kind = :kind ORDER BY e.name, e.digest
         """
         parameters = {"distribution": distribution.id, "number": number, "kind": kind}
-        for kind_, name, title, data, raw in self._db.conn.execute(sql, parameters):
-            yield Extra(kind_, name, title, from_json(data), raw)
+        for extra_id, kind_, name, title, data, raw, has_files in self._db.conn.execute(sql, parameters):
+            files = self._files(extra_id) if has_files else ()
+            yield Extra(kind_, name, title, from_json(data), raw, files=files)
+
+    def _files(self, extra_id: int) -> tuple[PackageFile, ...]:
+        sql = "SELECT name, size, sha256 FROM extra_files WHERE extra_id = ? ORDER BY position"
+        return tuple(PackageFile(name, size, Sha256(sha)) for name, size, sha in self._db.conn.execute(sql, [extra_id]))
 
     def _add(self, extra: Extra) -> int:
         identity = to_json([extra.kind, extra.name, [[p.name, p.version, p.architecture] for p in extra.packages]])
@@ -164,5 +171,9 @@ class ExtrasTable:
         self._db.conn.executemany(
             "INSERT INTO extra_packages (extra_id, name, version, architecture) VALUES (?, ?, ?, ?)",
             [(extra_id, ref.name, ref.version, ref.architecture) for ref in extra.packages],
+        )
+        self._db.conn.executemany(
+            "INSERT INTO extra_files (extra_id, position, name, size, sha256) VALUES (?, ?, ?, ?, ?)",
+            [(extra_id, position, file.name, file.size, file.sha256) for position, file in enumerate(extra.files)],
         )
         return extra_id

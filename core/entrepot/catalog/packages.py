@@ -109,6 +109,9 @@ class PackagesTable:
                 SELECT f.sha256 FROM package_files f JOIN membership m ON m.package_id = f.package_id
                 UNION SELECT f.sha256 FROM package_files f JOIN imports i ON i.package_id = f.package_id
                 WHERE i.state = 'pending_review'
+                UNION SELECT sha256 FROM extra_files WHERE extra_id IN (
+                    SELECT extra_id FROM source_extras UNION SELECT extra_id FROM extra_membership
+                )
             ) ORDER BY sha256
         """
         return self._db.conn.execute(sql, [to_text(before)]).fetchall()

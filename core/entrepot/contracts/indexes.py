@@ -9,7 +9,18 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from entrepot.contracts.transfer import Transfer
-from entrepot.models import Available, Described, Extra, IndexPart, RemoteFile, Scalar, Source, SourceDraft, SourceKey
+from entrepot.models import (
+    Available,
+    Described,
+    Extra,
+    IndexPart,
+    RemoteFile,
+    Scalar,
+    Sha256,
+    Source,
+    SourceDraft,
+    SourceKey,
+)
 from entrepot.progress import Progress
 
 
@@ -34,6 +45,18 @@ class VersionScheme(Protocol):
         ...
 
 
+class Keeper(Protocol):
+    """The private store, for what a source has besides indexes and packages."""
+
+    def size(self, sha256: str) -> int | None:
+        """Bytes of a file that is there already; None if it is not."""
+        ...
+
+    def add(self, path: Path, sha256: Sha256) -> None:
+        """Keeps a file whose digest the caller has checked; the file stays where it is."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ReadContext:
     """What an index reader works with. ``now`` is the clock; ``folder`` is empty, private and removed afterwards."""
@@ -46,6 +69,8 @@ class ReadContext:
     progress: Progress
     force: bool = False
     """Read everything again, as if nothing had been seen before."""
+    store: Keeper | None = None
+    """For the files of extras; None where nothing but indexes is read."""
 
 
 @dataclass(frozen=True, slots=True)

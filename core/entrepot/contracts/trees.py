@@ -62,6 +62,10 @@ class VersionView(Protocol):
         """Advisories, groups and the like of one kind that belong to the version, by name, without their packages."""
         ...
 
+    def artifact(self, sha256: str) -> FileBody:
+        """A file of the private store, as extras have them."""
+        ...
+
     def extra_kinds(self) -> Sequence[str]:
         """The kinds of extras of which there is at least one, sorted."""
         ...

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from entrepot.models.packages import PackageFile
+
 
 class RawEntry(NamedTuple):
     """One package of an index as it came. ``digest`` (16 bytes, blake2b of ``raw``) is what sync compares."""
@@ -107,6 +109,8 @@ class Extra:
     data: Mapping[str, Any]
     raw: bytes
     packages: tuple[PackageRef, ...] = ()
+    files: tuple[PackageFile, ...] = ()
+    """What belongs to it and is too large for ``raw``, in the private store, by its path in the source."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from entrepot.errors import StorageError
+from entrepot.store import ArtifactStore
 
 CHUNK = 1 << 18
 """Bytes that are read at a time."""
@@ -65,3 +66,17 @@ class JoinedBody:
         """The content; errors are those of the parts."""
         for part in self.parts:
             yield from part.chunks()
+
+
+@dataclass(frozen=True, slots=True)
+class StoreBody:
+    """A file of the private store; ``NotFoundError`` if it is gone when it is read."""
+
+    store: ArtifactStore = field(repr=False)
+    sha256: str
+
+    def chunks(self) -> Iterator[bytes]:
+        """The content."""
+        with self.store.open(self.sha256) as stream:
+            while chunk := stream.read(CHUNK):
+                yield chunk

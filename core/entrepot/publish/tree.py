@@ -17,6 +17,7 @@ from entrepot.models import Distribution, Repository, Snapshot, Version
 from entrepot.publish.encoders import Levels
 from entrepot.publish.pieces import IndexRenderer, PieceCache
 from entrepot.publish.view import CatalogView
+from entrepot.store import ArtifactStore
 
 if TYPE_CHECKING:
     from entrepot.catalog import Catalog
@@ -41,6 +42,7 @@ class TreeMaker:
     def __init__(
         self,
         catalog: Catalog,
+        store: ArtifactStore,
         format_: Format,
         repository: Repository,
         open_signer: Callable[[], Signer | None],
@@ -49,6 +51,7 @@ class TreeMaker:
         now: dt.datetime,
     ) -> None:
         self._catalog = catalog
+        self._store = store
         self._format = format_
         self._repository = repository
         self._open_signer = open_signer
@@ -63,7 +66,7 @@ class TreeMaker:
 
     def make(self, distribution: Distribution, version: Version, snapshot: Snapshot | None = None) -> Tree:
         """All files of a version, or of a snapshot of it. Of indexes, only pieces that are not cached are rendered."""
-        view = CatalogView(self._catalog, self._repository, distribution, version.number)
+        view = CatalogView(self._catalog, self._store, self._repository, distribution, version.number)
         salt = f"{self._format.name} {self._format.tree.render_generation}"
         renderer = IndexRenderer(
             self._cache, view.load, salt=salt, levels=self._levels, load_file_lists=view.load_file_lists

@@ -6,7 +6,10 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from entrepot.contracts import FileBody
 from entrepot.models import Distribution, EntryRef, Extra, PublishedEntry, Repository
+from entrepot.publish.bodies import StoreBody
+from entrepot.store import ArtifactStore
 
 if TYPE_CHECKING:
     from entrepot.catalog import Catalog
@@ -15,7 +18,10 @@ if TYPE_CHECKING:
 class CatalogView:
     """``VersionView`` over the catalog. Nothing is read before it is asked for, and of packages nothing is kept."""
 
-    def __init__(self, catalog: Catalog, repository: Repository, distribution: Distribution, number: int) -> None:
+    def __init__(
+        self, catalog: Catalog, store: ArtifactStore, repository: Repository, distribution: Distribution, number: int
+    ) -> None:
+        self._store = store
         self.repository = repository
         self.distribution = distribution
         self.number = number
@@ -34,6 +40,9 @@ class CatalogView:
 
     def extras(self, kind: str) -> Iterator[Extra]:
         return self._extras.members(self.distribution, self.number, kind)
+
+    def artifact(self, sha256: str) -> FileBody:
+        return StoreBody(self._store, sha256)
 
     def extra_kinds(self) -> Sequence[str]:
         return self._extras.kinds(self.distribution, self.number)

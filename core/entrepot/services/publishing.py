@@ -212,6 +212,7 @@ class Job:
         format_ = workspace.format(self.repository.format)
         maker = TreeMaker(
             catalog,
+            workspace.store,
             format_,
             self.repository,
             partial(workspace.signer, self.repository),

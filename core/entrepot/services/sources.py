@@ -264,6 +264,7 @@ def sync_source(workspace: Workspace, name: str, progress: Progress = silent, *,
             now=workspace.now(),
             progress=task.progress,
             force=force,
+            store=workspace.store,
         )
         result = sync(workspace.catalog, format_, context, lambda counts: _record_sync(workspace, source, counts))
     workspace.plugins.tell("source_synced", SourceSynced(source, result.counts))

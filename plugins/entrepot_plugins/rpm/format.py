@@ -19,6 +19,7 @@ SOURCE_OPTIONS = (
     Option("basearch", "what $basearch in a URL or a .repo file stands for", str, ""),
     Option("allow_weak", "accept indexes and packages of which only MD5 or SHA-1 digests are known"),
     Option("allow_stale", "accept a repomd.xml that is older than the last one"),
+    Option("images", "read .treeinfo, and fetch what it lists: the files of an installer that boots over the network"),
     Option("mirrors", "further base URLs of the same repository, separated by blanks", str, ""),
 )
 

@@ -26,7 +26,7 @@ from entrepot.models import (
 from entrepot.progress import ProgressEvent
 from entrepot_plugins.shared.signatures import source_keys
 
-from . import entry, fetch, fields, locations, metadata, mirrors, modules, root
+from . import entry, fetch, fields, images, locations, metadata, mirrors, modules, root
 from .draft import check_draft
 from .fragments import Document, Join
 from .repomd import PACKAGES, Record
@@ -92,12 +92,12 @@ class RpmIndexReader:
             wanted = _changed(context, plan, known)
             outcome = fetch.fetch(context, found.urls, wanted)
             if not outcome.wrong and not outcome.missing:
-                return _update(recipe, found, plan, lacking=())
+                return _update(context, recipe, found, plan, known)
             again = root.read(context, seen, conditional=False)
             assert again is not None  # nothing was asked for on a condition
             if again.sha256 == found.sha256:
                 if not outcome.wrong:
-                    return _without(context, recipe, found, plan, outcome)
+                    return _without(context, recipe, found, plan, known, outcome)
                 if attempt == TRIES:
                     raise outcome.wrong[0]
             found = again
@@ -131,7 +131,10 @@ class RpmIndexReader:
             note.write_text(json.dumps(count), "utf-8")
 
     def extras(self, context: ReadContext, part: IndexPart) -> Iterator[Extra]:
-        """Advisories, groups, modules; or a file of another type, as it came."""
+        """Advisories, groups, modules; the installer's files; or a file of another type, as it came."""
+        if part.key == images.KEY:
+            yield images.read(context)
+            return
         record = fetch.fetched(context)[part.key]
         base = _base(record.type)
         if base in READ_EXTRAS:
@@ -255,17 +258,32 @@ def _changed(context: ReadContext, plan: _Plan, known: Mapping[str, str]) -> lis
     return [record for record in plan.records if (packages if record.type in PACKAGES else record.type in changed)]
 
 
-def _without(context: ReadContext, recipe: str, found: Root, plan: _Plan, outcome: fetch.Outcome) -> IndexUpdate:
+def _without(
+    context: ReadContext, recipe: str, found: Root, plan: _Plan, known: Mapping[str, str], outcome: fetch.Outcome
+) -> IndexUpdate:
     """The update without what no mirror has; the packages themselves must be there."""
     if "primary" in outcome.missing:
         raise outcome.missing["primary"]
     records = {type_: record for type_, record in found.repomd.records.items() if type_ not in outcome.missing}
     rest = _plan(context, replace(found, repomd=replace(found.repomd, records=records)))
     rest.warnings = [*plan.warnings, *(error.message for error in outcome.missing.values())]
-    return _update(recipe, found, rest, lacking=tuple(outcome.missing))
+    return _update(context, recipe, found, rest, known, lacking=tuple(outcome.missing))
 
 
-def _update(recipe: str, found: Root, plan: _Plan, *, lacking: Sequence[str]) -> IndexUpdate:
+def _update(
+    context: ReadContext,
+    recipe: str,
+    found: Root,
+    plan: _Plan,
+    known: Mapping[str, str],
+    *,
+    lacking: Sequence[str] = (),
+) -> IndexUpdate:
+    """What a source says now; the installer's files are fetched here, since all else is known to be whole."""
+    if context.source.flag("images"):
+        part = images.fetch(context, found.urls, None if context.force else known.get(images.KEY))
+        plan.extra_parts += [part] if part else []
+        plan.warnings += [] if part else [f"{context.source.name} has no .treeinfo, and so no files of an installer"]
     parts = [[part.key, part.digest] for part in plan.all_parts]
     # What is lacking is looked for again by the next sync, even if repomd.xml does not change until then.
     return IndexUpdate(

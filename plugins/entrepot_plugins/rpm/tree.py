@@ -21,6 +21,7 @@ from entrepot.publish.bodies import BytesBody
 from entrepot.publish.encoders import COMPRESSIONS
 from entrepot_plugins.rpm.client_setup import index_page, repo_file, setup_steps
 from entrepot_plugins.rpm.extras_writer import extra_metadata
+from entrepot_plugins.rpm.images import installer_files
 from entrepot_plugins.rpm.raw import primary_of, unpack
 from entrepot_plugins.rpm.repomd_writer import XML, Metadata, compressed, repomd_text
 
@@ -56,7 +57,7 @@ class RpmTree:
         return f"{distribution.name}/{_PACKAGES}/{first if first.isascii() and first.isalnum() else '_'}"
 
     def build(self, version: VersionView, tools: TreeTools) -> Iterator[TreeFile]:
-        """Indexes, then repomd.xml.key and repomd.xml.asc, then repomd.xml.
+        """Indexes and the installer's files, then repomd.xml.key and repomd.xml.asc, then repomd.xml.
 
         repomd.xml names one file of each type, so only the first of the distribution's compressions is used.
         """
@@ -74,7 +75,9 @@ class RpmTree:
         for metadata in chain(_indexes(version, tools, compression, text), extra_metadata(version, tools, compression)):
             listed.append(metadata)
             yield metadata.placed(folder)
-        yield from _signed(f"{folder}/repodata/repomd.xml", repomd_text(listed, tools.now), tools)
+        repomd = repomd_text(listed, tools.now)
+        yield from installer_files(version, folder, repomd)
+        yield from _signed(f"{folder}/repodata/repomd.xml", repomd, tools)
 
     def expired(self, distribution: Distribution, published: dt.datetime, now: dt.datetime) -> bool:
         """Never: repomd.xml says until when nothing."""

@@ -19,6 +19,7 @@ from entrepot.catalog.migrations import (
     m13_tasks,
     m14_file_lists,
     m15_snapshots,
+    m16_extra_files,
 )
 from entrepot.catalog.migrations.registry import migrations
 
@@ -38,5 +39,6 @@ __all__ = [
     "m13_tasks",
     "m14_file_lists",
     "m15_snapshots",
+    "m16_extra_files",
     "migrations",
 ]
