@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from support.program import Program
@@ -112,3 +114,46 @@ def test_a_dry_run_asks_no_scanner_that_the_settings_skip(counter: Program) -> N
     absent = [ruling["scanner"] for ruling in foreseen["rulings"] if ruling["status"] == "absent"]
     assert absent == ["signature", "toy-words"]
     assert foreseen["reasons"] == done["reasons"]
+
+
+@pytest.fixture
+def unarmed(counter: Program, tmp_path: Path) -> Program:
+    """The same, where there is no ClamAV whatever this machine has; a distribution is strict."""
+    table = f'[scanners.clamav]\nconfig = "{tmp_path}/none.conf"\nclamscan = "{tmp_path}/none"\n'
+    (counter.home / "entrepot.toml").write_text(SETTINGS + table)
+    counter("dist", "create", "shop/safe", "--policy", "strict")
+    return counter
+
+
+NOT_SET_UP = "Warning: scanner clamav is not set up, so by policy strict all leads to pending_review. "
+
+
+def test_a_policy_that_holds_everything_because_nobody_set_up_a_scanner_says_so_at_once(unarmed: Program) -> None:
+    assert NOT_SET_UP in unarmed("policy", "show", "strict").stderr
+    assert NOT_SET_UP in unarmed("dist", "create", "shop/vault", "--policy", "strict").stderr
+    assert NOT_SET_UP in unarmed("dist", "set", "shop/window", "--policy", "strict").stderr
+    said = unarmed("import", "box", "robot=1", "robot=2", "--to", "shop/safe", code=4).stderr
+    assert said.count(NOT_SET_UP) == 1
+    assert "install clamav-daemon" in said
+    assert NOT_SET_UP in unarmed("import", "box", "robot", "--to", "shop/safe", "--dry-run").stderr
+    for command in (["policy", "show", "prod"], ["dist", "set", "shop/window", "--policy", "soft"]):
+        assert "clamav" not in unarmed(*command).stderr
+
+
+def test_a_scanner_that_a_policy_asks_for_and_that_is_left_out_is_told(unarmed: Program) -> None:
+    settings = unarmed.home / "entrepot.toml"
+    settings.write_text(settings.read_text() + '[inspection]\nskip = ["clamav"]\n[policies.prod.clamav]\n')
+    assert "clamav" not in unarmed("policy", "show", "strict").stderr
+    assert "policy prod asks for scanner clamav, which is not asked here" in unarmed("policy", "show", "prod").stderr
+
+
+def test_an_import_is_shown_by_names(counter: Program) -> None:
+    counter("import", "box", "odd", "--to", "shop/window", code=4)
+    lines = counter("review", "show", "1").stdout.splitlines()
+    assert lines[:3] == [
+        "package:       odd 1 any",
+        "distribution:  shop/window, component main",
+        "state:         pending_review",
+    ]
+    assert "from source box, on" in lines[4]
+    assert not [line for line in lines if line.startswith(("source id", "package id", "task id"))]

@@ -158,7 +158,7 @@ def write_list(path: Path, content: str | bytes) -> Path:
 def test_a_list_in_a_file_has_a_glob_in_each_line_and_comments(path: Path) -> None:
     write_list(path, "# what we do not want\n\n  telnetd  # ssh is there\r\nftp-*\n")
     (entry,) = load(path, LISTED).deny
-    assert str(entry) == "one of 2 packages of lists/denied.txt"
+    assert str(entry) == "the list lists/denied.txt (2 entries)"
     assert [(line.rule, line.reason) for name in ("telnetd", "ftp-ssl") if (line := entry.line_for(name))] == [
         ("policies.mine.deny[0] (lists/denied.txt:3)", "ssh is there"),
         ("policies.mine.deny[0] (lists/denied.txt:4)", ""),

@@ -25,6 +25,9 @@ POLICIES = """
 inherits = "soft"
 [policies.whole.dependencies]
 warn = "pending_review"
+[policies.picky]
+inherits = "whole"
+deny = ["battery"]
 [policies.boxed]
 on_change = "withdraw"
 allow = [{ source = "box" }]
@@ -116,6 +119,14 @@ def test_what_comes_together_need_not_be_there(box: ToyBox, watch: Watch) -> Non
     assert not promote(box).refused
     assert sorted(door(box)) == ["battery", "robot"]
     assert sorted(watch.beside) == ["battery in door beside 1", "robot in door beside 1"]
+
+
+def test_what_is_refused_satisfies_nothing_that_comes_with_it(box: ToyBox) -> None:
+    repositories.set_distribution(box.workspace, "shop/door", {"policy": "picky"})
+    box.one("battery")
+    box.upload(make_toy(box.folder, "kite"))
+    assert sorted(item.package for item in promote(box).refused) == ["battery:any=1", "robot:any=1"]
+    assert door(box) == ["kite"]
 
 
 def test_what_goes_is_not_there_for_what_comes(box: ToyBox) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from entrepot.errors import ConflictError, UsageError
-from entrepot.services import browse, policies, publishing, reviews
+from entrepot.services import browse, policies, publishing, reviews, scanning
 from entrepot.workspace import Workspace
 from support.probes import Probe
 from support.toy import make_toy
@@ -342,3 +342,19 @@ def test_every_decision_of_a_policy_is_in_the_audit_log(box: ToyBox) -> None:
     assert (decided["id"], decided["package"], decided["state"]) == (import_id, "robot 1 any", "pending_review")
     assert len(decided["sha256"]) == 64
     assert decided["reasons"]
+
+
+def test_what_is_in_and_waits_again_is_shown_beside_what_was_in_before_it_came(box: ToyBox, probe: Probe) -> None:
+    probe.known.clear()
+    box.upload(make_toy(box.folder, "robot", 1))
+    box.upload(make_toy(box.folder, "robot", 2))
+    probe.known["robot"] = [HIGH]
+    scanning.scan(box.workspace, scanning.ScanRequest(scanners=["probe"]))
+    compared = {
+        row["version"]: reviews.show_import(box.workspace, row["id"], comparing=True).comparison
+        for row in reviews.waiting(box.workspace)
+    }
+    assert {version: (item.version, item.is_in) for version, item in compared.items() if item} == {
+        "1": ("", True),
+        "2": ("1", True),
+    }

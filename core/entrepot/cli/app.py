@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, runtime_checkable
@@ -56,6 +56,11 @@ class App:
         """A message for a person."""
         if not self.quiet:
             click.echo(clean(message), err=True)
+
+    def warn(self, sentences: Iterable[str]) -> None:
+        """What a person should know before going on."""
+        for sentence in sentences:
+            self.say(f"Warning: {sentence}")
 
     def result(self, document: Any, text: str = "") -> None:
         """The result of a command: the document with ``--json``, else the text."""

@@ -55,10 +55,11 @@ def _shared(function: Any) -> Any:
 @pass_app
 def create(app: App, /, path: str, **values: Any) -> None:
     """Make a distribution with its empty version 0."""
-    from entrepot.services import repositories
+    from entrepot.services import policies, repositories
 
     distribution = repositories.create_distribution(app.workspace, path, **values)
     app.table([repositories.distribution_json(app.workspace, distribution)], COLUMNS, "")
+    app.warn(policies.shortcomings(app.workspace, distribution.policy))
 
 
 @command_dist.command("list")
@@ -95,10 +96,9 @@ def show(app: App, path: str) -> None:
 @pass_app
 def set_(app: App, /, path: str, *, no_base: bool, **values: Any) -> None:
     """Change a distribution; what is not given stays."""
-    from entrepot.services import repositories
+    from entrepot.services import policies, repositories
 
-    for caution in repositories.cautions(app.workspace, path, values["options"]):
-        app.say(f"Warning: {caution}")
+    app.warn(repositories.cautions(app.workspace, path, values["options"]))
     lists: dict[str, list[str] | None] = {
         key: list(values[key]) or None for key in ("components", "architectures", "compressions", "base_sources")
     }
@@ -108,6 +108,8 @@ def set_(app: App, /, path: str, *, no_base: bool, **values: Any) -> None:
         lists["base_sources"] = []
     distribution = repositories.set_distribution(app.workspace, path, values | lists)
     app.table([repositories.distribution_json(app.workspace, distribution)], COLUMNS, "")
+    if values["policy"]:
+        app.warn(policies.shortcomings(app.workspace, distribution.policy))
 
 
 @command_dist.command("remove")

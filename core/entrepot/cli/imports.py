@@ -67,7 +67,7 @@ def command_import(
     They are fetched, inspected, decided about and published. PKG is NAME, NAME=VERSION or NAME:ARCH=VERSION; the newest
     version unless one is given. NAME:source is the source package. All of them are one version and one publication.
     """
-    from entrepot.services import imports
+    from entrepot.services import imports, policies
 
     wanted = [*packages, *_lines(list_file)]
     if not wanted:
@@ -75,9 +75,8 @@ def command_import(
     if recommends and not dependencies:
         raise click.UsageError("--recommends goes with --with-dependencies")
     request = imports.ImportRequest(source, wanted, distribution, component, dependencies, recommends, resign)
+    app.warn(policies.shortcomings_at(app.workspace, distribution))
     if dry_run:
-        from entrepot.services import policies
-
         _print_plan(app, *policies.foresee_import(app.workspace, request))
         return
     print_batch(app, imports.import_packages(app.workspace, request, app.progress, publish_after=not no_publish))
@@ -104,8 +103,9 @@ def command_upload(
     They go through the same inspection as packages of a source. For a source package give its .dsc; the files that it
     names are taken from beside it.
     """
-    from entrepot.services import imports
+    from entrepot.services import imports, policies
 
+    app.warn(policies.shortcomings_at(app.workspace, distribution))
     result = imports.upload(
         app.workspace,
         files,

@@ -47,6 +47,7 @@ def show(app: App, name: str) -> None:
 
     rules = [rule.as_json() for rule in policies.policy_rules(app.workspace.settings.policy(name))]
     app.table(rows=rules, columns=[("KEY", "key"), ("VALUE", "value"), ("SAID BY", "rule")], nothing="it says nothing")
+    app.warn(policies.shortcomings(app.workspace, name))
 
 
 @command_policy.command("test")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -54,9 +55,7 @@ def show(app: App, import_id: int) -> None:
     from entrepot.services import reviews
 
     document = reviews.show_import(app.workspace, import_id, comparing=True).as_json()
-    lines = [
-        f"{key.replace('_', ' ')}: {value}" for key, value in document.items() if not isinstance(value, list | dict)
-    ]
+    lines = [f"{name + ':':14} {value}" for name, value in _headlines(document) if value]
     for verdict in document["verdicts"]:
         lines.append(f"{verdict['scanner']}: {verdict['status']} ({verdict['reason']}) {verdict['message']}".rstrip())
         lines += [
@@ -71,13 +70,29 @@ def show(app: App, import_id: int) -> None:
     app.result(document, "\n".join(lines))
 
 
+def _headlines(document: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What a person wants to know first, under names instead of numbers of rows."""
+    yield "package", f"{document['name']} {document['version'] or ''} {document['architecture'] or ''}".rstrip()
+    component = f", component {document['component']}" if document["component"] else ""
+    yield "distribution", f"{document['distribution']}{component}"
+    yield "state", document["state"]
+    yield "why", document["message"]
+    source = f"from source {document['source']}" if document["source"] else "as a file"
+    yield "brought by", f"{document['actor'] or 'nobody known'}, {source}, on {document['created_at']}"
+    yield "in since", document["repository_version"] and f"version {document['repository_version']}"
+    yield "waits again", document["reopened_at"] and f"since {document['reopened_at']}"
+    yield "policy", document["policy"]
+    yield "sha256", document["sha256"]
+
+
 def _differences(compared: dict[str, Any] | None) -> list[str]:
     if compared is None:
         return []
     if compared["version"] is None:
-        return ["no version of it is in now"]
+        return ["no other version was in when it came" if compared["is_in"] else "no version of it is in now"]
     size = compared["size"]
-    lines = [f"compared with {compared['version']}, which is in: {size['before']} bytes, now {size['after']}"]
+    which = "which was in when it came" if compared["is_in"] else "which is in"
+    lines = [f"compared with {compared['version']}, {which}: {size['before']} bytes, now {size['after']}"]
     for name, change in compared["fields"].items():
         lines += [f"  - {name}: {change['before']}"] if change["before"] is not None else []
         lines += [f"  + {name}: {change['after']}"] if change["after"] is not None else []

@@ -20,7 +20,14 @@ from entrepot.contracts.indexes import (
 )
 from entrepot.contracts.packages import PackageReader, SignatureCheck
 from entrepot.contracts.reports import NamesPackages, ReportFormat, ReportKind, ReportSubject
-from entrepot.contracts.scanners import Artifact, ReusableScanner, ScanContext, Scanner, is_isolated
+from entrepot.contracts.scanners import (
+    Artifact,
+    DemandingScanner,
+    ReusableScanner,
+    ScanContext,
+    Scanner,
+    is_isolated,
+)
 from entrepot.contracts.signing import Signer, SignerFactory, SigningKey
 from entrepot.contracts.solving import Candidate, CandidatePool, Closure, Missing, RememberingPool, Solver
 from entrepot.contracts.storage import Body, ObjectInfo, ObjectMeta, Storage, StorageFactory, StorageProperties
@@ -53,6 +60,7 @@ __all__ = [
     "ChecksOptions",
     "ClientFiles",
     "Closure",
+    "DemandingScanner",
     "ExecutorFactory",
     "ExplainsSetup",
     "Fetched",

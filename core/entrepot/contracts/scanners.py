@@ -60,10 +60,11 @@ class Scanner(Protocol):
 
     It runs in a process of its own, with limits on time, memory and output, unless it has ``isolated = False``: only
     for one that neither runs foreign code nor reads the files. ``advisories`` and ``surroundings`` are there in both
-    cases: from another process, each question goes to the command. It may have the method of ``ReusableScanner``, and
-    ``stage = "batch"`` if it has to know what else comes in, which ``ScanContext.batch`` then tells: it is asked again
-    where that turns out to be less. One that has ``before_fetch = True`` is also asked about packages that were not
-    fetched: ``Artifact.paths`` is then empty, and ``ScanContext.info`` has what the index says.
+    cases: from another process, each question goes to the command. It may have the methods of ``ReusableScanner``
+    and ``DemandingScanner``, and ``stage = "batch"`` if it has to know what else comes in, which ``ScanContext.batch``
+    then tells: it is asked again where that turns out to be less. One that has ``before_fetch = True`` is also asked
+    about packages that were not fetched: ``Artifact.paths`` is then empty, and ``ScanContext.info`` has what the index
+    says.
     With ``arrival = True`` what it says is about how a package came in: a later scan does not ask it again.
     One that has ``reads_files = False`` never opens ``Artifact.paths``: a later scan does not fetch them.
     """
@@ -76,6 +77,18 @@ class Scanner(Protocol):
 
     def scan(self, artifact: Artifact, context: ScanContext) -> Verdict:
         """The verdict; an exception is recorded as ``error`` under the scanner's name."""
+        ...
+
+
+@runtime_checkable
+class DemandingScanner(Protocol):
+    """A scanner that has to be set up before it can look at anything."""
+
+    def unready(self, settings: Mapping[str, Any]) -> str:
+        """What is missing, and what to do about it, in a sentence; empty if nothing is.
+
+        Asked in the command's own process, before packages come in: it has to be quick.
+        """
         ...
 
 

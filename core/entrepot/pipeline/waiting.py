@@ -43,16 +43,15 @@ def waiting(
     folder: Path,
 ) -> Waiting:
     """The packages that wait, by what was said of them last; scanners ``later`` ask what else comes in."""
-    artifacts = {info.files[0].sha256 for info in catalog.holdings.waiting(distribution)} if later else set()
+    artifacts = {info.came_as for info in catalog.holdings.waiting(distribution)} if later else set()
     coming: list[PackageInfo] = []
     held: list[PackageInfo] = []
     for chunk in catalog.holdings.of(distribution, artifacts=artifacts) if artifacts else ():
         said = catalog.imports.last_verdicts({item.inspected for item in chunk}, distribution.id)
-        waivers = catalog.reviews.waivers(distribution.id, {item.sha256 for item in chunk})
+        waivers = catalog.reviews.waivers(distribution.id, {item.inspected for item in chunk})
         for item in chunk:
             if item.membership_id is None:
-                source = item.available.source if item.available else ""
                 verdicts = list(said.get(item.inspected, {}).values())
-                case = Case(verdicts, item.info, source, now, waivers.get(item.sha256, ()))
+                case = Case(verdicts, item.info, item.source, now, waivers.get(item.inspected, ()))
                 (coming if lets_in(policy, case, later) else held).append(item.info)
     return Waiting(coming, folder, held)

@@ -93,7 +93,7 @@ class ListEntry:
     def __str__(self) -> str:
         globs = [f"{name} {glob!r}" for name, glob in sorted(self.fields.items())]
         if self.file is not None:
-            globs.append(f"one of {len(self.file)} packages of {self.file.path}")
+            globs.append(f"the list {self.file.path} ({len(self.file)} entries)")
         return ", ".join(globs)
 
     def line_for(self, name: str) -> ListEntry | None:

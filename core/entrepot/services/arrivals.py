@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from typing import TYPE_CHECKING
 
 from entrepot.catalog.holdings import Holding
 from entrepot.catalog.imports import StoredVerdict
 from entrepot.catalog.versions import Member
 from entrepot.contracts import Scanner
-from entrepot.models import Distribution
+from entrepot.models import Distribution, Outcome
 from entrepot.pipeline.evaluate import Evaluator, reads_files
+from entrepot.pipeline.foresight import lets_in
 from entrepot.pipeline.panel import BATCH
+from entrepot.pipeline.policy import Case, decide
 from entrepot.pipeline.waiting import Waiting
 from entrepot.progress import Progress, ProgressEvent
 from entrepot.services.inspection import not_skipped
@@ -55,47 +58,59 @@ def look_around(
     }
     if not come or not around:
         return said
-    answers = _ask(workspace, origin, distribution, come, gone, around, progress)
-    merged = {}
-    for sha256 in {member.original_sha256 for member in come}:
-        alone = [stored for stored in said.get(sha256, ()) if stored.scanner not in around]
-        merged[sha256] = sorted([*alone, *answers.get(sha256, ())], key=lambda stored: stored.scanner)
-    return merged
+    of_files = {
+        sha256: [stored for stored in verdicts if stored.scanner not in around] for sha256, verdicts in said.items()
+    }
+    ids = list(dict.fromkeys(member.package_id for member in come))
+    arriving = [item for chunk in workspace.catalog.holdings.arriving(origin, ids) for item in chunk]
+    without = [member.membership_id for member in gone]
+    return _ask(workspace, distribution, arriving, without, around, of_files, progress)
 
 
 def _ask(
     workspace: Workspace,
-    origin: Distribution,
     distribution: Distribution,
-    come: Sequence[Member],
-    gone: Sequence[Member],
+    arriving: Sequence[Holding],
+    without: Sequence[int],
     around: Mapping[str, Scanner],
+    of_files: Said,
     progress: Progress,
 ) -> Said:
-    catalog, url = workspace.catalog, workspace.settings.executor
-    ids = list(dict.fromkeys(member.package_id for member in come))
-    arriving = [holding for chunk in catalog.holdings.arriving(origin, ids) for holding in chunk]
+    """What is said of the files with what those say who look around, until all comes in that they were told of."""
+    catalog, url, now = workspace.catalog, workspace.settings.executor, workspace.now()
+    policy = workspace.settings.policy(distribution.policy)
+    waivers = catalog.reviews.waivers(distribution.id, {item.inspected for item in arriving})
     sources = {source.id: (source, workspace.keyring(source)) for source in catalog.sources.list()}
-    without = [member.membership_id for member in gone]
-    answers: dict[str, Sequence[StoredVerdict]] = {}
+
+    def case(item: Holding, said: Said) -> Case:
+        return Case(said.get(item.inspected, ()), item.info, item.source, now, waivers.get(item.inspected, ()))
+
+    coming = [item for item in arriving if lets_in(policy, case(item, of_files), around)]
     with (
         workspace.scratch() as folder,
         # Before the threads: it forks.
         open_scanners(workspace, [workspace.format(distribution.format)], folder, around, without) as panel,
         workspace.plugins.executor(url.partition(":")[0]).open(url, WORKERS) as executor,
     ):
-        policy = workspace.settings.policy(distribution.policy)
-        waiting = Waiting((holding.info for holding in arriving), folder)
-        evaluator = Evaluator(
-            panel, around, distribution, policy, workspace.store, folder, workspace.now(), sources, waiting
-        )
+        while True:
+            ids = {item.package_id for item in coming}
+            held = [item.info for item in arriving if item.package_id not in ids]
+            waiting = Waiting((item.info for item in coming), folder, held)
+            evaluator = Evaluator(panel, around, distribution, policy, workspace.store, folder, now, sources, waiting)
+            answers = _answers(evaluator, executor, arriving, of_files, progress)
+            left = [item for item in coming if decide(policy, case(item, answers)).outcome is Outcome.PUBLISH]
+            if len(left) == len(coming):
+                return answers
+            coming = left
 
-        def ask(holding: Holding) -> Sequence[StoredVerdict]:
-            return evaluator.evaluate(holding, {}, ()).verdicts
 
-        futures = [(holding, executor.submit(ask, holding)) for holding in arriving]
-        for done, (holding, future) in enumerate(futures, 1):
-            answers[holding.inspected] = future.result()
-            event = ProgressEvent("version.look", "Looking at what comes", "running", done, len(futures), "packages")
-            progress(event)
+def _answers(
+    evaluator: Evaluator, executor: Executor, arriving: Sequence[Holding], of_files: Said, progress: Progress
+) -> Said:
+    futures = [(item, executor.submit(evaluator.evaluate, item, {}, ())) for item in arriving]
+    answers = {}
+    for done, (item, future) in enumerate(futures, 1):
+        said = [*of_files.get(item.inspected, ()), *future.result().verdicts]
+        answers[item.inspected] = sorted(said, key=lambda stored: stored.scanner)
+        progress(ProgressEvent("version.look", "Looking at what comes", "running", done, len(futures), "packages"))
     return answers

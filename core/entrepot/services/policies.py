@@ -7,13 +7,13 @@ from contextlib import closing
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from entrepot.contracts import ScanContext
+from entrepot.contracts import DemandingScanner, ScanContext
 from entrepot.errors import NotFoundError, UsageError
 from entrepot.events import ruling_json
-from entrepot.models import Available, Decision, Distribution, Source
+from entrepot.models import Available, Decision, Distribution, Outcome, Source, Status
 from entrepot.pipeline.explain import actions_of
 from entrepot.pipeline.foresight import ask_before, described, foresee
-from entrepot.pipeline.policy import Case, decide
+from entrepot.pipeline.policy import Case, decide, outcome_of
 from entrepot.pipeline.resolve import PackageSpec
 from entrepot.policies import PolicySettings, VulnerabilityRules
 from entrepot.services.imports import ImportPlan, ImportRequest, plan_import
@@ -86,7 +86,34 @@ def show_policy(workspace: Workspace, name: str) -> dict[str, Any]:
     if found is None:
         known = ", ".join(sorted(workspace.settings.policies))
         raise NotFoundError(f"there is no policy {name!r}", hint=f"known: {known}")
-    return found | {"rules": [rule.as_json() for rule in policy_rules(workspace.settings.policy(name))]}
+    rules = [rule.as_json() for rule in policy_rules(workspace.settings.policy(name))]
+    return found | {"rules": rules, "shortcomings": list(shortcomings(workspace, name))}
+
+
+def shortcomings(workspace: Workspace, name: str) -> Sequence[str]:
+    """Why a policy will hold or refuse whatever comes in, one sentence each: scanners that nobody set up, or has."""
+    policy, settings = workspace.settings.policy(name), workspace.settings
+    asked, told = not_skipped(workspace), []
+    for scanner in sorted({*asked, *policy.scanners}):
+        if scanner not in asked:
+            outcome = outcome_of(policy, scanner, Status.ABSENT)
+            told.append(f"policy {name} asks for scanner {scanner}, which is not asked here: all leads to {outcome}")
+            continue
+        demanding = asked[scanner]
+        outcome = outcome_of(policy, scanner, Status.SKIPPED)
+        if outcome is Outcome.PUBLISH or not isinstance(demanding, DemandingScanner):
+            continue
+        if why := demanding.unready(settings.scanners.get(scanner, {})):
+            told.append(
+                f"scanner {scanner} is not set up, so by policy {name} all leads to {outcome}. {why}."
+                f' Or do without it: [inspection] skip = ["{scanner}"]'
+            )
+    return told
+
+
+def shortcomings_at(workspace: Workspace, path: str) -> Sequence[str]:
+    """Those of the policy of a distribution."""
+    return shortcomings(workspace, workspace.catalog.repositories.distribution(path).policy)
 
 
 def policy_rules(policy: PolicySettings) -> Sequence[PolicyRule]:

@@ -41,12 +41,15 @@ class ImportView:
     reviews: Sequence[dict[str, Any]]
     comparison: Comparison | None = None
     """With the version that is in now; None where that is not asked for, or the package could not be read."""
+    source: str = ""
+    """Name of the source that it came from; empty for a file that somebody brought."""
 
     def as_json(self) -> dict[str, Any]:
         """For ``--json`` and the HTTP API."""
         return self.row | {
             "rulings": [ruling_json(ruling) for ruling in self.row["rulings"]],
             "distribution": self.distribution.path,
+            "source": self.source or None,
             "verdicts": list(self.verdicts),
             "reviews": list(self.reviews),
             "compared_with": self.comparison.as_json() if self.comparison else None,
@@ -125,8 +128,11 @@ def show_import(workspace: Workspace, import_id: int, *, comparing: bool = False
         for stored in catalog.imports.verdicts(import_id)
     ]
     distribution = catalog.repositories.distribution(str(row["distribution_id"]))
-    comparison = compare(workspace, distribution, row["package_id"]) if comparing and row["package_id"] else None
-    return ImportView(row, distribution, verdicts, _reviews(workspace, row), comparison)
+    comparison = None
+    if comparing and row["package_id"]:
+        comparison = compare(workspace, distribution, row["package_id"], row["repository_version"])
+    source = catalog.sources.get(str(row["source_id"])).name if row["source_id"] is not None else ""
+    return ImportView(row, distribution, verdicts, _reviews(workspace, row), comparison, source)
 
 
 def _reviews(workspace: Workspace, row: dict[str, Any]) -> Sequence[dict[str, Any]]:

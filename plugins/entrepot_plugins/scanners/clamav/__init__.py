@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from entrepot.contracts import Artifact, ScanContext
 from entrepot.models import Basis, Verdict
 
@@ -29,6 +32,12 @@ class ClamavScanner:
         from entrepot_plugins.scanners.clamav.scanner import scan
 
         return scan(artifact, context)
+
+    def unready(self, settings: Mapping[str, Any]) -> str:
+        """Why there is no ClamAV to ask, and how to get one; empty where there is one, whether or not it answers."""
+        from entrepot_plugins.scanners.clamav.scanner import unready
+
+        return unready(settings)
 
     def basis(self, context: ScanContext) -> Basis | None:
         """Versions of engine and signatures; None where they are not known."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from entrepot.contracts import Artifact, ScanContext
 from entrepot.errors import PackageError
@@ -38,6 +39,15 @@ class _Outcome:
         kept = self.infected if found.signature else self.limited
         if len(kept) < MOST_FOUND:
             kept.append(found)
+
+
+def unready(settings: Mapping[str, Any]) -> str:
+    """Why there is nobody to ask; empty if there is somebody."""
+    try:
+        find_engine(clamav_settings(settings), Path())
+    except (NotSetUpError, ClamavError) as error:
+        return str(error)
+    return ""
 
 
 def basis(context: ScanContext) -> Basis | None:
