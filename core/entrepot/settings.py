@@ -38,6 +38,8 @@ class PublishSettings:
     gz: int = 6
     xz: int = 1
     zst: int = 9
+    catalog: str = ""
+    """Folder or URL that a copy of the catalog for everybody is published to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +139,7 @@ def load_settings(path: Path) -> Settings:
         max_package_size=reader.size("max_package_size", 8 << 30),
         allow_file_sources=reader.value("allow_file_sources", bool, True),  # noqa: FBT003
         default_policy=reader.value("default_policy", str, "soft"),
-        publish=PublishSettings(
-            **{name: reader.size(f"publish.{name}", default, 0) for name, default in asdict(PublishSettings()).items()}
-        ),
+        publish=reader.publish(),
         web=reader.web(),
         inspection=reader.inspection(),
         schedule=read_jobs(reader.tables("schedule"), reader.file),
@@ -186,6 +186,14 @@ class _Reader:
             if not isinstance(table, dict):
                 raise self.error(f"{key}.{name}", "must be a table")
         return found
+
+    def publish(self) -> PublishSettings:
+        numbers = {
+            name: self.size(f"publish.{name}", default, 0)
+            for name, default in asdict(PublishSettings()).items()
+            if isinstance(default, int)
+        }
+        return PublishSettings(**numbers, catalog=self.value("publish.catalog", str, ""))
 
     def web(self) -> WebSettings:
         self.known |= {"web.public", "web.roles"}

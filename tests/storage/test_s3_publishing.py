@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from entrepot.services import catalog_copies
 from support.debs import make_deb
 from support.s3_buckets import client_for, new_bucket
 from support.s3_moto import MotoService
@@ -60,3 +61,13 @@ def test_every_object_says_what_it_is_and_how_long_it_may_be_kept(moto: MotoServ
         assert ("immutable" in found["CacheControl"]) == lasting, name
         assert "no-transform" in found["CacheControl"], name
         assert len(found["Metadata"]["sha256"]) == 64, name
+
+
+def test_a_copy_of_the_catalog_is_two_objects_and_the_database_is_written_last(
+    moto: MotoService, bucket: str, depot: Depot
+) -> None:
+    catalog_copies.publish_catalog(depot.workspace, f"s3://{bucket}/catalog")
+    written = [request.path for request in moto.requests if request.method == "PUT"]
+    assert [path.rpartition("/")[2] for path in written] == ["metadata.json", "catalog.db"]
+    found = client_for(moto.url).head_object(Bucket=bucket, Key="catalog/catalog.db")
+    assert (found["ContentType"], found["CacheControl"]) == ("application/vnd.sqlite3", "no-cache")

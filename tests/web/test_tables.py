@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from datasette_entrepot.tables import HIDDEN, QUERIES, TABLES, VIEWS
+from entrepot.catalog.described import HIDDEN, QUERIES, TABLES, VIEWS
 from entrepot.services import workspaces
 from entrepot.workspace import Workspace
 from support.populated import House

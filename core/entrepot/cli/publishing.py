@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 @click.option("--allow-withdrawn", is_flag=True, help="Let --version bring back what was withdrawn or refused since.")
 @click.option("--snapshot", is_flag=True, help="Keep what is published reachable under snapshots/NAME/ as well.")
 @click.option("--snapshot-name", metavar="NAME", help="What the snapshot is called; the time of now unless given.")
+@click.option("--catalog", is_flag=True, help="Publish a copy of the catalog for everybody, and no distribution.")
+@click.option(
+    "--to", "url", metavar="URL", help="Where --catalog goes: a folder or s3:// URL, not that of the settings."
+)
 @json_option
 @pass_app
 def command_publish(
@@ -37,12 +41,19 @@ def command_publish(
     number: int | None,
     snapshot: bool,
     snapshot_name: str | None,
+    catalog: bool,
+    url: str | None,
     **how: Any,
 ) -> None:
     """Put the newest version of distributions in place.
 
     Of all distributions if none is named. Where nothing changed, nothing is written.
     """
+    if catalog or url:
+        if names or number is not None or snapshot or snapshot_name or not catalog:
+            raise click.UsageError("--catalog goes with --to and --dry-run alone")
+        _publish_catalog(app, url, **how)
+        return
     from entrepot.cli.snapshots import tell
     from entrepot.services import publishing, snapshots
     from entrepot.services.snapshots import SnapshotRequest
@@ -68,6 +79,17 @@ def command_publish(
     else:
         _print(app, results)
         tell(app, made)
+
+
+def _publish_catalog(app: App, url: str | None, *, dry_run: bool, **others: bool) -> None:
+    from entrepot.services import catalog_copies
+
+    if any(others.values()):
+        raise click.UsageError("--catalog goes with --to and --dry-run alone")
+    made = catalog_copies.publish_catalog(app.workspace, url, app.progress, dry_run=dry_run)
+    lines = [f"{count:>10,}  {table}" for table, count in made.rows.items() if count] if dry_run else []
+    would = "would write" if dry_run else "wrote"
+    app.result(made.as_json(), "\n".join([*lines, f"{would} the catalog, {human_size(made.size)}, to {made.url}"]))
 
 
 def _print(app: App, results: Sequence[object]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from entrepot.contracts import ExplainsSetup, SetupStep, Signer, TreeTools
+from entrepot.errors import NotFoundError
 from entrepot.models import Distribution, Repository
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def client_setup(workspace: Workspace, name: str) -> ClientSetup:
     repository = workspace.catalog.repositories.get(name)
     distributions = workspace.catalog.repositories.distributions(repository)
     builder = workspace.format(repository.format).tree
+    if workspace.read_only and repository.signer is not None:
+        raise NotFoundError("the key that signs is not with this copy", hint="the published tree says how it is set up")
     signer = workspace.signer(repository)
     fingerprint = signer.fingerprint if signer else ""
     key, files = _front(workspace, repository, distributions, signer)

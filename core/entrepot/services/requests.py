@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from entrepot.errors import UsageError
 from entrepot.services import (
     advisories,
+    catalog_copies,
     imports,
     publishing,
     reviews,
@@ -136,6 +137,10 @@ def _gc(workspace: Workspace, _: Values) -> Document:
     return document | {"trees": [{**tree, "paths": []} for tree in document["trees"]]}
 
 
+def _catalog(workspace: Workspace, values: Values) -> Document:
+    return catalog_copies.publish_catalog(workspace, values.get("url")).as_json()
+
+
 def batch_document(batch: imports.BatchResult, *, single: bool) -> Document:
     """What became of a batch; of one package, its own result, with those that came along under ``results``."""
     document = batch.as_json()
@@ -164,6 +169,7 @@ KINDS: Mapping[str, Callable[[Workspace, Values], Document]] = {
     "scan": _scan,
     "advisories": _advisories,
     "gc": _gc,
+    "catalog": _catalog,
 }
 
 

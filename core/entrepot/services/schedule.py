@@ -20,6 +20,7 @@ from entrepot.services import queue
 from entrepot.services.publishing import distribution_paths
 from entrepot.services.tasks import recover
 from entrepot.timetable import Job
+from entrepot.transfer.urls import redact
 
 if TYPE_CHECKING:
     from entrepot.workspace import Workspace
@@ -99,6 +100,9 @@ class JobView:
 
 def jobs(workspace: Workspace) -> Sequence[JobView]:
     """Every job of the settings, with when it is next and what became of it last."""
+    if not workspace.settings.schedule:
+        # A published copy of a catalog has no such table.
+        return ()
     table, now = workspace.catalog.schedule, workspace.now()
     states = table.states()
     views = []
@@ -255,5 +259,6 @@ WORK: Mapping[str, Callable[[Workspace, Sequence[str]], Sequence[Request]]] = {
     "scan": _of_distributions("scan"),
     "publish": _of_distributions("publish"),
     "refresh": _of_distributions("publish", refresh=True),
+    "catalog": lambda workspace, _names: [("catalog", redact(workspace.settings.publish.catalog), {})],
     "gc": lambda _workspace, _names: [("gc", "workspace", {})],
 }

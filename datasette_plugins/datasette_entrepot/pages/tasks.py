@@ -28,6 +28,8 @@ TITLES: Mapping[str, str] = {
     "remove": "Removal from {}",
     "scan": "Scan of {}",
     "advisories": "Vulnerability data {}",
+    "gc": "Collection of what nobody needs",
+    "catalog": "Publication of the catalog to {}",
 }
 VERSION = re.compile(r"(?P<path>.+) version (?P<number>\d+)")
 
