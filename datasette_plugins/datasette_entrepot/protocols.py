@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -118,6 +118,7 @@ class Datasette(Protocol):
     def add_background_task(self, func: Callable[[Any], Awaitable[None]], name: str | None = None) -> object: ...
 
 
+@runtime_checkable
 class Answer(Protocol):
     """What a view answers."""
 

@@ -13,7 +13,6 @@ A handler answers a JSON document, an ``Answer``, or raises an ``EntrepotError``
 
 from __future__ import annotations
 
-import inspect
 import json
 import logging
 import re
@@ -225,9 +224,7 @@ async def _answer(site: Site, datasette: Datasette, request: Request, route: Rou
     if route.body is not None:
         call.body = await _body(request, route)
     result = await route.handler(call)
-    if inspect.ismethod(getattr(result, "asgi_send", None)):
-        return result  # type: ignore[return-value]
-    return reply(result)
+    return result if isinstance(result, Answer) else reply(result)
 
 
 def no_messages(request: Any) -> None:

@@ -59,8 +59,8 @@ def rpm_of(folder: Path, *members: One) -> Path:
 
 
 def verdict_of(path: Path, settings: dict[str, Any] | None = None) -> Verdict:
-    package_format = {"package_format": RpmFormat()} if path.suffix == ".rpm" else {}
-    artifact, context = scan_of(path, uploaded=True, **package_format)  # type: ignore[arg-type]
+    package_format = RpmFormat() if path.suffix == ".rpm" else None
+    artifact, context = scan_of(path, uploaded=True, package_format=package_format)
     return ContentsScanner().scan(artifact, replace(context, settings=settings or {}))
 
 
