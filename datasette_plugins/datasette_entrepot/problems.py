@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from datasette_entrepot.answers import PROBLEM, Reply, encoded
-from entrepot.errors import BatchError, EntrepotError, UsageError
+from entrepot.errors import EntrepotError, UsageError
+from entrepot.services import tasks
 
 
 class MediaTypeError(UsageError):
@@ -33,15 +34,7 @@ class MethodError(EntrepotError):
 
 def problem(error: EntrepotError) -> Reply:
     """An error as an answer."""
-    document: dict[str, Any] = {
-        "type": f"urn:entrepot:problem:{_slug(error.title)}",
-        "title": error.title,
-        "status": error.status,
-        "detail": str(error),
-        "hint": error.hint,
-    }
-    if isinstance(error, BatchError):
-        document["failures"] = [{"item": item, "error": str(failure)} for item, failure in error.failures]
+    document = {"type": f"urn:entrepot:problem:{_slug(error.title)}", **tasks.problem(error)}
     return _reply(document, error.status, _headers(error))
 
 

@@ -19,6 +19,7 @@ from entrepot.errors import UsageError
 from entrepot.models import SOURCE_ARCHITECTURE, Scalar, Secrets, SourceDraft
 from entrepot.transfer.urls import redact, split_user
 from entrepot_plugins.shared.openpgp import dearmor
+from entrepot_plugins.shared.sources import named
 
 SCHEMES = ("http", "https", "file")
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "armhf", "i686": "i386", "ppc64le": "ppc64el"}
@@ -100,7 +101,7 @@ class AptClientFiles:
             suite = grouped.setdefault((url, setup), {}).setdefault(name, _Suite())
             suite.components |= dict.fromkeys(entry.components)
             suite.types.add(entry.type)
-        return _named(_drafts(grouped), path)
+        return named(((draft, _wanted_name(draft, path)) for draft in _drafts(grouped)), "apt")
 
     def _setup(self, entry: _Entry, native: str) -> _Setup:
         options = entry.options
@@ -314,23 +315,11 @@ def _drafts(grouped: _Grouped) -> list[SourceDraft]:
     return list(found.values())
 
 
-def _named(drafts: Sequence[SourceDraft], path: Path) -> list[SourceDraft]:
-    """Every draft with a name of its own: ``debian-bookworm`` for the suite ``bookworm`` of a folder ``debian``."""
-    taken: set[str] = set()
-    named = []
-    for draft in drafts:
-        parts = PurePosixPath(urlsplit(draft.url).path).parts
-        segments = [part for part in parts if part.lower() not in _GENERIC | {"/"}]
-        base = segments[-1] if segments else path.name.partition(".")[0]
-        suite = draft.distributions[0].strip("./")
-        text = base if not suite or suite == base else f"{base}-{suite}"
-        if draft.architectures == (SOURCE_ARCHITECTURE,):
-            text += "-source"
-        plain = re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("-._")[:90] or "apt"
-        name, count = plain, 1
-        while name in taken:
-            count += 1
-            name = f"{plain}-{count}"
-        taken.add(name)
-        named.append(replace(draft, name=name))
-    return named
+def _wanted_name(draft: SourceDraft, path: Path) -> str:
+    """``debian-bookworm`` for the suite ``bookworm`` of a folder ``debian``."""
+    parts = PurePosixPath(urlsplit(draft.url).path).parts
+    segments = [part for part in parts if part.lower() not in _GENERIC | {"/"}]
+    base = segments[-1] if segments else path.name.partition(".")[0]
+    suite = draft.distributions[0].strip("./")
+    text = base if not suite or suite == base else f"{base}-{suite}"
+    return f"{text}-source" if draft.architectures == (SOURCE_ARCHITECTURE,) else text

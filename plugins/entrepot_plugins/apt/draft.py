@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from entrepot.errors import UsageError
 from entrepot.models import SOURCE_ARCHITECTURE, SourceDraft
-from entrepot_plugins.shared.openpgp import dearmor
+from entrepot_plugins.shared.sources import checked_keyring
 
 from .layout import Place
 
@@ -52,7 +52,7 @@ def check_draft(draft: SourceDraft) -> SourceDraft:
         distributions=tuple(place.distribution for place in places.values()),
         components=components,
         architectures=architectures,
-        keyring=_check_keyring(draft),
+        keyring=checked_keyring(draft),
         options=options,
     )
 
@@ -86,16 +86,3 @@ def _check_names(draft: SourceDraft, what: str, pattern: re.Pattern[str], names:
         if not pattern.fullmatch(name):
             raise UsageError(f"{name!r} is no name of {what}", source=draft.name)
     return tuple(dict.fromkeys(names))
-
-
-def _check_keyring(draft: SourceDraft) -> bytes | None:
-    if draft.keyring is None:
-        return None
-    try:
-        dearmor(draft.keyring)
-    except ValueError as error:
-        raise UsageError(
-            f"the keyring of source {draft.name!r} cannot be used: {error}",
-            hint="give a file with OpenPGP public keys, binary or ASCII-armored",
-        ) from error
-    return draft.keyring

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from entrepot.errors import IndexFormatError
 from entrepot.models import SOURCE_ARCHITECTURE, Available, Described, IndexPart, RemoteFile
+from entrepot_plugins.shared.sources import unusable
 
 from .layout import SOURCE
 from .stanzas import Stanza, excerpt, needle, text
@@ -181,12 +182,7 @@ def files(raw: bytes, package: Available) -> list[RemoteFile]:
     try:
         return _source_files(stanza) if package.kind == SOURCE else [_binary_file(stanza)]
     except ValueError as error:
-        raise IndexFormatError(
-            f"{package.source} has an entry that cannot be used, {package.name} {package.version}: {error}",
-            source=package.source,
-            name=package.name,
-            version=package.version,
-        ) from error
+        raise unusable(package, error) from error
 
 
 def _binary_file(stanza: Stanza) -> RemoteFile:

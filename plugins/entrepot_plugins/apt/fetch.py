@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -16,8 +15,8 @@ from pathlib import Path
 from entrepot.contracts import ReadContext
 from entrepot.errors import DigestError, IndexFormatError, MissingError, NotFoundError
 from entrepot.models import IndexPart, RawEntry
-from entrepot.progress import ProgressEvent
 from entrepot_plugins.shared.compression import SUFFIXES, decompress, default_limit
+from entrepot_plugins.shared.sources import Meter
 
 from . import stanzas
 from .layout import ALL, Place, WantedIndex, url
@@ -51,33 +50,13 @@ class Outcome:
     wrong: list[DigestError] = field(default_factory=list)
 
 
-class _Meter:
-    """Adds up the bytes of all downloads and reports them."""
-
-    def __init__(self, context: ReadContext, total: int, files: int) -> None:
-        self._progress = context.progress
-        self._total = total
-        self._message = f"Downloading {files} indexes..." if files != 1 else "Downloading 1 index..."
-        self._done = 0
-        self._lock = threading.Lock()
-
-    def add(self, count: int) -> None:
-        with self._lock:
-            self._done = min(self._done + count, self._total)
-            done = self._done
-        self._progress(ProgressEvent("sync.fetch", self._message, "running", done, self._total, "bytes"))
-
-    def end(self, state: str) -> None:
-        self._progress(ProgressEvent("sync.fetch", self._message, state, self._done, self._total, "bytes"))
-
-
 def fetch(context: ReadContext, jobs: Sequence[Job]) -> Outcome:
     """Fetches several indexes at a time. Any error but those of ``Outcome`` ends it at once."""
     outcome = Outcome()
     waiting = [job for job in jobs if not _note(context, job.part).exists()]
     if not waiting:
         return outcome
-    meter = _Meter(context, sum(job.size for job in waiting), len(waiting))
+    meter = Meter(context, sum(job.size for job in waiting), len(waiting))
     state = "failed"
     with ThreadPoolExecutor(max_workers=max(1, context.transfer.concurrency)) as pool:
         futures = {pool.submit(_fetch_one, context, job, meter): job for job in waiting}
@@ -96,7 +75,7 @@ def fetch(context: ReadContext, jobs: Sequence[Job]) -> Outcome:
     return outcome
 
 
-def _fetch_one(context: ReadContext, job: Job, meter: _Meter) -> None:
+def _fetch_one(context: ReadContext, job: Job, meter: Meter) -> None:
     """The first compression that the server has; ``MissingError`` if it has none of those that the Release lists."""
     plain = job.wanted.files.get("")
     if plain and plain.size == 0:

@@ -14,6 +14,7 @@ from typing import Any
 from entrepot.contracts import Candidate, CandidatePool, VersionScheme
 from entrepot.errors import IndexFormatError
 from entrepot.models import SOURCE_ARCHITECTURE
+from entrepot_plugins.shared.candidates import unseen
 
 from .relations import Clause, Relation, RelationReader, Relations
 
@@ -93,7 +94,7 @@ class Universe:
         reader = _remembered(pool, self.versions)
         seen: set[tuple[bool, int]] = set()
         asked: set[str] = set()
-        fresh = [self._read(candidate, reader) for candidate in _unseen(wanted, seen)]
+        fresh = [self._read(candidate, reader) for candidate in unseen(wanted, seen)]
         roots = list(fresh)
         while fresh:
             self.packages += fresh
@@ -102,7 +103,7 @@ class Universe:
             names = sorted({name for package in fresh for name in self._mentioned(package)} - asked)
             asked.update(names)
             fresh = []
-            for candidate in _unseen(self._ask(pool, names), seen):
+            for candidate in unseen(self._ask(pool, names), seen):
                 try:
                     fresh.append(self._read(candidate, reader))
                 except IndexFormatError as error:
@@ -115,7 +116,7 @@ class Universe:
     def extend(self, names: Sequence[str], pool: CandidatePool) -> None:
         """Loads what is called or provides one of these names, and nothing of what that can reach."""
         reader = _remembered(pool, self.versions)
-        for candidate in _unseen(self._ask(pool, names), self._seen):
+        for candidate in unseen(self._ask(pool, names), self._seen):
             try:
                 package = self._read(candidate, reader)
             except IndexFormatError:
@@ -126,7 +127,7 @@ class Universe:
     def read_wanted(self, wanted: Iterable[Candidate], pool: CandidatePool) -> list[Package]:
         """The packages of ``wanted``; ``IndexFormatError`` if one of them cannot be understood."""
         reader = _remembered(pool, self.versions)
-        return [self._read(candidate, reader) for candidate in _unseen(wanted, set())]
+        return [self._read(candidate, reader) for candidate in unseen(wanted, set())]
 
     def _ask(self, pool: CandidatePool, names: Sequence[str]) -> Iterator[Candidate]:
         for start in range(0, len(names), BATCH):
@@ -278,12 +279,3 @@ def architectures_for(machine: str, wanted: Iterable[Candidate]) -> tuple[str, .
     """The machine's architecture, then the foreign ones of ``wanted``: only those are ever looked at."""
     foreign = {candidate.architecture for candidate in wanted} - {machine, ALL, SOURCE_ARCHITECTURE}
     return (machine, *sorted(foreign))
-
-
-def _unseen(candidates: Iterable[Candidate], seen: set[tuple[bool, int]]) -> Iterator[Candidate]:
-    """Each candidate once. What is present and what is available may come out of different tables with the same ids."""
-    for candidate in candidates:
-        identity = (candidate.present, candidate.id)
-        if identity not in seen:
-            seen.add(identity)
-            yield candidate

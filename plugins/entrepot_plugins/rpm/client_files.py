@@ -7,9 +7,8 @@ read where they are files of this machine; those at URLs are nobody's proof of a
 from __future__ import annotations
 
 import configparser
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -17,6 +16,7 @@ from entrepot.errors import TransferError, UsageError
 from entrepot.models import Connection, Scalar, Secrets, SourceDraft
 from entrepot.transfer.urls import file_path, redact, split_user
 from entrepot_plugins.shared.openpgp import dearmor
+from entrepot_plugins.shared.sources import named
 
 from .draft import expand
 
@@ -55,7 +55,7 @@ class RpmClientFiles:
             section = _Section(f"{path}, [{name}]", {**main, **parser[name]}, given)
             if name != _MAIN and section.flag("enabled", default=True):
                 drafts.append(_draft(name, section))
-        return _named(drafts)
+        return named(((draft, draft.name) for draft in drafts), "rpm")
 
 
 @dataclass(frozen=True)
@@ -168,18 +168,3 @@ def _keyring(section: _Section) -> bytes | None:
         except ValueError as error:
             raise UsageError(f"{section.where}: the key {redact(url)} cannot be used: {error}") from error
     return b"".join(keys) or None
-
-
-def _named(drafts: Sequence[SourceDraft]) -> list[SourceDraft]:
-    """The drafts under names that sources may have: those of their sections as far as possible."""
-    taken: set[str] = set()
-    named = []
-    for draft in drafts:
-        plain = re.sub(r"[^A-Za-z0-9._]+", "-", draft.name).strip("-._")[:90] or "rpm"
-        name, count = plain, 1
-        while name in taken:
-            count += 1
-            name = f"{plain}-{count}"
-        taken.add(name)
-        named.append(replace(draft, name=name))
-    return named

@@ -9,7 +9,7 @@ from dataclasses import replace
 from entrepot.errors import UsageError
 from entrepot.models import Scalar, SourceDraft
 from entrepot.transfer.urls import redact
-from entrepot_plugins.shared.openpgp import dearmor
+from entrepot_plugins.shared.sources import checked_keyring
 
 _TOKEN = re.compile(r"[!-~]+")
 _ARCHITECTURE = re.compile(r"[A-Za-z0-9_]+")
@@ -51,7 +51,7 @@ def check_draft(draft: SourceDraft) -> SourceDraft:
         draft,
         url=url,
         architectures=tuple(dict.fromkeys(architectures)),
-        keyring=_check_keyring(draft),
+        keyring=checked_keyring(draft),
         options=options,
     )
 
@@ -97,16 +97,3 @@ def _check_url(draft: SourceDraft, text: str, *, listed: bool) -> str:
                 hint=f"use {redact(path.removesuffix(ending))}/",
             )
     return url.rstrip("/") + "/"
-
-
-def _check_keyring(draft: SourceDraft) -> bytes | None:
-    if draft.keyring is None:
-        return None
-    try:
-        dearmor(draft.keyring)
-    except ValueError as error:
-        raise UsageError(
-            f"the keyring of source {draft.name!r} cannot be used: {error}",
-            hint="give a file with OpenPGP public keys, binary or ASCII-armored",
-        ) from error
-    return draft.keyring

@@ -11,6 +11,7 @@ import re
 
 from entrepot.errors import IndexFormatError
 from entrepot.models import SOURCE_ARCHITECTURE, Available, Described, IndexPart, RemoteFile
+from entrepot_plugins.shared.sources import unusable
 
 from .locations import resolve
 from .raw import primary_of
@@ -163,12 +164,7 @@ def files(raw: bytes, package: Available) -> list[RemoteFile]:
         if "/" in name or not name.isprintable():
             raise ValueError(f"its file name would be {name!r}")
     except ValueError as error:
-        raise IndexFormatError(
-            f"{package.source} has an entry that cannot be used, {package.name} {package.version}: {error}",
-            source=package.source,
-            name=package.name,
-            version=package.version,
-        ) from error
+        raise unusable(package, error) from error
     return [RemoteFile(path, name, size, {algorithm: digest})]
 
 

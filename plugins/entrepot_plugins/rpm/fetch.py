@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
@@ -16,8 +15,8 @@ from pathlib import Path
 
 from entrepot.contracts import ReadContext
 from entrepot.errors import DigestError, IndexFormatError, MissingError, NotFoundError, TransferError
-from entrepot.progress import ProgressEvent
 from entrepot_plugins.shared.compression import decompress, default_limit, suffix_of
+from entrepot_plugins.shared.sources import Meter
 
 from .locations import url
 from .repomd import Record
@@ -35,32 +34,12 @@ class Outcome:
     wrong: list[TransferError] = field(default_factory=list)
 
 
-class _Meter:
-    """Adds up the bytes of all downloads and reports them."""
-
-    def __init__(self, context: ReadContext, records: Sequence[Record]) -> None:
-        self._progress = context.progress
-        self._total = sum(record.size or 0 for record in records)
-        self._message = f"Downloading {len(records)} indexes..." if len(records) != 1 else "Downloading 1 index..."
-        self._done = 0
-        self._lock = threading.Lock()
-
-    def add(self, count: int) -> None:
-        with self._lock:
-            self._done = min(self._done + count, self._total)
-            done = self._done
-        self._progress(ProgressEvent("sync.fetch", self._message, "running", done, self._total, "bytes"))
-
-    def end(self, state: str) -> None:
-        self._progress(ProgressEvent("sync.fetch", self._message, state, self._done, self._total, "bytes"))
-
-
 def fetch(context: ReadContext, urls: Sequence[str], records: Sequence[Record]) -> Outcome:
     """Fetches several files at a time, each from the first mirror that has it as it should be."""
     outcome = Outcome()
     waiting = [record for record in records if not _file(context, record).exists()]
     if waiting:
-        meter = _Meter(context, waiting)
+        meter = Meter(context, sum(record.size or 0 for record in waiting), len(waiting))
         with ThreadPoolExecutor(max_workers=max(1, min(len(waiting), context.transfer.concurrency))) as pool:
             futures = {pool.submit(_fetch_one, context, urls, record, meter): record for record in waiting}
             try:
@@ -79,7 +58,7 @@ def fetch(context: ReadContext, urls: Sequence[str], records: Sequence[Record]) 
     return outcome
 
 
-def _fetch_one(context: ReadContext, urls: Sequence[str], record: Record, meter: _Meter) -> None:
+def _fetch_one(context: ReadContext, urls: Sequence[str], record: Record, meter: Meter) -> None:
     """``MissingError`` if no mirror has the file; otherwise what the last one that has it did wrong."""
     problem: TransferError | None = None
     for base in urls:

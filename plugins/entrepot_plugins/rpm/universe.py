@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape
 
 from entrepot.contracts import Candidate, CandidatePool, RememberingPool
 from entrepot.errors import IndexFormatError
+from entrepot_plugins.shared.candidates import unseen
 
 from .architectures import NOARCH
 from .dependencies import helpful
@@ -75,16 +76,16 @@ class Universe:
         seen: set[tuple[bool, int]] = set()
         asked: set[str] = set()
         sought: set[str] = set()
-        roots = fresh = [self._read(candidate, reader) for candidate in _unseen(wanted, seen)]
+        roots = fresh = [self._read(candidate, reader) for candidate in unseen(wanted, seen)]
         while fresh:
             self.packages += fresh
             if len(self.packages) > MAX_PACKAGES:
                 raise IndexFormatError(f"the dependencies of {roots[0]} reach more than {MAX_PACKAGES} packages")
             names = sorted({name for package in fresh for name in self._mentioned(package)} - asked)
             asked.update(names)
-            fresh = self._read_all(sorted(_unseen(self._ask(pool, names), seen), key=_order), reader)
+            fresh = self._read_all(sorted(unseen(self._ask(pool, names), seen), key=_order), reader)
             if not fresh:
-                fresh = self._read_all(sorted(_unseen(self._owners(pool, reader, sought), seen), key=_order), reader)
+                fresh = self._read_all(sorted(unseen(self._owners(pool, reader, sought), seen), key=_order), reader)
         self._find_paths(reader)
         return list(roots)
 
@@ -184,12 +185,3 @@ def _remembered(pool: CandidatePool) -> _Reader:
 def _order(candidate: Candidate) -> tuple[str, str, str, bool, int]:
     """Pools answer in any order; nothing shall depend on it."""
     return candidate.name, candidate.architecture, candidate.version, not candidate.present, candidate.id
-
-
-def _unseen(candidates: Iterable[Candidate], seen: set[tuple[bool, int]]) -> Iterator[Candidate]:
-    """Each candidate once. What is present and what is available may come out of different tables with the same ids."""
-    for candidate in candidates:
-        identity = (candidate.present, candidate.id)
-        if identity not in seen:
-            seen.add(identity)
-            yield candidate
