@@ -11,6 +11,7 @@ from dataclasses import asdict
 from entrepot.contracts import ReadContext, TreeFile, VersionView
 from entrepot.errors import MissingError, TransferError
 from entrepot.models import Extra, IndexPart, PackageFile, Phase, Sha256
+from entrepot.progress import ProgressEvent
 from entrepot.publish.bodies import BytesBody
 from entrepot_plugins.shared.digests import measure, opened
 
@@ -40,7 +41,11 @@ def fetch(context: ReadContext, urls: Sequence[str], known: str | None) -> Index
     info = treeinfo.parse(content, name=_title(context), allow_weak=context.source.flag("allow_weak"))
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
     if known != digest:
-        files = [_kept(context, urls, path, algorithm, value) for path, (algorithm, value) in info.digests.items()]
+        files = []
+        for count, (path, (algorithm, value)) in enumerate(info.digests.items()):
+            _tell(context, f"Fetching {path}...", count, len(info.digests))
+            files.append(_kept(context, urls, path, algorithm, value))
+        _tell(context, "Fetched the installer's files", len(files), len(files), "completed")
         note = {"title": info.title, "text": content.decode("utf-8"), "files": [asdict(file) for file in files]}
         (context.folder / _NOTE).write_text(json.dumps(note), "utf-8")
     return IndexPart(KEY, digest, "", "main", info.architecture, "extra", None)
@@ -117,6 +122,10 @@ def _kept(context: ReadContext, urls: Sequence[str], path: str, algorithm: str, 
     context.store.add(here, Sha256(found.sha256))
     here.unlink()
     return PackageFile(path, found.size, Sha256(found.sha256))
+
+
+def _tell(context: ReadContext, message: str, done: int, total: int, state: str = "running") -> None:
+    context.progress(ProgressEvent("sync.images", message, state, done, total, "files"))
 
 
 def _title(context: ReadContext) -> str:
