@@ -214,12 +214,15 @@ def test_a_repository_and_its_distribution_are_made_and_changed(server: Server, 
         sent = {"name": "stable/main", "components": "main extra", "architectures": "amd64", "policy": "soft"}
         answer = client.post(f"{PAGES}/repositories/second/-/add", data=sent)
         assert answer.url.path == f"{PAGES}/repositories/second/stable/main"
-        sent = {"components": "main", "policy": "strict", "option_valid_days": "9", "compressions": "xz"}
+        sent = {"components": "main", "policy": "strict", "option_valid_days": "9", "compressions": "xz", "keep": "3"}
         answer = client.post(f"{answer.url.path}/-/edit", data=sent)
         text = plain(answer.text)
         assert "Policy strict" in text
         assert "valid days 9" in text
         assert "Compression xz" in text
+        assert "Keeps the newest 3 of each package" in text
+        wrong = client.post(f"{PAGES}/repositories/second/stable/main/-/edit", data=sent | {"keep": "many"})
+        assert wrong.status_code == 422
         wrong = client.post(f"{PAGES}/repositories/second/stable/main/-/edit", data={"components": "../x"})
         assert wrong.status_code == 422
         assert 'value="../x"' in wrong.text

@@ -19,6 +19,7 @@ from entrepot.catalog.lookup import CatalogLookup
 from entrepot.catalog.packages import PackagesTable
 from entrepot.catalog.publications import PublicationsTable
 from entrepot.catalog.repositories import RepositoriesTable
+from entrepot.catalog.retention import RetentionTable
 from entrepot.catalog.reviews import ReviewsTable
 from entrepot.catalog.schedule import ScheduleTable
 from entrepot.catalog.search import Search
@@ -99,6 +100,10 @@ class Catalog:
     @cached_property
     def publications(self) -> PublicationsTable:
         return PublicationsTable(self.database)
+
+    @cached_property
+    def retention(self) -> RetentionTable:
+        return RetentionTable(self.database)
 
     @cached_property
     def snapshots(self) -> SnapshotsTable:

@@ -168,7 +168,9 @@ class RepositoriesTable:
 
     def _distributions(self, where: str, *parameters: Any) -> Sequence[Distribution]:
         sql = f"""
-            SELECT d.*, r.name AS repository, r.format
+            SELECT d.id, d.repository_id, d.name, d.components, d.architectures, d.policy, d.compressions, d.keep,
+                d.options, d.created_at, d.base_sources, d.keep_needed, d.keep_versions, d.keep_days,
+                r.name AS repository, r.format
             FROM distributions d JOIN repositories r ON r.id = d.repository_id WHERE {where} ORDER BY r.name, d.name
         """
         return [

@@ -171,12 +171,14 @@ class VersionsTable:
 
         Components are compared by the names that the two mappings give them, by their own where they give none.
         """
+        # Left to itself, SQLite reads the whole of the other version for each package.
         sql = f"""
             SELECT m.id AS membership_id, p.id AS package_id, p.name, p.version, p.architecture, p.kind, m.component,
                 m.location, p.size, p.sha256, p.original_sha256
             FROM membership m JOIN packages p ON p.id = m.package_id
             WHERE {IN_VERSION} AND NOT EXISTS (
-                SELECT 1 FROM membership o WHERE o.package_id = m.package_id AND o.distribution_id = :other
+                SELECT 1 FROM membership o INDEXED BY idx_membership_package_id
+                WHERE o.package_id = m.package_id AND o.distribution_id = :other
                 AND o.added_in <= :other_number AND (o.removed_in IS NULL OR o.removed_in > :other_number)
                 AND coalesce((SELECT value FROM json_each(:others) WHERE key = o.component), o.component)
                     = coalesce((SELECT value FROM json_each(:own) WHERE key = m.component), m.component)

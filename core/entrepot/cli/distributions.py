@@ -28,6 +28,9 @@ def command_dist() -> None:
     """Distributions of a repository."""
 
 
+COUNT = click.IntRange(0, 100_000)
+
+
 def _shared(function: Any) -> Any:
     for option in (
         click.option(
@@ -38,6 +41,14 @@ def _shared(function: Any) -> Any:
             help="Source whose packages its clients have anyway, as the operating system's.",
         ),
         click.option("--compression", "compressions", multiple=True, help="Of indexes: gz, xz, zst."),
+        click.option("--keep", type=COUNT, help="Newest versions of each package that stay in; 0 for all."),
+        click.option(
+            "--keep-needed/--no-keep-needed",
+            default=None,
+            help="Older packages stay while one that stays depends on them.",
+        ),
+        click.option("--keep-versions", type=COUNT, help="Versions of the distribution that stay; 0 for all."),
+        click.option("--keep-days", type=COUNT, help="Days for which they stay; 0 for ever."),
         click.option("--policy", help="What decides about packages: soft, strict or one of the settings."),
         click.option(
             "--arch", "-a", "architectures", multiple=True, help="Architecture; those of its packages unless given."

@@ -165,6 +165,32 @@ def remove_package(app: App, path: str, packages: tuple[str, ...], request: Chan
     _print_result(app, versions.remove_packages(app.workspace, path, packages, app.progress, request))
 
 
+@command_version.command("retain")
+@click.argument("path", metavar="DIST")
+@click.option("--dry-run", is_flag=True, help="Show what would go; change nothing.")
+@click.option("--no-publish", is_flag=True, help="Make the version, publish it later.")
+@json_option
+@pass_app
+def retain(app: App, path: str, dry_run: bool, no_publish: bool) -> None:
+    """Leave out packages and forget versions that are more than a distribution keeps.
+
+    How much that is, `dist set` says. It is done before each publication of the newest version as well.
+    """
+    from entrepot.services.retention import apply_retention
+    from entrepot.services.version_changes import ChangeRequest
+
+    request = ChangeRequest(dry_run, publish_after=not no_publish)
+    result = apply_retention(app.workspace, path, app.progress, request)
+    if app.json:
+        app.result(result.as_json())
+    else:
+        _tell(app, result.change)
+        if result.versions:
+            word = "would be forgotten" if dry_run else "forgotten"
+            app.result(None, f"versions that are {word}: {', '.join(map(str, result.versions))}")
+    _leave(result.change)
+
+
 def _print_diff(app: App, told: VersionDiff) -> None:
     document = told.as_json()
     if app.json:

@@ -50,6 +50,7 @@ class Distribution:
     policy: str
     compressions: tuple[str, ...]
     keep: int
+    """How many versions of each package stay, the newest ones; 0: all."""
     options: Mapping[str, Scalar]
     created_at: dt.datetime
     base_sources: tuple[str, ...] = ()
@@ -58,8 +59,13 @@ class Distribution:
     """Whether an older package stays where something that stays depends on it."""
     keep_versions: int = 0
     keep_days: int = 0
-    retained: int = 0
-    """The version that ``keep`` was applied to last; 0 if it was never, or not as it is set now."""
+    """How many versions of the distribution stay, and for how many days after the next one was made; 0: no limit of
+    this kind. With both, a version stays that either would keep."""
+
+    @property
+    def keeps_everything(self) -> bool:
+        """Whether nothing is ever too much."""
+        return not (self.keep or self.keep_versions or self.keep_days)
 
     @property
     def path(self) -> str:

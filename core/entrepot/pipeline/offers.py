@@ -15,6 +15,11 @@ from entrepot.models import Distribution
 BINARY = "binary"
 
 
+def membership_of(candidate: Candidate) -> int | None:
+    """The membership that a candidate stands for, if it is a package of the distribution."""
+    return (1 - candidate.id) // 2 if candidate.id < 0 and candidate.id % 2 else None
+
+
 class CatalogOffers:
     """On a read-only connection of its own; may be asked from any thread.
 

@@ -130,7 +130,7 @@ def snapshot_builder(format_: Format) -> BuildsSnapshots:
 
 def _settings(record: Repository | Distribution) -> dict[str, Any]:
     values = asdict(record)
-    for name in ("created_at", "targets", "keep", "keep_needed", "keep_versions", "keep_days", "retained"):
+    for name in ("created_at", "targets", "keep", "keep_needed", "keep_versions", "keep_days"):
         values.pop(name, None)
     return values
 

@@ -21,6 +21,7 @@ from entrepot.publish.plan import Planner, TreePlan
 from entrepot.publish.tree import Tree, TreeMaker
 from entrepot.services.records import record
 from entrepot.services.reopening import lapse
+from entrepot.services.retaining import retain
 from entrepot.services.tasks import running
 
 if TYPE_CHECKING:
@@ -132,6 +133,8 @@ def publish(
             refuse_withdrawn(workspace, distribution, request.version)
     elif not request.dry_run and not request.refresh:
         lapsed = [_told(worsening) for worsening in lapse(workspace, distribution)]
+        if not distribution.keeps_everything:
+            retain(workspace, distribution)
     results, failures = [], []
     number = 0
     targets = [target for target in repository.targets if request.only in (None, target.url)]

@@ -125,13 +125,23 @@ def create_distribution(
     compressions: Sequence[str] = (),
     options: Mapping[str, Scalar] | None = None,
     base_sources: Sequence[str] = (),
+    keep: int | None = None,
+    keep_needed: bool | None = None,
+    keep_versions: int | None = None,
+    keep_days: int | None = None,
 ) -> Distribution:
     """Makes the distribution ``repository/distribution`` with its empty version 0."""
     repository_name, slash, name = path.partition("/")
     if not slash:
         raise UsageError(f"{path!r} names no repository", hint="write REPOSITORY/DISTRIBUTION")
     repository = workspace.catalog.repositories.get(repository_name)
-    values: dict[str, Any] = {"name": name, "keep": 0}
+    values: dict[str, Any] = {
+        "name": name,
+        "keep": keep or 0,
+        "keep_needed": bool(keep_needed),
+        "keep_versions": keep_versions or 0,
+        "keep_days": keep_days or 0,
+    }
     check_path("distribution", name)
     values |= _distribution_values(
         workspace,
@@ -157,12 +167,16 @@ def set_distribution(workspace: Workspace, path: str, values: Mapping[str, Any])
     distribution = workspace.catalog.repositories.distribution(path)
     repository = workspace.catalog.repositories.get(distribution.repository)
     changes = {column: value for column, value in values.items() if value is not None}
+    if "keep_needed" in changes:
+        changes["keep_needed"] = bool(changes["keep_needed"])
     if "options" in changes:
         changes["options"] = {**distribution.options, **changes["options"]}
     changes = _distribution_values(workspace, repository, distribution.name, changes)
     with workspace.catalog.transaction():
         before = workspace.catalog.repositories.distribution(distribution.path)
         distribution = workspace.catalog.repositories.update_distribution(distribution, changes)
+        if {"keep", "keep_needed"} & set(changes):
+            workspace.catalog.retention.note(distribution, 0)
         record(workspace, "distribution.set", distribution.path, changes_of(_audited(before), _audited(distribution)))
     return distribution
 

@@ -91,6 +91,8 @@ async def show_diff(call: PageCall) -> Page:
 
 # ------------------------------------------------------------------------------------------------------------- forms
 
+LIMITS = ("keep", "keep_versions", "keep_days")
+
 
 @pages.get("/repositories/{repository}/-/add", "repository.change")
 async def add_form(call: PageCall) -> Page:
@@ -117,6 +119,7 @@ async def add(call: PageCall) -> Redirect:
         compressions=call.form.texts("compressions"),
         options=options,
         base_sources=call.form.texts("base_sources"),
+        **_limits(call),
     )
     return Redirect(distribution_place(made.path), f"{made.path} is made")
 
@@ -133,6 +136,8 @@ async def edit_form(call: PageCall) -> Page:
         "policy": distribution.policy,
         "compressions": list(distribution.compressions),
         "base_sources": list(distribution.base_sources),
+        **{name: getattr(distribution, name) or "" for name in LIMITS},
+        "keep_needed": distribution.keep_needed,
         **{f"option_{name}": value for name, value in distribution.options.items()},
     }
     context = {
@@ -159,6 +164,7 @@ async def edit(call: PageCall) -> Redirect:
         "compressions": form.texts("compressions"),
         "base_sources": form.texts("base_sources"),
         "options": options,
+        **_limits(call),
     }
     if not values["components"]:
         raise UsageError("a distribution has at least one component", field="components")
@@ -177,6 +183,17 @@ async def remove(call: PageCall) -> Redirect:
     distribution = await call.run(repositories.remove_distribution, path)
     message = f"{distribution.path} is removed; what is published of it goes after the time of grace"
     return Redirect(repository_place(distribution.repository), message)
+
+
+def _limits(call: PageCall) -> dict[str, int]:
+    """How much is to be kept; nothing typed is no limit."""
+    limits = {"keep_needed": int(call.form.flag("keep_needed"))}
+    for name in LIMITS:
+        text = call.form.text(name)
+        if text and not (text.isascii() and text.isdecimal() and len(text) < 6):
+            raise UsageError("how much is kept has to be a number below 100,000", field=name)
+        limits[name] = int(text or 0)
+    return limits
 
 
 async def _options(call: PageCall, repository: str, before: Mapping[str, Scalar]) -> dict[str, Scalar]:
