@@ -29,7 +29,7 @@ class OsvScanner:
 
     name = "osv"
     answers = "cve_scan"
-    version = "2"
+    version = "3"
     before_fetch = True
     isolated = False  # it asks the catalog, and reads no file
 

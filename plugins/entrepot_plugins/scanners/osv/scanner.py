@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import chain
@@ -135,12 +135,26 @@ def _hits(subject: _Subject, context: ScanContext, lookup: AdvisoryLookup) -> Se
         hit
         for name, version in subject.names.items()
         for hit in lookup.affecting(wanted, name, key(version))
-        if same_module(hit, name, version, modules)
+        if same_module(hit, name, version, modules) and not _has_fix(hit, name, version, subject.info, key)
     ]
     if source is not None and subject.told:
         told = lookup.told(source, [info.name])
         hits += told_hits(told, key, info.version, modules)
     return hits
+
+
+def _has_fix(hit: Hit, name: str, version: str, info: PackageInfo, key: Callable[[str], bytes]) -> bool:
+    """Whether a package has a fix that its source package alone tells of.
+
+    The name of a source package's file, which is all that an RPM package has of it, is without an epoch. So it is
+    compared as if it had that of the advisory: packages of one source may have others (perl-Errno has none, perl 4).
+    """
+    if info.format != "rpm" or name == info.name or ":" in version or ":" not in hit.fixed:
+        return False
+    try:
+        return key(f"{hit.fixed.partition(':')[0]}:{version}") >= key(hit.fixed)
+    except ValueError:
+        return False
 
 
 # ------------------------------------------------------------------------------------------------------- the verdict
