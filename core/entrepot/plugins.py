@@ -103,6 +103,10 @@ class Plugins:
         """The executor of this URL scheme."""
         return _pick("executor", self.executors, scheme)
 
+    def listens(self, hook: str) -> bool:
+        """Whether some plugin has an event hook: what it would be told may cost something to find out."""
+        return bool(getattr(self.manager.hook, hook).get_hookimpls())
+
     def tell(self, hook: str, event: object) -> None:
         """Calls an event hook in every plugin; what a plugin raises is logged under its name and goes no further."""
         for implementation in getattr(self.manager.hook, hook).get_hookimpls():

@@ -11,7 +11,7 @@ from datasette_entrepot.schemas import ref
 from datasette_entrepot.tasking import PREFER, perform
 from datasette_entrepot.uploads import receive
 from entrepot.errors import UsageError
-from entrepot.services import imports, sources, task_views
+from entrepot.services import imports, mirroring, requests, sources, task_views
 
 routes = Routes()
 
@@ -65,6 +65,45 @@ async def import_packages(call: Call) -> object:
     if body.get("dry_run"):
         return await _plan(call, values)
     return await perform(call, "import", distribution, values, later=several)
+
+
+@routes.post(
+    "/import/mirror",
+    "version.mirror",
+    "Bring a whole source, or what a query means of it, into a distribution, as one version; always a task",
+    body=(
+        Field("source_id", "name", "Id or name of the source", required=True, length=100),
+        Field("distribution", required=True, about="Where it goes: path, or name where only one has it", length=300),
+        Field("include", "list", "Packages to take: NAME, NAME:ARCH or NAME=VERSION, with globs", length=500),
+        Field("exclude", "list", "Packages never to take, needed or not", length=500),
+        Field("where", about="A query that says which packages to take", length=100_000),
+        Field("latest", "integer", "Take the newest so many versions of each package only", least=1, most=1 << 30),
+        Field("with_dependencies", "flag", "Take what they need as well"),
+        Field("recommends", "flag", "... and what they recommend"),
+        Field("component", about="Component; that of the source unless given", length=300, nullable=True),
+        Field("exact", "flag", "Take away what mirrors of the source brought and that is not meant any more"),
+        Field("sync", "flag", "Bring what the source offers now into the catalog first"),
+        Field("again", "flag", "Try again what the policy kept out before"),
+        Field("on_failure", about="When a package cannot be had (default: skip)", choices=mirroring.ON_FAILURE),
+        Field("publish", "flag", "Publish the new version at once (default: yes)"),
+        Field("dry_run", "flag", "Say what would come and go; fetch nothing"),
+    ),
+    answers={200: ref("MirrorPlan"), 202: ref("Task")},
+)
+async def mirror(call: Call) -> object:
+    body = dict(call.body)
+    distribution = await call.run(task_views.distribution_of, body["distribution"])
+    call.require("version.mirror", distribution)
+    if body.get("sync"):
+        call.require("source.sync")
+    view = await call.run(sources.show_source, body.pop("source_id"))
+    values = {**body, "source": view.source.name, "distribution": distribution}
+    request = requests.mirror_request(values)
+    # What cannot be understood is told at once, not by a task.
+    mirroring.query_of(request)
+    if values.pop("dry_run", False):
+        return (await call.run(mirroring.plan_mirror, request)).as_json()
+    return await perform(call, "mirror", distribution, values, later=True)
 
 
 @routes.post(

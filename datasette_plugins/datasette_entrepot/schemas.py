@@ -133,6 +133,19 @@ SCHEMAS: Mapping[str, Schema] = {
             "failures": {"type": "array", "items": OBJECT},
         }
     ),
+    "MirrorPlan": record(
+        {
+            "status": {"type": "string", "const": "dry_run"},
+            "source": TEXT,
+            "distribution": TEXT,
+            "query": TEXT,
+            "counts": {"type": "object", "additionalProperties": INTEGER},
+            "to_fetch": INTEGER,
+            "problems": TEXTS,
+            "loose_ends": {"type": "array", "items": OBJECT},
+            "changes": {"type": "array", "items": OBJECT},
+        }
+    ),
     "Batch": record({"results": list_of("ImportResult"), "version": maybe(INTEGER)}),
     "Progress": record(
         {

@@ -45,7 +45,9 @@ def fill(workspace: Workspace, path: str, stanzas: Sequence[bytes]) -> None:
     with catalog.transaction():
         additions = [_addition(workspace, stanza) for stanza in stanzas]
         catalog.versions.create(distribution, additions, (), "filled", now)
-        files = [(addition.location, file) for addition in additions for file in addition.info.files]
+        files = [
+            (addition.location, file) for addition in additions for file in catalog.packages.files(addition.package_id)
+        ]
         entries = [
             ManifestEntry(f"{location}/{file.name}", Phase.PAYLOAD, file.size, file.sha256) for location, file in files
         ]

@@ -69,7 +69,9 @@ def fill(workspace: Workspace, packages: Iterable[Fragments]) -> None:
     with catalog.transaction():
         additions = [_addition(workspace, distribution, package) for package in packages]
         catalog.versions.create(distribution, additions, (), "filled", now)
-        files = [(addition.location, file) for addition in additions for file in addition.info.files]
+        files = [
+            (addition.location, file) for addition in additions for file in catalog.packages.files(addition.package_id)
+        ]
         entries = [
             ManifestEntry(f"{location}/{file.name}", Phase.PAYLOAD, file.size, file.sha256) for location, file in files
         ]

@@ -193,7 +193,7 @@ def test_the_digest_of_an_entry_covers_text_place_and_files() -> None:
         Addition(1, a_package(raw=b"other", files=info.files), "main", "pool/a"),
         Addition(1, a_package("other", raw=info.raw), "main", "pool/a"),
     ]
-    assert len({entry.digest() for entry in entries}) == len(entries)
+    assert len({entry.digest for entry in entries}) == len(entries)
 
 
 def test_a_catalog_of_another_user_says_whose_it_has_to_be() -> None:

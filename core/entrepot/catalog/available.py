@@ -179,6 +179,14 @@ class AvailableTable:
         """
         return [row[0] for row in self._db.conn.execute(sql, [source_id])]
 
+    def architectures_of(self, numbers: Collection[int]) -> Sequence[str]:
+        """The architectures of the binary packages among these numbers."""
+        sql = """
+            SELECT DISTINCT a.architecture FROM json_each(?) n CROSS JOIN available a ON a.id = n.value
+            CROSS JOIN source_indexes i ON i.id = a.index_id WHERE i.kind = 'binary' ORDER BY 1
+        """
+        return [row[0] for row in self._db.conn.execute(sql, [to_json(sorted(numbers))])]
+
     def _candidates(
         self, where: str, values: Sequence[Any], source_ids: Sequence[int], architectures: Collection[str]
     ) -> Iterator[Candidate]:

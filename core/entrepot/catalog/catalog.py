@@ -9,6 +9,7 @@ from pathlib import Path
 from entrepot.catalog.advisories import AdvisoriesTable
 from entrepot.catalog.audit import AuditLog, default_key
 from entrepot.catalog.available import AvailableTable
+from entrepot.catalog.choice import Choice
 from entrepot.catalog.database import open_database, open_to_read, transaction
 from entrepot.catalog.extras import ExtrasTable
 from entrepot.catalog.figures import Figures
@@ -60,6 +61,10 @@ class Catalog:
     @cached_property
     def search(self) -> Search:
         return Search(self.database)
+
+    @cached_property
+    def choice(self) -> Choice:
+        return Choice(self.database)
 
     @cached_property
     def packages(self) -> PackagesTable:

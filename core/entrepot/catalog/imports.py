@@ -77,6 +77,21 @@ class ImportsTable:
             finished_at=to_text(now),
         )
 
+    def conclude(
+        self,
+        import_ids: Sequence[int],
+        message: str,
+        number: int | None,
+        now: dt.datetime,
+        state: ImportState = ImportState.PUBLISHED,
+    ) -> None:
+        """Ends imports whose results are written already, all in one way."""
+        self._db.conn.execute(
+            "UPDATE imports SET state = ?, message = ?, repository_version = ?, finished_at = ?"
+            " WHERE id IN (SELECT value FROM json_each(?))",
+            [state.value, storable(message), number, to_text(now), to_json(list(import_ids))],
+        )
+
     def get(self, import_id: int) -> dict[str, Any]:
         """The row of an import; ``reasons`` and ``rulings`` as they were in its result."""
         for row in rows(self._db, "SELECT * FROM imports WHERE id = ?", [import_id]):

@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import InitVar, dataclass, field, replace
 from typing import Any
 
 from sqlite_utils import Database
@@ -32,24 +32,24 @@ IN_VERSION = (
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """A package that is to be part of the next version, at its place."""
+    """A package that is to be part of the next version, at its place. Its text is not kept: there may be many."""
 
     package_id: int
-    info: PackageInfo
+    info: InitVar[PackageInfo]
     component: str
     location: str
+    digest: bytes = field(init=False)
+    """16 bytes over all that its entry in a published index depends on."""
+    came_as: str = field(init=False)
+    """As ``PackageInfo`` has it."""
 
-    def digest(self) -> bytes:
-        """16 bytes over all that its entry in a published index depends on."""
+    def __post_init__(self, info: PackageInfo) -> None:
         state = hashlib.blake2b(digest_size=16)
-        for part in (
-            self.info.raw,
-            self.location.encode(),
-            *(f"{f.name} {f.sha256}".encode() for f in self.info.files),
-        ):
+        for part in (info.raw, self.location.encode(), *(f"{f.name} {f.sha256}".encode() for f in info.files)):
             state.update(len(part).to_bytes(8, "big"))
             state.update(part)
-        return state.digest()
+        object.__setattr__(self, "digest", state.digest())
+        object.__setattr__(self, "came_as", info.came_as)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class VersionsTable:
         self._db.conn.executemany(
             "INSERT INTO membership (distribution_id, package_id, component, location, digest, added_in)"
             " VALUES (?, ?, ?, ?, ?, ?)",
-            [(distribution.id, a.package_id, a.component, a.location, a.digest(), number) for a in additions],
+            [(distribution.id, a.package_id, a.component, a.location, a.digest, number) for a in additions],
         )
         self._db.conn.execute(
             "INSERT INTO membership (distribution_id, package_id, component, location, digest, added_in)"

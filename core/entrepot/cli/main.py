@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "repo": ("entrepot.cli.repositories", "Repositories that are published."),
     "dist": ("entrepot.cli.distributions", "Distributions of a repository."),
     "import": ("entrepot.cli.imports", "Bring packages of a source into a distribution."),
+    "mirror": ("entrepot.cli.mirror", "Bring a whole source, or what a query means of it, into a distribution."),
     "upload": ("entrepot.cli.imports", "Bring package files of this machine into a distribution."),
     "advisories": ("entrepot.cli.advisories", "Offline vulnerability data that packages are compared with."),
     "policy": ("entrepot.cli.policies", "What decides about packages that come in."),

@@ -9,6 +9,7 @@ from entrepot.contracts.executors import ExecutorFactory
 from entrepot.contracts.formats import Format
 from entrepot.contracts.indexes import (
     ClientFiles,
+    FieldFinder,
     IndexEntry,
     IndexReader,
     IndexUpdate,
@@ -70,6 +71,7 @@ __all__ = [
     "IndexReader",
     "IndexText",
     "IndexUpdate",
+    "FieldFinder",
     "Keeper",
     "KeyringReader",
     "ListsFiles",

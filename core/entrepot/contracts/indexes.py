@@ -105,7 +105,7 @@ class IndexEntry(Protocol):
 class IndexReader(Protocol):
     """Reads what a source offers. Nothing it hands over is unverified where the source asks for verification.
 
-    It may have the method of ``KeyringReader``.
+    It may have the methods of ``KeyringReader`` and ``FieldFinder``.
     """
 
     def check(self, source: SourceDraft) -> SourceDraft:
@@ -154,6 +154,15 @@ class KeyringReader(Protocol):
 
     def keys(self, keyring: bytes, now: dt.datetime) -> Sequence[SourceKey]:
         """The keys that may sign, each with whether it can be relied on ``now``; ``TrustError`` for no keyring."""
+        ...
+
+
+@runtime_checkable
+class FieldFinder(Protocol):
+    """An index reader that finds one field of an entry quicker than by reading all of them."""
+
+    def field(self, raw: bytes, name: str) -> str:
+        """The value of the field of this name, whatever its case, as ``fields`` has it; empty if there is none."""
         ...
 
 

@@ -54,7 +54,7 @@ class Admission:
                 return Admitted(Addition(member.package_id, info, component, member.location), already=True)
         identity = (info.name, info.version, info.architecture, component)
         if identity in self._additions:
-            self._same_content(info, self._additions[identity].info.came_as)
+            self._same_content(info, self._additions[identity].came_as)
             return Admitted(self._additions[identity], already=False)
         package_id = self._catalog.packages.add(info, now)
         addition = Addition(package_id, info, component, self._location(info, component))

@@ -123,18 +123,25 @@ def _unknown(catalog: Catalog, source: Source, spec: PackageSpec) -> NotFoundErr
 class CatalogPool:
     """Candidates for a solver: what sources offer, and what clients have already.
 
-    That is what the distribution has, and what its base sources offer, even where those are among ``sources``.
+    That is what the distribution has, unless it is not to count (``held``), and what its base sources offer, even where
+    those are among ``sources``.
     """
 
     def __init__(
-        self, catalog: Catalog, sources: Sequence[Source], distribution: Distribution, architectures: Collection[str]
+        self,
+        catalog: Catalog,
+        sources: Sequence[Source],
+        distribution: Distribution,
+        architectures: Collection[str],
+        *,
+        held: bool = True,
     ) -> None:
         self._catalog = catalog
         self._bases = [catalog.sources.get(name).id for name in distribution.base_sources]
         self._ids = [source.id for source in sources if source.id not in self._bases]
         self._architectures = sorted(architectures)
         self._distribution = distribution
-        self._number = catalog.versions.latest(distribution).number
+        self._number = catalog.versions.latest(distribution).number if held else 0
 
     def named(self, names: Collection[str]) -> Iterable[Candidate]:
         yield from self._catalog.available.candidates(self._ids, names, self._architectures)
@@ -178,6 +185,21 @@ def machines(own: Collection[str], declared: Sequence[str], scope: Callable[[str
     return sorted({host(architecture) for architecture in own})
 
 
+def machines_of(
+    architectures: Collection[str], format_: Format, source: Source, distribution: Distribution
+) -> Sequence[str]:
+    """The machines that packages of these architectures are for; ``UsageError`` if nothing tells."""
+    own = set(architectures) - {format_.independent_architecture}
+    declared = distribution.architectures or source.architectures
+    found = machines(own, declared, format_.solver.scope) if own else declared
+    if not found:
+        raise UsageError(
+            "it is not clear for which architecture dependencies are wanted",
+            hint="name one as in NAME:ARCH, or give the distribution its --arch",
+        )
+    return found
+
+
 def with_dependencies(
     catalog: Catalog,
     format_: Format,
@@ -194,14 +216,7 @@ def with_dependencies(
     """
     sources_only = [row for row in wanted if row.architecture == SOURCE_ARCHITECTURE]
     binaries = [row for row in wanted if row.architecture != SOURCE_ARCHITECTURE]
-    own = {row.architecture for row in binaries} - {format_.independent_architecture}
-    declared = distribution.architectures or sources[0].architectures
-    architectures = machines(own, declared, format_.solver.scope) if own else declared
-    if not architectures:
-        raise UsageError(
-            "it is not clear for which architecture dependencies are wanted",
-            hint="name one as in NAME:ARCH, or give the distribution its --arch",
-        )
+    architectures = machines_of({row.architecture for row in binaries}, format_, sources[0], distribution)
     found: dict[int, Available] = {row.id: row for row in wanted}
     closures = []
     for architecture in architectures:

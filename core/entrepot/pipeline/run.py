@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from entrepot.contracts import Format, Signer, Transfer
 from entrepot.errors import EntrepotError, StorageError
@@ -48,48 +48,74 @@ class Batch:
 
         A job that fails does not hold up the others; its result says why.
         """
-        settlement = Settlement(self.catalog, self.format, self.repository, self.distribution, self.ledger)
+        settlement = self.settlement()
         attempts = settlement.open(jobs)
         pending = [attempt for attempt in attempts if attempt.result is None]
         if not pending:
             return [attempt.result for attempt in attempts if attempt.result], None
-        self._work(pending, settlement, executor)
+        size = sum(attempt.job.fetching.size for attempt in pending if attempt.job.fetching)
+        count = Counter(self.progress, len(pending), size)
+        self.inspect(pending, executor, count)
+        if self.panel.names(BATCH):
+            self.inspect_together(_OneLot(pending), settlement, executor)
+        count.finish()
         with self.catalog.transaction():
             # Once more, where nobody else writes: a collection may have removed what was there and used by nothing.
-            for attempt in pending:
-                if attempt.inspection:
-                    self._keep(attempt.inspection)
+            self.keep(pending)
             version = settlement.settle(pending)
         for attempt in pending:
             if attempt.job.fetching and attempt.inspection:
                 discard(attempt.job.fetching)
         return [attempt.result for attempt in attempts if attempt.result], version
 
+    def settlement(self) -> Settlement:
+        """What writes to the catalog."""
+        return Settlement(self.catalog, self.format, self.repository, self.distribution, self.ledger)
+
+    def keep(self, attempts: Sequence[Attempt]) -> None:
+        """Puts the files into the private store, as far as they are not there."""
+        for attempt in attempts:
+            if attempt.inspection:
+                self._keep(attempt.inspection)
+
     # ------------------------------------------------------------------------------------------------ in threads
 
-    def _work(self, attempts: Sequence[Attempt], settlement: Settlement, executor: Executor) -> None:
-        count = _Counter(self.progress, len(attempts), sum(o.job.fetching.size for o in attempts if o.job.fetching))
+    def inspect(self, attempts: Sequence[Attempt], executor: Executor, count: Counter) -> None:
+        """Fetches packages and shows them to the scanners that look at each by itself."""
         work = [partial(self._fetch_and_inspect, attempt, count) for attempt in attempts]
         self._all(list(zip(attempts, work, strict=True)), executor)
-        if self.panel.names(BATCH):
-            self._work_together(attempts, settlement, executor)
-        count.finish()
 
-    def _work_together(self, attempts: Sequence[Attempt], settlement: Settlement, executor: Executor) -> None:
-        """Asks those scanners that have to know what else comes in, again until all does that they were told of."""
-        read = [(attempt, attempt.inspection) for attempt in attempts if attempt.inspection]
-        coming = [pair for pair in read if settlement.lets_in(*pair, self.panel.names(BATCH))]
+    def inspect_together(
+        self, lots: Lots, settlement: Settlement, executor: Executor, beside: Sequence[PackageInfo] = ()
+    ) -> None:
+        """Asks those scanners that have to know what else comes in, again until all does that they were told of.
+
+        ``beside`` comes in as well, and is not asked about.
+        """
+        names = self.panel.names(BATCH)
+        infos: dict[int, PackageInfo] = {}
+        coming: dict[int, None] = {}
+        for lot in lots:
+            for attempt, alone in _read(lot):
+                if alone.case.info:  # as it came, though it may have another signature since
+                    infos[attempt.import_id] = alone.case.info
+                if settlement.lets_in(attempt, alone, names):
+                    coming[attempt.import_id] = None
         while True:
-            ids = {attempt.import_id for attempt, _ in coming}
-            held = [pair for pair in read if pair[0].import_id not in ids]
-            companions = Companions(_infos(coming), self.scratch, _infos(held))
-            places = [*range(len(coming)), *[-1] * len(held)]
-            work = [
-                (attempt, partial(self._inspect_again, alone, companions, place))
-                for (attempt, alone), place in zip([*coming, *held], places, strict=True)
-            ]
-            self._all(work, executor)
-            left = [pair for pair in coming if settlement.passes(pair[0])]
+            places = {import_id: place for place, import_id in enumerate(coming)}
+            held = [info for import_id, info in infos.items() if import_id not in coming]
+            together = [*(infos[import_id] for import_id in coming), *beside]
+            companions = Companions(together, self.scratch, held)
+            left: dict[int, None] = {}
+            for lot in lots:
+                work = [
+                    (attempt, partial(self._inspect_again, alone, companions, places.get(attempt.import_id, -1)))
+                    for attempt, alone in _read(lot)
+                ]
+                self._all(work, executor)
+                lots.told(lot)
+                passed = [attempt.import_id for attempt in lot if settlement.passes(attempt)]
+                left |= {import_id: None for import_id in passed if import_id in coming}
             if len(left) == len(coming):
                 return
             coming = left
@@ -113,7 +139,7 @@ class Batch:
             except OSError as error:
                 attempt.inspection, attempt.error = None, StorageError(f"{attempt.job.label}: {error}")
 
-    def _fetch_and_inspect(self, attempt: Attempt, count: _Counter) -> Inspection:
+    def _fetch_and_inspect(self, attempt: Attempt, count: Counter) -> Inspection:
         job = attempt.job
         if job.fetching and self.transfer:
             fetching = job.fetching
@@ -149,12 +175,37 @@ class Batch:
                 self.store.add(path, file.sha256)
 
 
-def _infos(pairs: Iterable[tuple[Attempt, Inspection]]) -> list[PackageInfo]:
-    """The packages as they came, though some may have another signature since."""
-    return [alone.case.info for _, alone in pairs if alone.case.info]
+class Lots(Protocol):
+    """Packages that were looked at one by one, some at a time; each time that it is gone through, as they were then."""
+
+    def __iter__(self) -> Iterator[Sequence[Attempt]]: ...
+
+    def told(self, lot: Sequence[Attempt]) -> None:
+        """Takes what came out for the lot that came last, in place of what came out before."""
+        ...
 
 
-class _Counter:
+class _OneLot:
+    """All of them, in memory."""
+
+    def __init__(self, attempts: Sequence[Attempt]) -> None:
+        self._attempts = attempts
+        self._alone = [attempt.inspection for attempt in attempts]
+
+    def __iter__(self) -> Iterator[Sequence[Attempt]]:
+        for attempt, alone in zip(self._attempts, self._alone, strict=True):
+            attempt.inspection = alone
+        yield self._attempts
+
+    def told(self, lot: Sequence[Attempt]) -> None:
+        """It is in the attempts already."""
+
+
+def _read(attempts: Sequence[Attempt]) -> list[tuple[Attempt, Inspection]]:
+    return [(attempt, attempt.inspection) for attempt in attempts if attempt.inspection]
+
+
+class Counter:
     """Adds up what all threads do, and tells about it."""
 
     def __init__(self, progress: Progress, packages: int, size: int) -> None:

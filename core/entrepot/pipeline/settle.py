@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from entrepot.catalog.versions import Member
 from entrepot.contracts import Format
-from entrepot.errors import EntrepotError
+from entrepot.errors import ConflictError, EntrepotError
 from entrepot.events import ImportResult
 from entrepot.models import Available, Decision, Distribution, ImportState, Outcome, PackageInfo, Repository, Version
 from entrepot.pipeline.admit import Admission, fitting_component
@@ -62,6 +62,17 @@ class Attempt:
     def sha256(self) -> str:
         """Of the main file, once it is known to be here; empty before."""
         return self.inspection.sha256 if self.inspection else self.member.sha256 if self.member else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A package that the policy lets in, and that the version does not have yet. ``available_id`` is 0 for a file."""
+
+    import_id: int
+    package_id: int
+    available_id: int
+    component: str
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,19 +148,9 @@ class Settlement:
     def settle(self, attempts: Sequence[Attempt]) -> Version | None:
         """Decides about every attempt, adds what may come in as one version, and leaves a result in each attempt."""
         now = self._ledger.now
-        admission = Admission(self._catalog, self._format, self._repository, self._distribution)
-        admitted: list[Attempt] = []
-        for attempt in attempts:
-            if attempt.inspection is None:
-                self._fail(attempt)
-                continue
-            verdicts = attempt.inspection.verdicts
-            self._catalog.imports.add_verdicts(attempt.import_id, attempt.inspection.inspected_sha256, verdicts, now)
-            attempt.decision = self.decide(attempt, attempt.inspection)
-            if attempt.info is None or attempt.decision.outcome is not Outcome.PUBLISH:
-                self._hold(attempt, attempt.decision)
-            elif self._admit(attempt, attempt.info, admission):
-                admitted.append(attempt)
+        admission = self.admission()
+        passed = [(attempt, info) for attempt in attempts if (info := self._weigh(attempt))]
+        admitted = [attempt for attempt, info in passed if self._admit(attempt, info, admission)]
         version = admission.commit(_message(admitted), now)
         if version is not None:
             for attempt in admitted:
@@ -157,17 +158,59 @@ class Settlement:
         self._record(attempts, version)
         return version
 
+    def admission(self) -> Admission:
+        """Collects the packages of the next version; inside the transaction that makes it."""
+        return Admission(self._catalog, self._format, self._repository, self._distribution)
+
+    def stage(self, attempts: Sequence[Attempt]) -> Sequence[Staged]:
+        """Decides about some attempts of many, and keeps what the policy lets in for ``add``, which comes later.
+
+        The others have their result afterwards.
+        """
+        staged = []
+        for attempt in attempts:
+            if (info := self._weigh(attempt)) is None:
+                continue
+            try:
+                attempt.component = self._component(attempt)
+            except EntrepotError as error:
+                attempt.error = error
+                self._fail(attempt)
+                continue
+            package_id = self._catalog.packages.add(info, self._ledger.now)
+            state = ImportState.INSPECTING
+            result = _result(attempt, self._distribution, state, "inspected; waits for the rest of its mirror", None)
+            self._catalog.imports.finish(attempt.import_id, state, result, self._ledger.now)
+            self._link(attempt, package_id)
+            available = attempt.job.available
+            number = available.id if available else 0
+            staged.append(Staged(attempt.import_id, package_id, number, attempt.component, attempt.job.label))
+        self._record(attempts, None)
+        return staged
+
+    def add(self, staged: Staged, admission: Admission) -> bool:
+        """Puts a package that is staged on the list; False if the version has it by now.
+
+        ``EntrepotError`` says why that cannot be.
+        """
+        info = self._catalog.packages.get(staged.package_id)
+        for file in info.files:
+            if not self._catalog.packages.has_artifact(file.sha256):
+                raise ConflictError(f"{file.name} was removed from the private store meanwhile", hint="mirror again")
+        return not admission.admit(info, staged.component, self._ledger.now).already
+
     def _record(self, attempts: Sequence[Attempt], version: Version | None) -> None:
         """Tells the audit log what was decided, in entries of a bounded length, and which version that made."""
         path = self._distribution.path
         decided = iter([attempt for attempt in attempts if attempt.decision and attempt.result])
         while chunk := list(islice(decided, RECORDED)):
             detail: dict[str, object] = {"policy": self._ledger.policy.name, "imports": [_decided(o) for o in chunk]}
-            self._append("import.decide", path, detail)
+            self.tell("import.decide", path, detail)
         if version is not None:
-            self._append("version.create", path, {"version": version.number, "message": version.message})
+            self.tell("version.create", path, {"version": version.number, "message": version.message})
 
-    def _append(self, action: str, subject: str, detail: Mapping[str, object]) -> None:
+    def tell(self, action: str, subject: str, detail: Mapping[str, object]) -> None:
+        """Adds a line to the audit log."""
         ledger = self._ledger
         self._catalog.audit.append(ledger.actor, ledger.origin, action, subject, detail, ledger.now)
 
@@ -192,11 +235,27 @@ class Settlement:
         waivers = [waiver for sha256 in artifacts for waiver in found.get(sha256, ())]
         return Case(inspection.verdicts, info, source, self._ledger.now, waivers)
 
-    def _admit(self, attempt: Attempt, info: PackageInfo, admission: Admission) -> bool:
+    def _weigh(self, attempt: Attempt) -> PackageInfo | None:
+        """The package of an attempt, if the policy lets it in; otherwise the attempt ends here."""
+        if attempt.inspection is None:
+            self._fail(attempt)
+            return None
+        inspection, now = attempt.inspection, self._ledger.now
+        self._catalog.imports.add_verdicts(attempt.import_id, inspection.inspected_sha256, inspection.verdicts, now)
+        attempt.decision = self.decide(attempt, inspection)
+        if attempt.info is None or attempt.decision.outcome is not Outcome.PUBLISH:
+            self._hold(attempt, attempt.decision)
+            return None
+        return attempt.info
+
+    def _component(self, attempt: Attempt) -> str:
         available = attempt.job.available
         upstream = [available.component] if available else []
+        return fitting_component(self._distribution, self._ledger.component, upstream)
+
+    def _admit(self, attempt: Attempt, info: PackageInfo, admission: Admission) -> bool:
         try:
-            attempt.component = fitting_component(self._distribution, self._ledger.component, upstream)
+            attempt.component = self._component(attempt)
             admitted = admission.admit(info, attempt.component, self._ledger.now)
         except EntrepotError as error:
             attempt.error = error
@@ -216,8 +275,7 @@ class Settlement:
         reasons = "; ".join(decision.reasons)
         if attempt.info is not None and decision.outcome is not Outcome.REJECT:
             self._link(attempt, self._catalog.packages.add(attempt.info, self._ledger.now))
-            upstream = [attempt.job.available.component] if attempt.job.available else []
-            attempt.component = fitting_component(self._distribution, self._ledger.component, upstream)
+            attempt.component = self._component(attempt)
             self._end(attempt, ImportState.PENDING_REVIEW, f"waits for review: {reasons}", None)
         else:
             problem = attempt.inspection.problem if attempt.inspection else ""

@@ -82,7 +82,7 @@ def parse_names(words: Sequence[str], what: str) -> Query:
         except QueryError as error:
             hint = error.hint or "write NAME, NAME:ARCH or NAME=VERSION, where NAME may have * ? and [...]"
             raise QueryError(f"{what} {word!r}: {error}", hint=hint, **error.data) from error
-    return AnyOf(tuple(parts))
+    return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +250,7 @@ class _Parser:
                     parts.append(parse(words))
                 except QueryError as error:
                     raise QueryError(f"{name}, line {number}, {error}", hint=error.hint, **error.data) from error
-        return AnyOf(tuple(parts))
+        return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
 
     def _is_version_of(self, token: _Token) -> bool:
         """Whether what stands here is the rest of ``NAME=VERSION``, written without a blank."""

@@ -15,10 +15,9 @@ from entrepot.pipeline.admit import fitting_component
 from entrepot.pipeline.explain import actions_of, pipeline_words
 from entrepot.pipeline.fetch import Fetching
 from entrepot.pipeline.resolve import PackageSpec, resolve, with_dependencies
-from entrepot.pipeline.run import Batch
-from entrepot.pipeline.settle import Job, Ledger
+from entrepot.pipeline.settle import Job
 from entrepot.progress import Progress, Task, silent
-from entrepot.services.inspection import scanners
+from entrepot.services.batches import BatchOptions, open_batch
 from entrepot.services.publishing import PublishResult, publish
 from entrepot.services.tasks import running
 
@@ -250,34 +249,8 @@ def _run(
     *,
     resign: bool,
 ) -> tuple[Sequence[ImportResult], Version | None]:
-    repository = workspace.catalog.repositories.get(distribution.repository)
-    signer = workspace.signer(repository) if resign else None
-    if resign and signer is None:
-        raise UsageError(f"{repository.name} signs nothing", hint="give it a key with `entrepot repo set --sign-with`")
-    policy = workspace.settings.policy(distribution.policy)
-    format_ = workspace.format(repository.format)
-    executor_url = workspace.settings.executor
-    workers = min(len(jobs), transfer.concurrency if transfer else 4) or 1
-    with (
-        workspace.scratch() as folder,
-        # Before the threads: it forks.
-        scanners(workspace, [format_], folder) as panel,
-        workspace.plugins.executor(executor_url.partition(":")[0]).open(executor_url, workers) as executor,
-    ):
-        batch = Batch(
-            catalog=workspace.catalog,
-            store=workspace.store,
-            format=format_,
-            panel=panel,
-            repository=repository,
-            distribution=distribution,
-            ledger=Ledger(policy, workspace.actor, task.id, workspace.now(), component, workspace.origin),
-            scratch=folder,
-            max_size=workspace.settings.max_package_size,
-            progress=task.progress,
-            transfer=transfer,
-            resigner=signer,
-        )
+    options = BatchOptions(component, resign=resign, workers=len(jobs))
+    with open_batch(workspace, distribution, task, transfer, options) as (batch, executor):
         return batch.run(jobs, executor)
 
 

@@ -26,6 +26,7 @@ ACTIONS: Mapping[str, Role] = {
     "version.publish": Role.MAINTAINER,
     "version.rollback": Role.MAINTAINER,
     "version.promote": Role.MAINTAINER,
+    "version.mirror": Role.MAINTAINER,
     "task.cancel": Role.MAINTAINER,
     "task.retry": Role.MAINTAINER,
     "access.change": Role.ADMIN,
@@ -40,6 +41,7 @@ OF_A_DISTRIBUTION = frozenset(
         "version.publish",
         "version.rollback",
         "version.promote",
+        "version.mirror",
     }
 )
 """What changes one distribution. The other changes are for those who are not limited to some."""

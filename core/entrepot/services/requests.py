@@ -14,6 +14,7 @@ from entrepot.services import (
     advisories,
     catalog_copies,
     imports,
+    mirroring,
     publishing,
     reviews,
     scanning,
@@ -22,6 +23,7 @@ from entrepot.services import (
     upkeep,
     versions,
 )
+from entrepot.services.selecting import MirrorRequest
 from entrepot.services.version_changes import ChangeRequest
 
 if TYPE_CHECKING:
@@ -115,6 +117,31 @@ def _remove(workspace: Workspace, values: Values) -> Document:
     ).as_json()
 
 
+def _mirror(workspace: Workspace, values: Values) -> Document:
+    request = mirror_request(values)
+    if values.get("sync"):
+        sources.sync_source(workspace, request.source)
+    return mirroring.mirror(workspace, request, publish_after=values.get("publish", True)).as_json()
+
+
+def mirror_request(values: Values) -> MirrorRequest:
+    """What is to be mirrored, by the names that the HTTP API has for it."""
+    return MirrorRequest(
+        source=values["source"],
+        distribution=values["distribution"],
+        include=values.get("include", ()),
+        exclude=values.get("exclude", ()),
+        where=values.get("where", ""),
+        latest=values.get("latest"),
+        dependencies=values.get("with_dependencies", False),
+        recommends=values.get("recommends", False),
+        exact=values.get("exact", False),
+        component=values.get("component"),
+        again=values.get("again", False),
+        on_failure=values.get("on_failure", "skip"),
+    )
+
+
 def _change(values: Values) -> ChangeRequest:
     return ChangeRequest(publish_after=values.get("publish", True), hold_refused=values.get("hold_refused", False))
 
@@ -158,6 +185,7 @@ def batch_document(batch: imports.BatchResult, *, single: bool) -> Document:
 KINDS: Mapping[str, Callable[[Workspace, Values], Document]] = {
     "sync": _sync,
     "import": _import,
+    "mirror": _mirror,
     "upload": _upload,
     "publish": _publish,
     "approve": _approve,

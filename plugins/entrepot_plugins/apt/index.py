@@ -114,6 +114,10 @@ class AptIndexReader:
         """Every field of a stanza in order."""
         return stanzas.fields(raw)
 
+    def field(self, raw: bytes, name: str) -> str:
+        """One field of a stanza."""
+        return stanzas.one(raw, name)
+
     def extras(self, context: ReadContext, part: IndexPart) -> Iterator[Extra]:
         """Nothing: an APT source has packages and no more."""
         return iter(())

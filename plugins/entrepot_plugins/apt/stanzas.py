@@ -128,6 +128,14 @@ def fields(raw: bytes, *, name: str = "the stanza") -> list[tuple[str, str]]:
     return [(field, "\n".join(lines)) for field, lines in found]
 
 
+def one(raw: bytes, name: str) -> str:
+    """The value of one field as ``fields`` has it; of a duplicated one the first, empty if there is none."""
+    value = Stanza(raw).value(needle(name)) if name.isascii() else b""
+    if value.isascii() and (plain := value.decode()).isprintable():
+        return plain
+    return "\n".join(_text(line[at > 0 :].rstrip()) for at, line in enumerate(value.split(b"\n")))
+
+
 def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "replace").translate(_CONTROL)
 

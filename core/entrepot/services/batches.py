@@ -1,0 +1,65 @@
+"""A batch of imports with all that it works with, opened and closed again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from entrepot.contracts import Transfer
+from entrepot.errors import UsageError
+from entrepot.models import Distribution
+from entrepot.pipeline.run import Batch
+from entrepot.pipeline.settle import Ledger
+from entrepot.progress import Task
+from entrepot.services.inspection import scanners
+
+if TYPE_CHECKING:
+    from entrepot.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOptions:
+    """How a batch is brought in. ``workers``: more threads than this would have nothing to do."""
+
+    component: str | None = None
+    resign: bool = False
+    workers: int = 1
+
+
+@contextmanager
+def open_batch(
+    workspace: Workspace, distribution: Distribution, task: Task, transfer: Transfer | None, options: BatchOptions
+) -> Iterator[tuple[Batch, Executor]]:
+    """A batch under the policy of a distribution, and the executor that it runs on."""
+    repository = workspace.catalog.repositories.get(distribution.repository)
+    signer = workspace.signer(repository) if options.resign else None
+    if options.resign and signer is None:
+        raise UsageError(f"{repository.name} signs nothing", hint="give it a key with `entrepot repo set --sign-with`")
+    policy = workspace.settings.policy(distribution.policy)
+    format_ = workspace.format(repository.format)
+    executor_url = workspace.settings.executor
+    workers = min(options.workers, transfer.concurrency if transfer else 4) or 1
+    with (
+        workspace.scratch() as folder,
+        # Before the threads: it forks.
+        scanners(workspace, [format_], folder) as panel,
+        workspace.plugins.executor(executor_url.partition(":")[0]).open(executor_url, workers) as executor,
+    ):
+        batch = Batch(
+            catalog=workspace.catalog,
+            store=workspace.store,
+            format=format_,
+            panel=panel,
+            repository=repository,
+            distribution=distribution,
+            ledger=Ledger(policy, workspace.actor, task.id, workspace.now(), options.component, workspace.origin),
+            scratch=folder,
+            max_size=workspace.settings.max_package_size,
+            progress=task.progress,
+            transfer=transfer,
+            resigner=signer,
+        )
+        yield batch, executor
