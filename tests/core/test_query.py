@@ -46,6 +46,7 @@ NGINX = Match("name", "=", "nginx")
         ("latest(nginx)", Newest(NGINX)),
         ("latest(nginx, 3)", Newest(NGINX, 3)),
         ("latest(2)", Newest(EVERYTHING, 2)),
+        ("latest()", Newest(EVERYTHING)),
         ("with-dependencies(nginx)", WithDependencies(NGINX)),
         ("with-recommends(nginx)", WithDependencies(NGINX, recommends=True)),
         ("[!a]*", Match("name", "=", "[!a]*")),

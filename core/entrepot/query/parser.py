@@ -223,6 +223,8 @@ class _Parser:
 
     def _latest(self) -> Newest:
         part: Query = EVERYTHING
+        if self._is(")"):
+            return Newest(part)
         if not (self._here.text.isdecimal() and self._next().text == ")"):
             part = self._query()
             if not self._is(","):
