@@ -26,7 +26,7 @@ import pickle
 import random
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -34,13 +34,14 @@ from typing import Any, ClassVar
 import pytest
 
 from entrepot.catalog.imports import StoredVerdict
-from entrepot.contracts import AdvisoryLookup, Format, ReusableScanner, Scanner, is_isolated
-from entrepot.isolation import Case, OpenServices, ScanServices
+from entrepot.contracts import AdvisoryLookup, Candidate, Format, ReusableScanner, Scanner, is_isolated
+from entrepot.isolation import Case, Moment, OpenServices, ScanServices
 from entrepot.isolation.messages import STATUSES, decode, encode
 from entrepot.isolation.worker import checked_basis, checked_verdict
-from entrepot.models import Basis, Distribution, Status, Verdict
+from entrepot.models import Basis, Distribution, PackageInfo, Status, Verdict
 from entrepot.pipeline.inspect import Subject, read_case
 from entrepot.pipeline.panel import ALONE, BATCH, Companions, Panel, open_panel
+from entrepot.pipeline.surroundings import DistributionSurroundings
 from entrepot.settings import InspectionSettings, Limits
 
 __all__ = ["ScannerContract"]
@@ -99,6 +100,10 @@ class ScannerContract(ABC):
     def make_advisories(self, folder: Path) -> AdvisoryLookup | None:
         """What the scanner finds in ``ScanContext.advisories``."""
         return None
+
+    def make_offered(self, folder: Path) -> Sequence[Sequence[Path]]:
+        """Puts packages into a folder that the distribution has: what there is in ``ScanContext.surroundings``."""
+        return ()
 
     # -------------------------------------------------------------------------------------------------- what it is
 
@@ -190,7 +195,8 @@ class ScannerContract(ABC):
                 folder.mkdir()
                 path = folder / good.name
                 path.write_bytes(damage(good.read_bytes()))
-                case = read_case(Subject((path,)), self.make_format(), _distribution(good), NOW)
+                format_ = self.make_format()
+                case = read_case(Subject((path,)), format_, _distribution(format_.name), NOW)
                 verdict = _ask(panel, case, tmp_path).verdict
                 assert verdict.reason not in FAILURES, f"{what}: {verdict.message}"
                 if case.info is None:
@@ -203,25 +209,31 @@ class ScannerContract(ABC):
         place.mkdir(exist_ok=True)
         paths = tuple(self.make_package(place))
         format_ = self.make_format()
-        case = read_case(Subject(paths), format_, _distribution(paths[0], format_.name), NOW)
+        case = read_case(Subject(paths), format_, _distribution(format_.name), NOW)
         assert case.info is not None, f"the format cannot read the package: {case.problem}"
         return case
 
     @contextmanager
     def _services(self, folder: Path, scanner: Scanner) -> Iterator[OpenServices]:
-        format_, advisories = self.make_format(), self.make_advisories(folder)
-        services = OpenServices(
-            ScanServices(
-                formats={format_.name: format_},
-                scanners={scanner.name: scanner},
-                settings={scanner.name: self.settings},
-                advisories=(lambda: advisories) if advisories else None,
-            )
-        )
+        services = OpenServices(self._make_services(folder, scanner))
         try:
             yield services
         finally:
             services.close()
+
+    def _make_services(self, folder: Path, scanner: Scanner) -> ScanServices:
+        format_, advisories = self.make_format(), self.make_advisories(folder)
+        place = folder / "offered"
+        place.mkdir(exist_ok=True)
+        offered = [format_.packages.read(tuple(paths), None) for paths in self.make_offered(place)]
+        return ScanServices(
+            formats={format_.name: format_},
+            scanners={scanner.name: scanner},
+            settings={scanner.name: self.settings},
+            advisories=(lambda: advisories) if advisories else None,
+            offers=lambda _: _Offered(offered),
+            surroundings=DistributionSurroundings,
+        )
 
     def _scan(self, folder: Path, case: Case | None = None) -> Verdict:
         """What a new scanner says, in this process."""
@@ -234,17 +246,50 @@ class ScannerContract(ABC):
 
     @contextmanager
     def _panel(self, folder: Path) -> Iterator[Panel]:
-        format_, scanner, advisories = self.make_format(), self.make_scanner(), self.make_advisories(folder)
-        services = ScanServices(
-            formats={format_.name: format_},
-            scanners={scanner.name: scanner},
-            settings={scanner.name: self.settings},
-            advisories=(lambda: advisories) if advisories else None,
-        )
+        services = self._make_services(folder, self.make_scanner())
         scratch = folder / "panel"
         scratch.mkdir()
         with open_panel(services, InspectionSettings(self.limits), scratch, None, 1) as panel:
             yield panel
+
+
+class _Offered:
+    """``isolation.Offers`` of a distribution that has these packages, and no base sources."""
+
+    def __init__(self, packages: Sequence[PackageInfo]) -> None:
+        self._packages = [
+            (Candidate(-2 * number - 1, info.name, info.version, info.architecture, info.raw), info.provides.split())
+            for number, info in enumerate(packages)
+        ]
+
+    def moment(self) -> Moment:
+        """Its first version."""
+        return Moment(1, frozenset(candidate.architecture for candidate, _ in self._packages), ())
+
+    def named(self, names: Collection[str], architectures: Collection[str]) -> Iterable[Candidate]:
+        """Every package of one of these names."""
+        return [candidate for candidate in self.everything(architectures) if candidate.name in names]
+
+    def providing(
+        self, names: Collection[str], architectures: Collection[str]
+    ) -> Iterable[tuple[str, Iterable[Candidate]]]:
+        """Each of the names with the packages that provide it."""
+        for name in names:
+            yield (
+                name,
+                [one for one, provided in self._packages if name in provided and one.architecture in architectures],
+            )
+
+    def everything(self, architectures: Collection[str]) -> Iterable[Candidate]:
+        """Every package."""
+        return [candidate for candidate, _ in self._packages if candidate.architecture in architectures]
+
+    def sources(self, numbers: Collection[int]) -> Mapping[int, str]:
+        """None: nothing is of a base source."""
+        return {}
+
+    def close(self) -> None:
+        """There is nothing to close."""
 
 
 def _ask(panel: Panel, case: Case, folder: Path) -> StoredVerdict:
@@ -260,12 +305,12 @@ def _content(folder: Path) -> Mapping[str, str]:
     }
 
 
-def _distribution(path: Path, format_name: str = "") -> Distribution:
+def _distribution(format_name: str) -> Distribution:
     return Distribution(
         id=1,
         repository_id=1,
         repository="internal",
-        format=format_name or path.suffix.lstrip("."),
+        format=format_name,
         name="stable",
         components=("main",),
         architectures=(),
