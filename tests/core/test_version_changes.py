@@ -83,6 +83,16 @@ def test_a_diff_has_the_findings_of_what_comes_in(box: ToyBox) -> None:
     back = versions.diff(box.workspace, "window", 1, 0).as_json()
     assert back["changes"][0]["change"] == "removed"
     assert back["changes"][0]["findings"] == []
+    assert [item["id"] for item in back["changes"][0]["findings_gone"]] == ["toy-word"]
+
+
+def test_a_finding_that_stays_is_neither_new_nor_gone(box: ToyBox) -> None:
+    box.upload(make_toy(box.folder, text="warn"))
+    versions.remove_packages(box.workspace, "window", ["robot"], request=QUIETLY)
+    box.upload(make_toy(box.folder, version=2, text="warn"))
+    (change,) = versions.diff(box.workspace, "window", 1, 3).as_json()["changes"]
+    found = {item["id"]: item["new"] for item in change["findings"] if item["scanner"] == "toy-words"}
+    assert (found, change["findings_gone"]) == ({"toy-word": False}, [])
 
 
 def test_a_version_that_is_not_there_has_no_diff(box: ToyBox) -> None:

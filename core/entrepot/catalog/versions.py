@@ -171,6 +171,12 @@ class VersionsTable:
 
         Components are compared by the names that the two mappings give them, by their own where they give none.
         """
+        same = "o.component = m.component"
+        if components or other_components:
+            same = """
+                coalesce((SELECT value FROM json_each(:others) WHERE key = o.component), o.component)
+                = coalesce((SELECT value FROM json_each(:own) WHERE key = m.component), m.component)
+            """
         # Left to itself, SQLite reads the whole of the other version for each package.
         sql = f"""
             SELECT m.id AS membership_id, p.id AS package_id, p.name, p.version, p.architecture, p.kind, m.component,
@@ -180,8 +186,7 @@ class VersionsTable:
                 SELECT 1 FROM membership o INDEXED BY idx_membership_package_id
                 WHERE o.package_id = m.package_id AND o.distribution_id = :other
                 AND o.added_in <= :other_number AND (o.removed_in IS NULL OR o.removed_in > :other_number)
-                AND coalesce((SELECT value FROM json_each(:others) WHERE key = o.component), o.component)
-                    = coalesce((SELECT value FROM json_each(:own) WHERE key = m.component), m.component)
+                AND {same}
             )
             ORDER BY p.name, p.version_key, p.architecture, p.sha256, m.id
         """
@@ -212,6 +217,12 @@ class VersionsTable:
             WHERE {IN_VERSION} ORDER BY 1, 2, 3
         """
         return self._db.conn.execute(sql, {"distribution": distribution.id, "number": number}).fetchall()
+
+    def components(self, distribution: Distribution, number: int) -> Sequence[str]:
+        """The components that a version has packages of, sorted."""
+        sql = f"SELECT DISTINCT m.component FROM membership m WHERE {IN_VERSION} ORDER BY 1"
+        found = self._db.conn.execute(sql, {"distribution": distribution.id, "number": number})
+        return [component for (component,) in found]
 
     def refs(
         self, distribution: Distribution, number: int, component: str, kind: str, architectures: Collection[str]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -201,13 +201,19 @@ def _print_diff(app: App, told: VersionDiff) -> None:
         | {
             "before": " ".join(row["before"]),
             "after": " ".join(row["after"]),
-            "found": ", ".join(dict.fromkeys(f"{item['id']} ({item['severity']})" for item in row["findings"])),
+            "found": ", ".join(dict.fromkeys(_findings(row))),
         }
         for row in document["changes"]
     ]
     app.table(rows, DIFF_COLUMNS, "nothing changed")
     counts = ", ".join(f"{count} {word}" for word, count in document["counts"].items())
     app.say(f"from {told.before} to {told.after}: {counts or 'no package'}")
+
+
+def _findings(row: Mapping[str, Any]) -> Iterator[str]:
+    """What is known of what comes, and with a minus what goes with what goes."""
+    yield from (f"{'+' if item['new'] else ''}{item['id']} ({item['severity']})" for item in row["findings"])
+    yield from (f"-{item['id']} ({item['severity']})" for item in row["findings_gone"])
 
 
 def _print_result(app: App, result: VersionResult) -> None:

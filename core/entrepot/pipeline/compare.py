@@ -30,6 +30,8 @@ class PackageChange:
     """Of the artifacts that come in, as they came from upstream."""
     size: int
     """Bytes that come in, less those that go."""
+    left: tuple[str, ...] = ()
+    """As ``sha256``, of those that go."""
 
     def as_json(self) -> dict[str, Any]:
         """For ``--json`` and the HTTP API."""
@@ -60,8 +62,9 @@ def _change(
 ) -> PackageChange:
     before, after = (tuple(_ordered(side, key)) for side in (gone, come))
     size = sum(member.size for member in come) - sum(member.size for member in gone)
-    artifacts = tuple(member.original_sha256 for member in come)
-    return PackageChange(name, architecture, component, _word(before, after, key), before, after, artifacts, size)
+    left, artifacts = (tuple(member.original_sha256 for member in side) for side in (gone, come))
+    word = _word(before, after, key)
+    return PackageChange(name, architecture, component, word, before, after, artifacts, size, left)
 
 
 def _ordered(members: Iterable[Member], key: Key) -> Iterator[str]:

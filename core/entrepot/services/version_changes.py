@@ -49,7 +49,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class VersionDiff:
-    """What a step from one version to another changes. ``findings`` are those of what comes in, by artifact."""
+    """What a step from one version to another changes. ``findings`` are those of what comes and goes, by artifact."""
 
     before: str
     after: str
@@ -65,9 +65,15 @@ class VersionDiff:
         """For ``--json`` and the HTTP API."""
         rows = []
         for change in self.changes:
-            found = [finding for sha256 in change.sha256 for finding in self.findings.get(sha256, ())]
-            rows.append(change.as_json() | {"findings": found})
+            found, left = self._of(change.sha256), self._of(change.left)
+            had, has = ({(finding["scanner"], finding["id"]) for finding in side} for side in (left, found))
+            told = [finding | {"new": (finding["scanner"], finding["id"]) not in had} for finding in found]
+            ended = [finding for finding in left if (finding["scanner"], finding["id"]) not in has]
+            rows.append(change.as_json() | {"findings": told, "findings_gone": ended})
         return {"from": self.before, "to": self.after, "counts": self.counts(), "changes": rows}
+
+    def _of(self, artifacts: Iterable[str]) -> list[dict[str, Any]]:
+        return [dict(finding) for sha256 in artifacts for finding in self.findings.get(sha256, ())]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +193,9 @@ def _planned(
     if change.origin is None:
         return _Plan(newest, change, last_said(workspace, distribution, change.come))
     said = look_around(workspace, change.origin, distribution, change.come, change.gone, progress)
-    return _Plan(newest, replace(change, diff=replace(change.diff, findings=found_in(said))), said)
+    return _Plan(
+        newest, replace(change, diff=replace(change.diff, findings={**change.diff.findings, **found_in(said)})), said
+    )
 
 
 @contextmanager
@@ -349,8 +357,10 @@ def difference(
     known: bool = True,
 ) -> VersionDiff:
     """The changes that come about; if it is ``known`` here what comes, with what scanners found in it."""
+    gone = list(gone)
     changes = compare(gone, come, workspace.format(distribution.format).versions.key)
-    return VersionDiff(*names, changes, found_in(last_said(workspace, distribution, come)) if known else {})
+    said = last_said(workspace, distribution, [*gone, *(come if known else ())])
+    return VersionDiff(*names, changes, found_in(said))
 
 
 def found_in(said: Said) -> Mapping[str, Sequence[Mapping[str, str]]]:

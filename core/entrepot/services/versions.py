@@ -65,8 +65,9 @@ def diff_page(
     distribution, names, gone, come = _step(workspace, path, before, after)
     changes = compare(gone, come, workspace.format(distribution.format).versions.key)
     shown = changes[offset : offset + limit]
-    artifacts = {sha256 for change in shown for sha256 in change.sha256}
-    said = last_said(workspace, distribution, [member for member in come if member.original_sha256 in artifacts])
+    artifacts = {sha256 for change in shown for sha256 in (*change.sha256, *change.left)}
+    members = [member for member in (*gone, *come) if member.original_sha256 in artifacts]
+    said = last_said(workspace, distribution, members)
     told = VersionDiff(*names, shown, found_in(said))
     return DiffPage(told, VersionDiff(*names, changes).counts(), offset)
 
@@ -229,8 +230,8 @@ def _components(
     workspace: Workspace, origin: Distribution, version: Version, distribution: Distribution
 ) -> Mapping[str, str]:
     """The component of the target for each of the origin's that it does not have itself."""
-    held = {component for component, _, _ in workspace.catalog.versions.groups(origin, version.number)}
-    fitting = {name: fitting_component(distribution, None, [name]) for name in sorted(held)}
+    held = workspace.catalog.versions.components(origin, version.number)
+    fitting = {name: fitting_component(distribution, None, [name]) for name in held}
     return {name: other for name, other in fitting.items() if name != other}
 
 
