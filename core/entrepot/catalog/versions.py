@@ -136,11 +136,17 @@ class VersionsTable:
 
     def members(self, distribution: Distribution, number: int, name: str | None = None) -> Iterator[Member]:
         """The packages of a version, or those of one name, in index order."""
-        named = " AND p.name = :name" if name is not None else ""
+        named, joined = "", "membership m JOIN packages p ON p.id = m.package_id"
+        if name is not None:
+            # In this order: SQLite would rather read the whole version.
+            named = " AND p.name = :name"
+            joined = """
+                packages p CROSS JOIN membership m INDEXED BY idx_membership_package_id ON m.package_id = p.id
+            """
         sql = f"""
             SELECT m.id AS membership_id, p.id AS package_id, p.name, p.version, p.architecture, p.kind, m.component,
                 m.location, p.size, p.sha256, p.original_sha256
-            FROM membership m JOIN packages p ON p.id = m.package_id WHERE {IN_VERSION}{named}
+            FROM {joined} WHERE {IN_VERSION}{named}
             ORDER BY p.name, p.version_key, p.architecture, p.sha256, m.id
         """
         parameters = {"distribution": distribution.id, "number": number, "name": name}
