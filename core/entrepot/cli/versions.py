@@ -186,8 +186,8 @@ def retain(app: App, path: str, dry_run: bool, no_publish: bool) -> None:
     else:
         _tell(app, result.change)
         if result.versions:
-            word = "would be forgotten" if dry_run else "forgotten"
-            app.result(None, f"versions that are {word}: {', '.join(map(str, result.versions))}")
+            word = "would be forgotten" if dry_run else "are forgotten"
+            app.result(None, f"versions that {word}: {', '.join(map(str, result.versions))}")
     _leave(result.change)
 
 
