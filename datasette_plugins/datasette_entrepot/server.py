@@ -68,7 +68,8 @@ def make_datasette(workspace: Workspace, *, public: bool, trees: bool, schedule:
         [str(workspace.home / CATALOG_FILE)],
         config={"plugins": {PLUGIN: plugin}},
         secret=_secret(workspace.home),
-        settings={"allow_download": False, "default_cache_ttl": 0},
+        # To find out what could be a facet Datasette counts the values of each column: seconds for a large table.
+        settings={"allow_download": False, "default_cache_ttl": 0, "suggest_facets": False},
     )
 
 

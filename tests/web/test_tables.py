@@ -60,6 +60,17 @@ def test_rows_and_tables_lead_to_pages(house: House) -> None:
     assert f'<a href="{PAGES}/catalog">Catalog</a>' in front
 
 
+def test_what_sources_offer_is_searched_by_words(house: House) -> None:
+    rows = house.server.ask("GET", "/catalog/available.json?_search=nginx&_shape=array").json()
+    assert {row["name"] for row in rows} == {"nginx", "nginx-common"}
+
+
+def test_no_values_are_counted_that_nobody_asked_for(house: House) -> None:
+    answer = house.server.ask("GET", "/catalog/imports.json?_extra=suggested_facets,facet_results").json()
+    assert not answer["suggested_facets"]
+    assert set(answer["facet_results"]["results"]) == set(TABLES["imports"].facets)
+
+
 async def _plain(home: Path, **options: Any) -> Any:
     datasette = import_module("datasette.app").Datasette([str(home / "catalog.db")], **options)
     await datasette.invoke_startup()

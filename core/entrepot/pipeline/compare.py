@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,15 +60,17 @@ def compare(gone: Iterable[Member], come: Iterable[Member], key: Key) -> Sequenc
 def _change(
     name: str, architecture: str, component: str, gone: Sequence[Member], come: Sequence[Member], key: Key
 ) -> PackageChange:
-    before, after = (tuple(_ordered(side, key)) for side in (gone, come))
+    before, after = _ordered(gone, key), _ordered(come, key)
     size = sum(member.size for member in come) - sum(member.size for member in gone)
     left, artifacts = (tuple(member.original_sha256 for member in side) for side in (gone, come))
     word = _word(before, after, key)
     return PackageChange(name, architecture, component, word, before, after, artifacts, size, left)
 
 
-def _ordered(members: Iterable[Member], key: Key) -> Iterator[str]:
-    yield from sorted((member.version for member in members), key=key)
+def _ordered(members: Sequence[Member], key: Key) -> tuple[str, ...]:
+    # A key is most of the work, and most packages have one version.
+    versions = [member.version for member in members]
+    return tuple(sorted(versions, key=key) if len(versions) > 1 else versions)
 
 
 def _word(before: Sequence[str], after: Sequence[str], key: Key) -> str:
