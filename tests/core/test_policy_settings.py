@@ -224,6 +224,17 @@ def test_a_list_is_a_file_in_the_workspace(path: Path, tmp_path_factory: pytest.
             load(path, f'[policies.mine]\ndeny = ["@{name}"]')
 
 
+def test_a_policy_has_another_digest_when_anything_that_it_says_is_another(path: Path) -> None:
+    write_list(path, "telnetd\n")
+    digests = {load(path, LISTED).digest(), load(path, LISTED).digest()}
+    assert len(digests) == 1
+    for text in (LISTED + "four_eyes = true\n", "[policies.mine.alpha]\nwarn = 'reject'\n"):
+        digests.add(load(path, text).digest())
+    write_list(path, "telnetd\nftp\n")
+    digests.add(load(path, LISTED).digest())
+    assert len(digests) == 4
+
+
 def test_an_entry_has_a_file_or_a_package(path: Path) -> None:
     write_list(path, "telnetd\n")
     with pytest.raises(SettingsError, match="has the packages"):

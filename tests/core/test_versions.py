@@ -105,3 +105,14 @@ def test_a_repository_with_distributions_is_not_removed(box: ToyBox) -> None:
     counts = {name: box.workspace.catalog.database.table(name).count for name in ("versions", "membership", "imports")}
     assert counts == {"versions": 0, "membership": 0, "imports": 0}
     assert "toys/ball/ball_1_any.toy" in box.tree_files()
+
+
+def test_what_another_distribution_has_not_is_found_by_package(box: ToyBox) -> None:
+    asked: list[str] = []
+    connection = box.workspace.catalog.database.conn
+    connection.set_trace_callback(asked.append)
+    list(box.workspace.catalog.versions.beyond(box.distribution, 0, box.distribution, 0))
+    connection.set_trace_callback(None)
+    (sql,) = asked
+    plan = [row["detail"] for row in box.workspace.catalog.database.query(f"EXPLAIN QUERY PLAN {sql}")]
+    assert any(line.startswith("SEARCH o USING INDEX idx_membership_package_id") for line in plan), plan

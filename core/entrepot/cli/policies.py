@@ -33,6 +33,7 @@ def list_(app: App) -> None:
         ("INHERITS", "inherits"),
         ("DEFAULT", "is_default"),
         ("DISTRIBUTIONS", "distributions"),
+        ("DIGEST", "digest"),
     ]
     app.table(rows, columns, "there are none")
 

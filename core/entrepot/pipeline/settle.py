@@ -203,8 +203,9 @@ class Settlement:
         """Tells the audit log what was decided, in entries of a bounded length, and which version that made."""
         path = self._distribution.path
         decided = iter([attempt for attempt in attempts if attempt.decision and attempt.result])
+        by = self._ledger.policy.named()
         while chunk := list(islice(decided, RECORDED)):
-            detail: dict[str, object] = {"policy": self._ledger.policy.name, "imports": [_decided(o) for o in chunk]}
+            detail: dict[str, object] = {**by, "imports": [_decided(o) for o in chunk]}
             self.tell("import.decide", path, detail)
         if version is not None:
             self.tell("version.create", path, {"version": version.number, "message": version.message})

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
 from entrepot.models import Outcome, Status
@@ -141,6 +143,15 @@ class PolicySettings:
     origins: Mapping[str, str] = field(default_factory=dict)
     """By key (``osv.review``, ``vulnerabilities.block``): the policy whose table says it; the empty key stands for all
     that are not named."""
+
+    def digest(self) -> str:
+        """A digest of all that it says, with the lines of its lists: another one is another policy of the same name."""
+        text = json.dumps(asdict(self), sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def named(self) -> dict[str, object]:
+        """Which policy it is, as the audit log has it."""
+        return {"policy": self.name, "policy_digest": self.digest()}
 
     def rule(self, key: str) -> str:
         """The full key of the settings by which something holds: ``policies.soft.vulnerabilities.block``."""

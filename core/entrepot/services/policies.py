@@ -73,6 +73,7 @@ def policies(workspace: Workspace) -> Sequence[dict[str, Any]]:
         {
             "name": policy.name,
             "inherits": policy.inherits,
+            "digest": policy.digest(),
             "is_default": policy.name == workspace.settings.default_policy,
             "distributions": users.get(policy.name, []),
         }

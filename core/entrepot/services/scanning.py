@@ -333,11 +333,11 @@ class _Scan:
             return
         done = follow(self._workspace, self._distribution, self._worse)
         self._result.version = done.version
-        counts = dict.fromkeys(("worse", "better", "changed", "waits"), 0)
-        for package in self._result.packages:
-            counts[package.status] += 1
+        statuses = [package.status for package in self._result.packages]
+        counts = {status: statuses.count(status) for status in ("worse", "better", "changed", "waits")}
         worse = [f"{item.holding.info.name} {item.holding.info.version}: {item.action}" for item in self._worse]
-        detail = {"scanned": self._result.scanned, **counts, "packages": worse, "failed": len(self._result.failures)}
+        counts |= {"scanned": self._result.scanned, "failed": len(self._result.failures)}
+        detail = {**self._policy.named(), **counts, "packages": worse}
         with self._catalog.transaction():
             record(self._workspace, "scan", self._distribution.path, detail)
 

@@ -170,7 +170,8 @@ def carry_out(
             held = [number for item, number in told if item.decision.outcome is Outcome.REVIEW]
             if version is not None:
                 steps = {"before": plan.newest.number, "after": version.number, "changes": dict(change.diff.counts())}
-                record(workspace, f"version.{kind}", distribution.path, dict(detail) | steps)
+                by = workspace.settings.policy(distribution.policy).named()
+                record(workspace, f"version.{kind}", distribution.path, {**detail, **by, **steps})
         if version is not None:
             task.created.append(f"{distribution.path} version {version.number}")
             for result in imports:
