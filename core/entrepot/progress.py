@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -13,6 +13,10 @@ class ProgressEvent:
 
     ``done`` and ``total`` count what ``unit`` names (``packages``, ``bytes``, ``files``); ``total`` is None while it is
     not known. ``state`` is ``running``, ``completed`` or ``failed``.
+
+    An event with ``import_id`` is about that one import of a batch, for who looks at it closely; bars and the row of a
+    task leave it out (``overall``). ``outcome`` is what came out, as the word that is kept of it: the status of a
+    verdict, the state that an import came to.
     """
 
     code: str
@@ -21,6 +25,15 @@ class ProgressEvent:
     done: int = 0
     total: int | None = None
     unit: str = ""
+    import_id: int | None = None
+    outcome: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """For the row of a task and for those who follow it."""
+        document = asdict(self)
+        if self.import_id is None:
+            del document["import_id"], document["outcome"]
+        return document
 
 
 Progress = Callable[[ProgressEvent], None]
@@ -39,6 +52,16 @@ class Task:
 
 def silent(event: ProgressEvent) -> None:
     """A progress sink for those who do not look."""
+
+
+def overall(sink: Progress) -> Progress:
+    """``sink`` without events that are about one import of a batch."""
+
+    def send(event: ProgressEvent) -> None:
+        if event.import_id is None:
+            sink(event)
+
+    return send
 
 
 def tee(*sinks: Progress) -> Progress:

@@ -16,7 +16,7 @@ from datasette_entrepot.pages.routing import page_views
 from datasette_entrepot.pages.show import PREFIX, Show
 from datasette_entrepot.protocols import AsgiApp, Datasette, Message, Receive, Request, Scope, Send
 from datasette_entrepot.routing import unknown_view, views
-from datasette_entrepot.site import Site, forget, site_of
+from datasette_entrepot.site import PLUGIN, Site, forget, site_of
 
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -32,7 +32,19 @@ def routes(datasette: Datasette) -> Sequence[tuple[str, Callable[..., Any]]]:
     site = site_of(datasette)
     if site is None:
         return []
-    return [*(trees.views() if site.trees else []), *views(ROUTES), *page_views(PAGES), (UNKNOWN, unknown_view())]
+    served = bool((datasette.plugin_config(PLUGIN) or {}).get("home"))
+    return [
+        *([("^/$", front)] if served else []),
+        *(trees.views() if site.trees else []),
+        *views(ROUTES),
+        *page_views(PAGES),
+        (UNKNOWN, unknown_view()),
+    ]
+
+
+def front(datasette: Datasette) -> Any:
+    """Who opens the root of ``entrepot serve`` lands where the work is; Datasette's own first page is ``/-/``."""
+    return import_module("datasette").Response.redirect(datasette.urls.path(PREFIX))
 
 
 def menu(datasette: Datasette, request: Request | None) -> list[dict[str, str]]:

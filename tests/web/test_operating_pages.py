@@ -6,12 +6,13 @@ import html
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
 from entrepot.services import imports, publishing, repositories
-from support.advisories import osv, package
+from support.advisories import osv, package, write_zip
 from support.web import PAGES, Server, Shop, browser, open_shop
 
 CAREFUL = '[policies.careful]\ninherits = "soft"\nfour_eyes = true\n'
@@ -337,3 +338,22 @@ def test_a_feed_is_added_searched_and_removed(server: Server, counter: Shop) -> 
         assert "robot Debian:12 always 3" in plain(one.text)
         client.post(f"{PAGES}/advisories/-/remove", data={"name": "robots"})
         assert client.get(f"{PAGES}/advisories/CVE-2026-7").status_code == 404
+
+
+def test_scan_again_looks_at_what_is_in_as_a_task(server: Server) -> None:
+    with browser(server, "maintainer") as client:
+        assert "Scan again" in client.get(WINDOW).text
+        text = plain(ended(client, client.post(f"{WINDOW}/-/scan")))
+        assert "Scan of shop/window" in text
+        assert "Scanned" in text
+
+
+def test_a_feed_is_read_again_from_its_page(server: Server, tmp_path: Path) -> None:
+    archive = write_zip(tmp_path / "again.zip", [osv("CVE-2026-2001", package("Debian:12", "robot"))])
+    with browser(server, "admin") as client:
+        sent = {"name": "again", "location": str(archive)}
+        ended(client, client.post(f"{PAGES}/advisories/-/add", data=sent))
+        write_zip(archive, [osv(f"CVE-2026-200{number}", package("Debian:12", "robot")) for number in (1, 2)])
+        assert "Vulnerability data again" in ended(client, client.post(f"{PAGES}/advisories/-/update", data=sent))
+        assert "CVE-2026-2002" in client.get(f"{PAGES}/advisories/CVE-2026-2002").text
+        client.post(f"{PAGES}/advisories/-/remove", data=sent)

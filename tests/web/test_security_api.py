@@ -84,7 +84,7 @@ def test_reading_needs_a_token_where_it_is_not_public(closed: Shop, path: str) -
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/catalog", "/catalog/sources", "/catalog/sources.json", "/catalog/-/query.json?sql=select+1"]
+    "path", ["/-/", "/catalog", "/catalog/sources", "/catalog/sources.json", "/catalog/-/query.json?sql=select+1"]
 )
 def test_pages_of_datasette_are_as_closed_as_the_rest(closed: Shop, path: str) -> None:
     assert closed.server.ask("GET", path).status_code == 403

@@ -56,7 +56,7 @@ def test_answers_to_usual_questions_lead_to_pages(house: House) -> None:
 def test_rows_and_tables_lead_to_pages(house: House) -> None:
     assert f'href="{PAGES}/imports/8"' in house.server.ask("GET", "/catalog/imports/8").text
     assert f'href="{PAGES}/imports"' in house.server.ask("GET", "/catalog/imports").text
-    front = house.server.ask("GET", "/").text
+    front = house.server.ask("GET", "/-/").text
     assert f'<a href="{PAGES}/catalog">Catalog</a>' in front
 
 
@@ -69,6 +69,12 @@ def test_no_values_are_counted_that_nobody_asked_for(house: House) -> None:
     answer = house.server.ask("GET", "/catalog/imports.json?_extra=suggested_facets,facet_results").json()
     assert not answer["suggested_facets"]
     assert set(answer["facet_results"]["results"]) == set(TABLES["imports"].facets)
+
+
+def test_who_opens_the_root_of_the_server_lands_on_the_overview(house: House) -> None:
+    answer = house.server.ask("GET", "/", follow_redirects=True)
+    assert (answer.status_code, answer.url.path) == (200, PAGES)
+    assert 'href="/-/">All tables' in answer.text
 
 
 async def _plain(home: Path, **options: Any) -> Any:

@@ -124,6 +124,13 @@ class ImportsTable:
         }
         return list(rows(self._db, sql, parameters))
 
+    def of_task(self, task_id: int, limit: int) -> Sequence[dict[str, Any]]:
+        """The first imports of a task, in the order in which they were begun."""
+        sql = """
+            SELECT id, state, name, version, architecture, message FROM imports WHERE task_id = ? ORDER BY id LIMIT ?
+        """
+        return list(rows(self._db, sql, [task_id, limit]))
+
     def interrupt(self, task_id: int, now: dt.datetime) -> None:
         """Fails the imports that a task left under way when its process ended."""
         self._db.conn.execute(

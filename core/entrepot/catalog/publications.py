@@ -75,6 +75,15 @@ class PublicationsTable:
             return Publication(**(row | decoded))
         return None
 
+    def first_with(self, distribution: Distribution, number: int) -> dt.datetime | None:
+        """When a version of a distribution, or one that came after it, was put in place first."""
+        sql = """
+            SELECT min(created_at) FROM publications
+            WHERE distribution_id = ? AND version >= ? AND state = 'completed' AND snapshot_id IS NULL
+        """
+        found = self._db.conn.execute(sql, [distribution.id, number]).fetchone()[0]
+        return None if found is None else to_time(found)
+
     def interrupted(self, target: Target, distribution: Distribution, snapshot: Snapshot | None = None) -> bool:
         """Whether the newest publication of a distribution, or snapshot, at a target was begun and not ended."""
         sql = """

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, runtime_chec
 import click
 
 from entrepot.errors import BatchError, EntrepotError
-from entrepot.progress import Progress, ProgressEvent, silent
+from entrepot.progress import Progress, ProgressEvent, overall, silent
 
 if TYPE_CHECKING:
     from entrepot.workspace import Workspace
@@ -86,7 +86,7 @@ class App:
         """A sink for progress: a line that changes on a terminal, plain lines elsewhere."""
         if self.quiet:
             return silent
-        return _Bar() if sys.stderr.isatty() else _Lines()
+        return overall(_Bar() if sys.stderr.isatty() else _Lines())
 
     def fail(self, error: EntrepotError) -> NoReturn:
         """Ends the program with an error's message, hint and exit code."""

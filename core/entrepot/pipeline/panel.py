@@ -57,6 +57,10 @@ def open_panel(
         open_services.close()
 
 
+Heard = Callable[[str, StoredVerdict | None], None]
+"""Takes the name of a scanner with what it said; None when it begins."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Told:
     """What one scanner is told: a case, and the batch in the form in which its process gets it."""
@@ -65,6 +69,7 @@ class _Told:
     parcel: Callable[[], bytes]
     batch: Companions | None = None
     position: int = -1
+    heard: Heard | None = None
 
 
 class Panel:
@@ -117,13 +122,15 @@ class Panel:
         batch: Companions | None = None,
         position: int = -1,
         skip: Collection[str] = (),
+        heard: Heard | None = None,
     ) -> tuple[StoredVerdict, ...]:
         """What the scanners of a stage say, in the order of their names; all but those to ``skip``.
 
         ``position`` is the case's place among those of ``batch`` that come in; -1 if it is not one of them.
+        ``heard`` is told of each scanner when it begins, and when it has said something: from several threads.
         """
         parcel = _Parcel(case)
-        told = _Told(case, parcel.data, batch, position)
+        told = _Told(case, parcel.data, batch, position, heard)
         isolated: dict[str, Future[StoredVerdict]] = {}
         said: dict[str, StoredVerdict] = {}
         here = []
@@ -141,6 +148,14 @@ class Panel:
 
     def _examine(self, scanner: Scanner, ask: Callable[[Scanner, str, _Told], Answer], told: _Told) -> StoredVerdict:
         """One verdict: an earlier one where it holds, else a new one."""
+        if told.heard:
+            told.heard(scanner.name, None)
+        stored = self._verdict(scanner, ask, told)
+        if told.heard:
+            told.heard(scanner.name, stored)
+        return stored
+
+    def _verdict(self, scanner: Scanner, ask: Callable[[Scanner, str, _Told], Answer], told: _Told) -> StoredVerdict:
         digest, found = self._recalled(scanner, ask, told)
         if found:
             return found

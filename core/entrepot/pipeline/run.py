@@ -16,8 +16,9 @@ from entrepot.events import ImportResult
 from entrepot.models import Distribution, PackageInfo, Repository, Version
 from entrepot.pipeline.fetch import discard, fetch
 from entrepot.pipeline.inspect import Inspection, Subject, read_case
-from entrepot.pipeline.panel import ALONE, BATCH, Companions, Panel
+from entrepot.pipeline.panel import ALONE, BATCH, Companions, Heard, Panel
 from entrepot.pipeline.settle import Attempt, Job, Ledger, Settlement
+from entrepot.pipeline.telling import Teller
 from entrepot.progress import Progress, ProgressEvent
 from entrepot.store import ArtifactStore
 
@@ -63,6 +64,7 @@ class Batch:
             # Once more, where nobody else writes: a collection may have removed what was there and used by nothing.
             self.keep(pending)
             version = settlement.settle(pending)
+        Teller(self.progress, pending).settled(pending)
         for attempt in pending:
             if attempt.job.fetching and attempt.inspection:
                 discard(attempt.job.fetching)
@@ -82,7 +84,8 @@ class Batch:
 
     def inspect(self, attempts: Sequence[Attempt], executor: Executor, count: Counter) -> None:
         """Fetches packages and shows them to the scanners that look at each by itself."""
-        work = [partial(self._fetch_and_inspect, attempt, count) for attempt in attempts]
+        teller = Teller(self.progress, attempts)
+        work = [partial(self._fetch_and_inspect, attempt, count, teller) for attempt in attempts]
         self._all(list(zip(attempts, work, strict=True)), executor)
 
     def inspect_together(
@@ -108,10 +111,11 @@ class Batch:
             companions = Companions(together, self.scratch, held)
             left: dict[int, None] = {}
             for lot in lots:
-                work = [
-                    (attempt, partial(self._inspect_again, alone, companions, places.get(attempt.import_id, -1)))
-                    for attempt, alone in _read(lot)
-                ]
+                teller = Teller(self.progress, lot)
+                work = []
+                for attempt, alone in _read(lot):
+                    place, heard = places.get(attempt.import_id, -1), partial(teller.heard, attempt.import_id)
+                    work.append((attempt, partial(self._inspect_again, alone, companions, place, heard)))
                 self._all(work, executor)
                 lots.told(lot)
                 passed = [attempt.import_id for attempt in lot if settlement.passes(attempt)]
@@ -139,16 +143,22 @@ class Batch:
             except OSError as error:
                 attempt.inspection, attempt.error = None, StorageError(f"{attempt.job.label}: {error}")
 
-    def _fetch_and_inspect(self, attempt: Attempt, count: Counter) -> Inspection:
+    def _fetch_and_inspect(self, attempt: Attempt, count: Counter, teller: Teller) -> Inspection:
         job = attempt.job
         if job.fetching and self.transfer:
             fetching = job.fetching
-            paths = tuple(fetch(fetching, self.format, self.transfer, self.store, self.max_size, count.bytes))
+
+            def on_bytes(more: int) -> None:
+                count.bytes(more)
+                teller.bytes(attempt.import_id, more)
+
+            paths = tuple(fetch(fetching, self.format, self.transfer, self.store, self.max_size, on_bytes))
+            teller.fetched(attempt.import_id)
             subject = Subject(paths, fetching.available, fetching.source, fetching.raw, fetching.keyring)
         else:
             subject = Subject(job.paths)
         case = read_case(subject, self.format, self.distribution, self.ledger.now)
-        verdicts = self.panel.ask(case, ALONE)
+        verdicts = self.panel.ask(case, ALONE, heard=partial(teller.heard, attempt.import_id))
         inspection = Inspection(case, case.artifact.paths, case.artifact.sha256, case.info, verdicts)
         if self.resigner and inspection.info:
             folder = self.scratch / f"resigned-{attempt.import_id}"
@@ -158,9 +168,9 @@ class Batch:
         count.package()
         return inspection
 
-    def _inspect_again(self, inspection: Inspection, companions: Companions, position: int) -> Inspection:
+    def _inspect_again(self, inspection: Inspection, companions: Companions, position: int, heard: Heard) -> Inspection:
         """The same with what those scanners say that know the rest of the batch."""
-        verdicts = (*inspection.verdicts, *self.panel.ask(inspection.case, BATCH, companions, position))
+        verdicts = (*inspection.verdicts, *self.panel.ask(inspection.case, BATCH, companions, position, heard=heard))
         return replace(inspection, verdicts=tuple(sorted(verdicts, key=lambda stored: stored.scanner)))
 
     def _resign(self, inspection: Inspection, info: PackageInfo, signer: Signer, folder: Path) -> Inspection:

@@ -10,7 +10,6 @@ import json
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,19 +47,20 @@ class EventLog:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._last: dict[str, float] = {}
+        self._last: dict[tuple[str, int | None], float] = {}
         self._lines = 0
 
     def __call__(self, event: ProgressEvent) -> None:
         now = time.monotonic()
         with self._lock:
-            recent = now - self._last.get(event.code, -EVERY) < EVERY
+            piece = event.code, event.import_id
+            recent = now - self._last.get(piece, -EVERY) < EVERY
             if (event.state == "running" and recent) or self._lines >= MOST_LINES:
                 return
-            self._last[event.code] = now
+            self._last[piece] = now
             self._lines += 1
             with self._path.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(asdict(event)) + "\n")
+                stream.write(json.dumps(event.as_json()) + "\n")
 
 
 def read_events(path: Path, offset: int) -> tuple[Sequence[dict[str, Any]], int]:

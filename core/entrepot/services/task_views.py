@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from entrepot.services.event_log import events_path, read_events
@@ -36,16 +36,25 @@ def look(workspace: Workspace, task_id: int) -> dict[str, Any]:
 
 def look_closely(workspace: Workspace, task_id: int) -> dict[str, Any]:
     """The same with the progress that a running task has not written to the catalog yet."""
-    task = look(workspace, task_id)
-    if task["state"] == "running":
-        latest: dict[str, Any] = {}
-        offset, more = 0, True
-        while more:
-            events, offset = read_events(events_path(workspace, task_id), offset)
-            latest.update((event["code"], event) for event in events)
-            more = bool(events)
-        task["progress_reports"] = list(latest.values()) or task["progress_reports"]
-    return task
+    return closely(workspace, look(workspace, task_id))[0]
+
+
+def closely(
+    workspace: Workspace, task: dict[str, Any]
+) -> tuple[dict[str, Any], Mapping[int, Mapping[str, Mapping[str, Any]]]]:
+    """A task with the progress that it has not written to the catalog yet, while it runs; and what it told of single
+    imports: the latest event of each code, by import.
+    """
+    latest: dict[str, Any] = {}
+    of_imports: dict[int, dict[str, Any]] = {}
+    offset, more = 0, task["state"] == "running"
+    while more:
+        events, offset = read_events(events_path(workspace, task["id"]), offset)
+        for event in events:
+            about = event.get("import_id")
+            (latest if about is None else of_imports.setdefault(about, {}))[event["code"]] = event
+        more = bool(events)
+    return task | {"progress_reports": list(latest.values()) or task["progress_reports"]}, of_imports
 
 
 def follow(workspace: Workspace, task_id: int, offset: int) -> tuple[dict[str, Any], Sequence[dict[str, Any]], int]:

@@ -6,11 +6,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from entrepot.errors import BatchError, EntrepotError
-from entrepot.progress import Progress, ProgressEvent, Task, silent, tee
+from entrepot.progress import Progress, ProgressEvent, Task, overall, silent, tee
 
 if TYPE_CHECKING:
     from entrepot.catalog import Catalog
@@ -47,7 +46,7 @@ def reported(workspace: Workspace, task_id: int, progress: Progress) -> Iterator
     """The block is what the task does: its progress is kept, and how it ends."""
     catalog = workspace.catalog
     reports = _Reports(catalog, task_id)
-    task = Task(task_id, tee(reports.take, progress))
+    task = Task(task_id, tee(overall(reports.take), progress))
     try:
         yield task
     except BaseException as error:
@@ -115,5 +114,5 @@ class _Reports:
 
     def write(self) -> None:
         with self._lock:
-            reports = [asdict(event) for event in self._latest.values()]
+            reports = [event.as_json() for event in self._latest.values()]
         self._catalog.tasks.report(self._task_id, reports)

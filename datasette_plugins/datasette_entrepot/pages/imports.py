@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from datasette_entrepot.forms import Field, parse_texts
 from datasette_entrepot.pages.paging import cut, offset_field
 from datasette_entrepot.pages.routing import Page, PageCall, Pages, Redirect, require_text
-from datasette_entrepot.pages.work import begin
+from datasette_entrepot.pages.work import UNTIL_IMPORT, begin
 from datasette_entrepot.routes_imports import UPLOAD, spec_of
 from datasette_entrepot.uploads import receive
 from entrepot.errors import EntrepotError, UsageError
 from entrepot.models import ImportState
-from entrepot.services import browse, dossiers, policies, reviews, task_views
+from entrepot.services import browse, dossiers, policies, task_views, watching
 from entrepot.services.imports import ImportRequest, plan_import
 
 pages = Pages()
 
 CRUMBS = [("Imports", "/imports")]
 PAGE = 50
-UNDER_WAY = (ImportState.FETCHING.value, ImportState.INSPECTING.value)
 WANTED = (
     Field("source", length=100),
     Field("package", length=500),
@@ -65,14 +64,13 @@ async def show_all(call: PageCall) -> Page:
 @pages.get("/imports/{import}", "review.read")
 async def show(call: PageCall) -> Page:
     """One import: its stages, what every scanner said, what the policy made of it, what persons decided."""
-    view = await call.run(reviews.show_import, call.number("import"), comparing=True)
-    row = view.row
-    running = row["task_id"] is not None and row["state"] in UNDER_WAY
+    watched = await call.run(watching.watch, call.number("import"))
+    row = watched.view.row
     context = {
-        "view": view,
+        "view": watched.view,
         "row": row,
-        "stages": _stages(row, view.verdicts, view.reviews),
-        "task": await call.run(task_views.look_closely, row["task_id"]) if running else None,
+        "stages": watched.stages,
+        "task": watched.task,
         "events_url": call.datasette.urls.path(f"/import/tasks/{row['task_id']}/events"),
         "source": await call.run(dossiers.source_name, row["source_id"]),
     }
@@ -109,7 +107,7 @@ async def form(call: PageCall) -> Page:
 
 @pages.post("/import", "package.import", shown_on=form)
 async def import_package(call: PageCall) -> Redirect:
-    """Begins the import; its task shows the result of each package."""
+    """Begins the import; its page shows each stage, or that of its task where there are several packages."""
     for name, message in (("source", "choose a source"), ("package", "name a package")):
         require_text(call, name, message)
     wanted = require_text(call, "distribution", "choose where it goes")
@@ -128,7 +126,7 @@ async def import_package(call: PageCall) -> Redirect:
         "with_dependencies": request.dependencies,
         "recommends": request.recommends,
     }
-    return await begin(call, "import", distribution, values)
+    return await begin(call, "import", distribution, values, page=UNTIL_IMPORT)
 
 
 @pages.get("/upload", "package.upload")
@@ -155,7 +153,7 @@ async def upload(call: PageCall) -> Redirect:
             "component": values.get("component"),
         }
         spool.keep()
-    return await begin(call, "upload", distribution, request)
+    return await begin(call, "upload", distribution, request, page=UNTIL_IMPORT)
 
 
 def _request(values: Mapping[str, Any]) -> ImportRequest:
@@ -172,31 +170,3 @@ def _request(values: Mapping[str, Any]) -> ImportRequest:
         dependencies=bool(values.get("with_dependencies")) or recommends,
         recommends=recommends,
     )
-
-
-def _stages(
-    row: Mapping[str, Any], verdicts: Sequence[Mapping[str, Any]], decided: Sequence[Mapping[str, Any]]
-) -> Sequence[tuple[str, str, str]]:
-    """Each stage with a state and what is worth telling: fetched, inspected, decided, reviewed, in a version."""
-    state, began = row["state"], bool(row["sha256"])
-    fetched = "completed" if began else ("running" if state == "fetching" else "failed")
-    inspecting = "running" if state == "inspecting" else ("completed" if verdicts else "waiting")
-    worst = [item["status"] for item in verdicts if item["status"] not in ("pass", "skipped")]
-    stages = [
-        ("Fetched", fetched, "" if began or state == "fetching" else "not"),
-        (
-            "Inspected",
-            inspecting,
-            f"{len(verdicts)} scanners" + (f"; not passed: {len(worst)}" if worst else ""),
-        ),
-    ]
-    outcome = {"failed": "failed", "fetching": "waiting", "inspecting": "waiting"}.get(state, "completed")
-    stages.append(("Decided", outcome, f"by the policy {row['policy']}" if row["policy"] else ""))
-    if decided:
-        last = decided[-1]
-        stages.append(("Reviewed", last["decision"], f"by {last['actor']}"))
-    elif state == "pending_review":
-        stages.append(("Reviewed", "waiting", "a person decides"))
-    if row["repository_version"] is not None:
-        stages.append(("In a version", "completed", f"version {row['repository_version']}"))
-    return stages

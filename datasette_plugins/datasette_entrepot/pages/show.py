@@ -87,7 +87,7 @@ class Show:
         """By the names that templates know."""
         names = (
             "page when day size number status severity link package_link import_link task_link source_link "
-            "distribution_link finding_link outside_link words json_rows"
+            "distribution_link finding_link outside_link words json_rows worst_first"
         )
         return {name: getattr(self, name) for name in names.split()}
 
@@ -140,6 +140,11 @@ class Show:
         text = (word or "unknown").lower()
         known = text if text in SEVERITIES else "unknown"
         return Markup('<span class="ep-badge ep-severity-{}">{}</span>').format(known, text)
+
+    def worst_first(self, findings: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+        """Findings by severity, in their order where that is the same."""
+        ranks = {word: rank for rank, word in enumerate(SEVERITIES)}
+        return sorted(findings, key=lambda finding: ranks.get(str(finding["severity"]).lower(), len(ranks)))
 
     def words(self, values: Any, empty: str = "all") -> Markup:
         """A list of short texts."""

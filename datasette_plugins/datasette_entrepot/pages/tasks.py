@@ -9,7 +9,7 @@ from typing import Any
 from datasette_entrepot.forms import Field
 from datasette_entrepot.pages.paging import cut, offset_field
 from datasette_entrepot.pages.routing import Page, PageCall, Pages, Redirect
-from entrepot.services import listings, queue, task_views
+from entrepot.services import listings, queue, task_views, watching
 
 pages = Pages()
 
@@ -54,16 +54,20 @@ async def show_all(call: PageCall) -> Page:
     return Page("tasks.html", "Tasks", context)
 
 
-@pages.get("/tasks/{task}", "task.read")
-async def show(call: PageCall) -> Page:
+@pages.get("/tasks/{task}", "task.read", query=(Field("then", choices=("import",)),))
+async def show(call: PageCall) -> Page | Redirect:
     """The page; without scripts it comes again by itself until the task has ended."""
     task = await call.run(task_views.look_closely, call.number("task"))
+    imports = await call.run(watching.imports_of, task["id"])
+    if call.query.get("then") and len(imports) == 1:
+        return Redirect(f"/imports/{imports[0][0]['id']}")
     title = TITLES.get(task["kind"], "{} " + task["kind"]).format(task["subject"])
     context = {
         "task": task,
         "ended": task["state"] in queue.ENDED,
         "retriable": task["state"] in queue.RETRIABLE and await call.run(queue.keeps_request, task["id"]),
         "results": _results(task),
+        "imports": imports,
         "created": [_created(text) for text in task["created_resources"]],
         "events_url": call.datasette.urls.path(f"/import/tasks/{task['id']}/events"),
     }

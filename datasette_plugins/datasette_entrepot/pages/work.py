@@ -9,6 +9,9 @@ from urllib.parse import quote
 from datasette_entrepot.pages.routing import PageCall, Redirect
 from entrepot.services import queue
 
+UNTIL_IMPORT = "/tasks/{}?then=import"
+"""The page of a task that goes on to the page of its import once there is one, if it is the only one."""
+
 
 async def begin(
     call: PageCall,

@@ -51,6 +51,45 @@
         });
     }
 
+    const size = (bytes) => {
+        const power = bytes < 1000 ? 0 : Math.min(4, Math.floor(Math.log10(bytes) / 3));
+        return (bytes / 1000 ** power).toFixed(power ? 1 : 0) + " " + ["B", "kB", "MB", "GB", "TB"][power];
+    };
+
+    /* What changes while a task runs: what the server says of it now, asked for when an event says that it changed. */
+    const live = [...document.querySelectorAll("[data-live]")];
+    const PAUSE = 500;
+    let asking = false, again = false;
+    const refresh = async () => {
+        again = asking;
+        if (!live.length || asking) {
+            return;
+        }
+        asking = true;
+        try {
+            const answer = await fetch(window.location.href);
+            if (answer.redirected) {
+                window.location.replace(answer.url);
+                return;
+            }
+            const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+            page.querySelectorAll("[data-live]").forEach((now, at) => {
+                /* Who stands on a link in there stays where they are: the next event comes soon. */
+                if (live[at] && now.innerHTML !== live[at].innerHTML && !live[at].contains(document.activeElement)) {
+                    live[at].replaceChildren(...now.childNodes);
+                }
+            });
+        } catch {
+            /* The server is away for a moment; the page is whole again when the task has ended. */
+        }
+        window.setTimeout(() => {
+            asking = false;
+            if (again) {
+                refresh();
+            }
+        }, PAUSE);
+    };
+
     /* Progress: events of a task until it has ended; then the page says how. */
     for (const place of document.querySelectorAll("[data-events]")) {
         const bar = place.querySelector("progress");
@@ -69,9 +108,14 @@
                 }
                 return;
             }
+            refresh();
+            if (told.import_id) {
+                return;
+            }
             message.textContent = told.message || "";
             const done = told.done ?? told.count;
-            count.textContent = done ? done.toLocaleString("en") + (told.total ? " of " + told.total.toLocaleString("en") : "") : "";
+            const amount = told.unit === "bytes" ? size : (number) => number.toLocaleString("en");
+            count.textContent = done ? amount(done) + (told.total ? " of " + amount(told.total) : "") : "";
             if (told.total) {
                 bar.max = told.total;
                 bar.value = told.done;
