@@ -12,7 +12,7 @@ import pytest
 
 from entrepot.errors import BatchError, NotFoundError, TransferError, UsageError
 from entrepot.pipeline import bulk
-from entrepot.services import mirroring
+from entrepot.services import mirroring, repositories
 from entrepot.services.operations import tasks, verify_audit
 from entrepot.services.selecting import MirrorRequest
 from support.toybox import ToyBox, served_box
@@ -122,6 +122,21 @@ def test_the_newest_versions_are_taken_where_that_is_asked_for(served: Served) -
     assert served.box.members() == ["car=9", "car=10"]
 
 
+def test_what_a_distribution_keeps_no_more_does_not_come_again(served: Served) -> None:
+    for version in (1, 2, 3):
+        served.box.upstream.add("car", version)
+    served.box.sync()
+    repositories.set_distribution(served.box.workspace, "shop/window", {"keep": 2})
+    served.mirror(include=["car"], publish_after=True)
+    assert served.box.members() == ["car=2", "car=3"]
+    served.server.forget()
+    again = served.mirror(include=["car"], publish_after=True)
+    assert (again.version, again.plan.counts()["surplus"], served.server.count()) == (None, 1, 0)
+    repositories.set_distribution(served.box.workspace, "shop/window", {"keep": 3})
+    served.mirror(include=["car"], publish_after=True)
+    assert served.box.members() == ["car=1", "car=2", "car=3"]
+
+
 def test_what_is_needed_is_meant_again_though_it_is_in_already(served: Served) -> None:
     served.mirror(include=["robot"], dependencies=True, exact=True)
     served.add("battery", 2)
@@ -205,6 +220,7 @@ def test_a_dry_run_tells_what_would_come_and_go_and_how_much_is_to_be_fetched(se
         "unchanged": 1,
         "waiting": 0,
         "refused_before": 0,
+        "surplus": 0,
     }
     sizes = [(served.box.upstream.root / name).stat().st_size for name in ("kite_1_any.toy", "robot_3_any.toy")]
     assert result.plan.to_fetch == sum(sizes)

@@ -9,6 +9,7 @@ from sqlite_utils import Database
 
 from entrepot.catalog.database import rows, to_json
 from entrepot.catalog.query_sql import FUNCTION, TABLES, Condition, Conditions, Meaning
+from entrepot.catalog.retention import NEWEST_KEPT
 from entrepot.catalog.versions import IN_VERSION, Member
 from entrepot.models import SOURCE_ARCHITECTURE, Distribution, ImportState, Source
 from entrepot.query import Query
@@ -142,6 +143,28 @@ class Choice:
         finished = to_json([*HELD, ImportState.PUBLISHED.value, ImportState.ALREADY_PUBLISHED.value])
         found = self._db.conn.execute(sql, [distribution.id, source.id, finished, to_json(HELD)])
         return {available_id: (import_id, state) for available_id, import_id, state in found}
+
+    def surplus(self, distribution: Distribution, number: int) -> set[int]:
+        """Of those chosen: what a distribution had and left out as too old, and would leave out again."""
+        sql = f"""
+            SELECT c.id FROM membership d JOIN versions v ON v.distribution_id = d.distribution_id
+            AND v.number = d.removed_in AND v.message LIKE :kept || '%'
+            JOIN packages p ON p.id = d.package_id
+            JOIN chosen c ON p.version_key = c.version_key AND {SAME_PLACE.replace("m.", "d.")} AND {SAME_FILE}
+            WHERE d.distribution_id = :distribution AND :keep <= (
+                SELECT count(DISTINCT n.version_key) FROM packages n
+                CROSS JOIN membership m INDEXED BY idx_membership_package_id ON m.package_id = n.id
+                WHERE n.name = p.name AND n.architecture = p.architecture AND n.kind = p.kind
+                AND n.version_key > p.version_key AND m.component = d.component AND {IN_VERSION}
+            )
+        """
+        values = {
+            "distribution": distribution.id,
+            "number": number,
+            "keep": distribution.keep,
+            "kept": NEWEST_KEPT,
+        }
+        return {row[0] for row in self._db.conn.execute(sql, values)}
 
     def rows(self, ids: Sequence[int]) -> Iterator[Chosen]:
         """Some of those chosen, in the order that is given."""

@@ -18,6 +18,9 @@ STREAM = f"""
 """
 """Of a module ``name:stream:version:context`` the first two parts: what is of another stream is another thing."""
 
+NEWEST_KEPT = "keep the newest"
+"""What the message of a version begins with that only leaves out what there was too much of."""
+
 
 class RetentionTable:
     """Questions about ``membership`` and ``versions``, and column ``retained`` of ``distributions``."""

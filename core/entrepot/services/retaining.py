@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from entrepot.catalog.retention import NEWEST_KEPT
 from entrepot.catalog.versions import Member
 from entrepot.events import VersionCreated
 from entrepot.models import Distribution, PackageInfo, Version
@@ -61,7 +62,7 @@ def retain(workspace: Workspace, distribution: Distribution, *, everything: bool
             admission = Admission(catalog, workspace.format(repository.format), repository, distribution)
             for member in found.packages:
                 admission.remove(member)
-            made = admission.commit(f"keep the newest {distribution.keep} of each package", workspace.now())
+            made = admission.commit(f"{NEWEST_KEPT} {distribution.keep} of each package", workspace.now())
         newest = made or found.before
         if distribution.keep:
             catalog.retention.note(distribution, newest.number)

@@ -104,6 +104,8 @@ class MirrorPlan:
     ahead: Sequence[int]
     leaving: Sequence[Member]
     held: Mapping[int, tuple[int, str]]
+    surplus: int
+    """How many the distribution keeps no more, since it has newer ones (``dist set --keep``)."""
     to_fetch: int
     problems: Sequence[str] = ()
     loose_ends: Sequence[LooseEnds] = ()
@@ -118,9 +120,10 @@ class MirrorPlan:
             "added": len(self.ahead) - len(self.before),
             "updated": len(self.before),
             "removed": len(self.leaving),
-            "unchanged": self.chosen - len(self.ahead) - len(self.held),
+            "unchanged": self.chosen - len(self.ahead) - len(self.held) - self.surplus,
             "waiting": states.count(ImportState.PENDING_REVIEW.value),
             "refused_before": states.count(ImportState.REJECTED.value),
+            "surplus": self.surplus,
         }
 
     def as_json(self) -> dict[str, Any]:
@@ -154,6 +157,9 @@ def select(workspace: Workspace, request: MirrorRequest, query: Query) -> Mirror
     catalog.choice.choose(source, distribution, query, scope, Meaning(format_.versions.key, closure), _finder(format_))
     number = catalog.versions.latest(distribution).number
     ahead = catalog.choice.ahead(distribution, number)
+    surplus = catalog.choice.surplus(distribution, number) if distribution.keep else set()
+    surplus &= set(ahead)
+    ahead = [available_id for available_id in ahead if available_id not in surplus]
     held = {} if request.again else catalog.choice.held(source, distribution)
     held = {available_id: held[available_id] for available_id in ahead if available_id in held}
     ahead = [available_id for available_id in ahead if available_id not in held]
@@ -168,6 +174,7 @@ def select(workspace: Workspace, request: MirrorRequest, query: Query) -> Mirror
         ahead=ahead,
         leaving=catalog.choice.left_over(source, distribution, number) if request.exact else (),
         held=held,
+        surplus=len(surplus),
         to_fetch=catalog.choice.to_fetch(ahead),
         problems=list(problems),
         loose_ends=_loose_ends(workspace, source),
