@@ -3,7 +3,8 @@
 An *ecosystem* is a release of a distribution as the OSV schema names it (``name:release``); the core takes it for
 text. A *vulnerability* is what counts once however many advisories are about it: a CVE where there is one.
 
-Records of which an update makes hundreds of thousands are named tuples, which are made in a third of the time.
+Records of which an update or a scan makes hundreds of thousands are named tuples, which are made in a third of the
+time.
 """
 
 from __future__ import annotations
@@ -98,8 +99,7 @@ class Feed:
     changed_at: dt.datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """One advisory that affects a version of a package."""
 
     feed: str

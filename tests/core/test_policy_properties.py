@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from entrepot.catalog.imports import StoredVerdict
 from entrepot.models import Finding, Outcome, Status, Verdict, Waiver
-from entrepot.pipeline.policy import SEVERITY, Case, decide
+from entrepot.pipeline.policy import SEVERITY, Case, Outcomes, decide
 from entrepot.policies import (
     ACTIONS,
     NEVER,
@@ -212,3 +212,12 @@ def test_a_decision_is_its_most_severe_ruling_and_every_reason_names_its_rule(
     severe = [ruling for ruling in decision.rulings if ruling.outcome is not Outcome.PUBLISH]
     assert len(decision.reasons) == len(severe)
     assert all(ruling.rule in reason for ruling, reason in zip(severe, decision.reasons, strict=True))
+
+
+@QUICK
+@given(policies, st.lists(cases, min_size=1, max_size=4))
+def test_an_outcome_without_words_is_that_of_the_decision(policy: PolicySettings, about: list[Case]) -> None:
+    outcomes = Outcomes(policy)
+    for each in about:
+        assert outcomes.of(each) == decide(policy, each).outcome
+        assert outcomes.of(replace(each, waivers=())) == decide(policy, replace(each, waivers=())).outcome

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,22 @@ class Neighbour(Probe):
         assert context.info
         self.asked.append(f"{context.info.name} beside {sorted(info.name for info in context.batch)}")
         return Verdict(Status.PASS, "alone")
+
+
+@dataclass
+class BulkProbe(Probe):
+    """A probe that is asked about many packages at once, and may fail to answer."""
+
+    fault: str = ""
+    together: int = 0
+
+    def scan_many(self, packages: Sequence[tuple[Artifact, ScanContext]]) -> Sequence[Verdict]:
+        """What it says of each."""
+        self.together = len(packages)
+        if self.fault == "broken":
+            raise RuntimeError("it fell over")
+        verdicts = [self.scan(*package) for package in packages]
+        return verdicts[1:] if self.fault == "short" else verdicts
 
 
 @pytest.fixture
@@ -305,3 +321,20 @@ def test_a_list_in_a_file_that_changed_counts_with_the_next_scan(box: ToyBox) ->
     assert name == "robot"
     assert reason.startswith("it is on the deny-list by package 'rob*': it walks: leads to reject")
     assert reason.endswith("(policies.soft.deny[0] (denied.txt:2))")
+
+
+# --------------------------------------------------------------------------------------------- many at once
+
+
+@pytest.mark.parametrize("fault", ["", "broken", "short"])
+def test_who_answers_about_many_at_once_is_asked_one_by_one_where_that_fails(tmp_path: Path, fault: str) -> None:
+    bulk = BulkProbe(name="bulk", fault=fault)
+    box = ToyBox(tmp_path, plugins=[("bulk", bulk)])
+    box.upload(make_toy(box.folder, "robot"), make_toy(box.folder, "kite"))
+    bulk.known = {"robot": [("CVE-2026-1", "critical")]}
+    bulk.asked.clear()
+    found = scanning.scan(box.workspace)
+    box.workspace.close()
+    assert bulk.together == 2
+    assert len(bulk.asked) == {"": 2, "broken": 2, "short": 4}[fault]
+    assert [(package.package, package.status) for package in found.worse] == [("robot", "worse")]

@@ -6,6 +6,7 @@ import datetime as dt
 import sqlite3
 import threading
 from collections.abc import Collection, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from entrepot.models import Available, Finding, Source, Status, Verdict
 
 CACHE = 32 << 10
 """KiB of pages that are kept."""
+TOGETHER = 500
+"""Packages that one statement asks about."""
 OFFERS = 50
 """Versions of one package that are looked at for one that fixes something."""
 
@@ -48,24 +51,36 @@ class CatalogLookup:
 
     def affecting(self, ecosystems: Collection[str], package: str, key: bytes) -> Sequence[Hit]:
         """The advisories that affect a version of a package."""
-        # The unary plus keeps SQLite on the index by package: a package has few rows, an ecosystem has most of them.
-        sql = """
-            SELECT f.name, a.name, a.vulnerabilities, a.aliases, coalesce(nullif(p.severity, ''), a.severity), a.score,
-                a.vector, a.summary, a.url, e.name, p.package, p.module, p.introduced, p.fixed, p.state,
-                coalesce(a.modified, ''), coalesce(a.issuer, ''), coalesce(a.justification, '')
-            FROM advisory_affected p CROSS JOIN advisory_ecosystems e ON e.id = p.ecosystem_id
-            CROSS JOIN advisories a ON a.id = p.advisory_id CROSS JOIN advisory_feeds f ON f.id = a.feed_id
-            WHERE p.package = :package AND p.ecosystem_id IN (
-                SELECT id FROM advisory_ecosystems WHERE name IN (SELECT value FROM json_each(:ecosystems))
-            ) AND p.introduced_key <= :key
-            AND (p.end_key IS NULL OR p.end_key > :key OR (p.end_key = :key AND p.last_affected <> ''))
-            ORDER BY a.name, p.id
-        """
-        parameters = {"package": package, "key": key, "ecosystems": to_json(sorted(ecosystems))}
-        return [
-            Hit(feed, name, tuple(vulnerabilities.split()), tuple(aliases.split()), *others)
-            for feed, name, vulnerabilities, aliases, *others in self._ask(sql, parameters)
-        ]
+        return self.affecting_each(ecosystems, [(package, key)])[package, key]
+
+    def affecting_each(
+        self, ecosystems: Collection[str], packages: Collection[tuple[str, bytes]]
+    ) -> Mapping[tuple[str, bytes], Sequence[Hit]]:
+        """The advisories that affect each of several packages, in the version of a key."""
+        found: dict[tuple[str, bytes], list[Hit]] = {asked: [] for asked in packages}
+        remaining = iter(list(found))
+        while part := list(islice(remaining, TOGETHER)):
+            # CROSS JOIN keeps this order, and so the index by package: a package has few rows, an ecosystem has most.
+            sql = f"""
+                WITH asked (package, key) AS (VALUES {",".join(["(?, ?)"] * len(part))})
+                SELECT q.key, f.name, a.name, a.vulnerabilities, a.aliases,
+                    coalesce(nullif(p.severity, ''), a.severity), a.score, a.vector, a.summary, a.url, e.name,
+                    p.package, p.module, p.introduced, p.fixed, p.state,
+                    coalesce(a.modified, ''), coalesce(a.issuer, ''), coalesce(a.justification, '')
+                FROM asked q CROSS JOIN advisory_affected p ON p.package = q.package
+                CROSS JOIN advisory_ecosystems e ON e.id = p.ecosystem_id
+                CROSS JOIN advisories a ON a.id = p.advisory_id CROSS JOIN advisory_feeds f ON f.id = a.feed_id
+                WHERE p.ecosystem_id IN (
+                    SELECT id FROM advisory_ecosystems WHERE name IN (SELECT value FROM json_each(?))
+                ) AND p.introduced_key <= q.key
+                AND (p.end_key IS NULL OR p.end_key > q.key OR (p.end_key = q.key AND p.last_affected <> ''))
+                ORDER BY a.name, p.id
+            """
+            values = [*chain.from_iterable(part), to_json(sorted(ecosystems))]
+            for key, feed, name, vulnerabilities, aliases, *others in self._ask(sql, values):
+                hit = Hit(feed, name, tuple(vulnerabilities.split()), tuple(aliases.split()), *others)
+                found[hit.package, key].append(hit)
+        return found
 
     def facts(self, vulnerabilities: Collection[str]) -> Mapping[str, Mapping[str, str]]:
         """What is known of vulnerabilities wherever they occur: value by kind, by vulnerability."""

@@ -23,6 +23,7 @@ from entrepot.contracts.packages import PackageReader, SignatureCheck
 from entrepot.contracts.reports import NamesPackages, ReportFormat, ReportKind, ReportSubject
 from entrepot.contracts.scanners import (
     Artifact,
+    BulkScanner,
     DemandingScanner,
     ReusableScanner,
     ScanContext,
@@ -56,6 +57,7 @@ __all__ = [
     "Artifact",
     "Body",
     "BuildsSnapshots",
+    "BulkScanner",
     "Candidate",
     "CandidatePool",
     "ChecksOptions",

@@ -59,6 +59,12 @@ class AdvisoryLookup(Protocol):
         """The advisories that affect a version of a package."""
         ...
 
+    def affecting_each(
+        self, ecosystems: Collection[str], packages: Collection[tuple[str, bytes]]
+    ) -> Mapping[tuple[str, bytes], Sequence[Hit]]:
+        """The same of several, each a name with the key of a version: one question for all of them."""
+        ...
+
     def facts(self, vulnerabilities: Collection[str]) -> Mapping[str, Mapping[str, str]]:
         """What is known of vulnerabilities wherever they occur: value by kind, by vulnerability."""
         ...

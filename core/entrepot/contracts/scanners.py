@@ -60,11 +60,11 @@ class Scanner(Protocol):
 
     It runs in a process of its own, with limits on time, memory and output, unless it has ``isolated = False``: only
     for one that neither runs foreign code nor reads the files. ``advisories`` and ``surroundings`` are there in both
-    cases: from another process, each question goes to the command. It may have the methods of ``ReusableScanner``
-    and ``DemandingScanner``, and ``stage = "batch"`` if it has to know what else comes in, which ``ScanContext.batch``
-    then tells: it is asked again where that turns out to be less. One that has ``before_fetch = True`` is also asked
-    about packages that were not fetched: ``Artifact.paths`` is then empty, and ``ScanContext.info`` has what the index
-    says.
+    cases: from another process, each question goes to the command. It may have the methods of ``ReusableScanner``,
+    ``BulkScanner`` and ``DemandingScanner``, and ``stage = "batch"`` if it has to know what else comes in, which
+    ``ScanContext.batch`` then tells: it is asked again where that turns out to be less. One that has
+    ``before_fetch = True`` is also asked about packages that were not fetched: ``Artifact.paths`` is then empty, and
+    ``ScanContext.info`` has what the index says.
     With ``arrival = True`` what it says is about how a package came in: a later scan does not ask it again.
     One that has ``reads_files = False`` never opens ``Artifact.paths``: a later scan does not fetch them.
     """
@@ -101,6 +101,22 @@ class ReusableScanner(Protocol):
 
         Asked before ``scan``. A verdict that was given for the same artifact by the same version of the scanner, with
         the same settings, on the same basis is used again; one with the status ``error`` never is.
+        """
+        ...
+
+
+@runtime_checkable
+class BulkScanner(Scanner, Protocol):
+    """A scanner that answers about many packages for much less than one after the other.
+
+    Only one that has ``isolated = False``, and is no ``ReusableScanner``. A scan of what is in already asks it so.
+    """
+
+    def scan_many(self, packages: Sequence[tuple[Artifact, ScanContext]]) -> Sequence[Verdict]:
+        """What ``scan`` would say of each, in their order; of packages of one distribution, with the same settings.
+
+        ``Artifact.paths`` has names of files that are not there. After an exception, or an answer of another length,
+        every one of them is shown to ``scan``.
         """
         ...
 

@@ -131,6 +131,12 @@ class RemoteAdvisories:
         found: Sequence[Hit] = self._line.ask("affecting", sorted(ecosystems), package, key.hex())
         return found
 
+    def affecting_each(
+        self, ecosystems: Collection[str], packages: Collection[tuple[str, bytes]]
+    ) -> Mapping[tuple[str, bytes], Sequence[Hit]]:
+        """The same of several, each a name with the key of a version; asked one by one."""
+        return {asked: self.affecting(ecosystems, *asked) for asked in packages}
+
     def facts(self, vulnerabilities: Collection[str]) -> Mapping[str, Mapping[str, str]]:
         """What is known of vulnerabilities wherever they occur: value by kind, by vulnerability."""
         found: dict[str, Mapping[str, str]] = {}

@@ -6,7 +6,7 @@ import datetime as dt
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from entrepot.catalog.holdings import Holding
@@ -15,7 +15,7 @@ from entrepot.contracts import Artifact, Scanner, is_isolated
 from entrepot.isolation import Case as ScanCase
 from entrepot.models import Decision, Distribution, Outcome, Source, Waiver
 from entrepot.pipeline.panel import ALONE, BATCH, Panel
-from entrepot.pipeline.policy import Case, decide
+from entrepot.pipeline.policy import Case, Outcomes, decide
 from entrepot.pipeline.waiting import Waiting
 from entrepot.policies import PolicySettings
 from entrepot.store import ArtifactStore
@@ -25,19 +25,25 @@ from entrepot.store import ArtifactStore
 class Evaluation:
     """What came out: what scanners say that is new, all that they say, and what the policy makes of it.
 
-    ``confirmed`` says what was said before, on another basis: each as it was before, and as it is now.
+    ``confirmed`` says what was said before, on another basis: each as it was before, and as it is now. ``case`` is what
+    was decided about; why is told by ``Evaluator.decide``, which few packages need.
     """
 
     holding: Holding
     new: Sequence[StoredVerdict]
     confirmed: Sequence[tuple[StoredVerdict, StoredVerdict]]
-    verdicts: Sequence[StoredVerdict]
-    decision: Decision
+    case: Case
+    outcome: Outcome
+
+    @property
+    def verdicts(self) -> Sequence[StoredVerdict]:
+        """What every scanner says, by their names."""
+        return self.case.verdicts
 
     @property
     def passes(self) -> bool:
         """Whether the policy lets it in."""
-        return self.decision.outcome is Outcome.PUBLISH
+        return self.outcome is Outcome.PUBLISH
 
     @property
     def worse(self) -> bool:
@@ -65,19 +71,29 @@ class Evaluator:
     sources: Mapping[int, tuple[Source, Path | None]]
     """Sources with their keyrings, by id."""
     waiting: Waiting
+    outcomes: Outcomes
 
-    def evaluate(self, holding: Holding, said: Mapping[str, StoredVerdict], waivers: Sequence[Waiver]) -> Evaluation:
-        """What is said of a package now. ``said`` is what scanners said last; what still holds is not asked again."""
+    def at_once(self, holdings: Sequence[Holding]) -> Sequence[Mapping[str, StoredVerdict]]:
+        """What is said of each of several packages by scanners that answer about many at once."""
+        return self.panel.ask_many([self._described(holding, self.folder) for holding in holdings])
+
+    def evaluate(
+        self,
+        holding: Holding,
+        said: Mapping[str, StoredVerdict],
+        waivers: Sequence[Waiver],
+        answered: Mapping[str, StoredVerdict],
+    ) -> Evaluation:
+        """What is said of a package now. ``said`` is what scanners said last; what still holds is not asked again.
+
+        ``answered`` is what some say now, who are not asked any more.
+        """
+        answers = dict(answered)
         # How a package came in does not change, and what its source was then may be gone by now.
         known = {name for name, scanner in self.scanners.items() if name in said and _of_arrival(scanner)}
-        with self._case(holding, files=False) as case:
-            answers = {stored.scanner: stored for stored in self.panel.recall(case, skip=known)}
-            ahead = [name for name in self.scanners if name not in known and name not in answers]
-            on_files = [name for name in ahead if reads_files(self.scanners[name])]
-            answers |= self._ask(holding, case, skip={*known, *answers, *on_files})
-        if on_files:
-            with self._case(holding, files=True) as case:
-                answers |= self._ask(holding, case, skip=set(self.scanners) - set(on_files))
+        known |= answers.keys()
+        if len(known) < len(self.scanners):
+            answers |= self._answers(holding, known)
         new, confirmed = [], []
         for name, stored in sorted(answers.items()):
             before = said.get(name)
@@ -86,11 +102,23 @@ class Evaluator:
             elif _on_other_basis(stored, before):
                 confirmed.append((before, stored))
         verdicts = [stored for _, stored in sorted((dict(said) | {stored.scanner: stored for stored in new}).items())]
-        return Evaluation(holding, new, confirmed, verdicts, self.decide(holding, verdicts, waivers))
+        case = Case(verdicts, holding.info, holding.source, self.now, waivers)
+        return Evaluation(holding, new, confirmed, case, self.outcomes.of(case))
 
-    def decide(self, holding: Holding, verdicts: Sequence[StoredVerdict], waivers: Sequence[Waiver]) -> Decision:
-        """What the policy makes of verdicts."""
-        return decide(self.policy, Case(verdicts, holding.info, holding.source, self.now, waivers))
+    def decide(self, evaluation: Evaluation) -> Decision:
+        """What the policy makes of what is said, with its reasons."""
+        return decide(self.policy, evaluation.case)
+
+    def _answers(self, holding: Holding, known: Collection[str]) -> Mapping[str, StoredVerdict]:
+        with self._case(holding, files=False) as case:
+            answers = {stored.scanner: stored for stored in self.panel.recall(case, skip=known)}
+            ahead = [name for name in self.scanners if name not in known and name not in answers]
+            on_files = [name for name in ahead if reads_files(self.scanners[name])]
+            answers |= self._ask(holding, case, skip={*known, *answers, *on_files})
+        if on_files:
+            with self._case(holding, files=True) as case:
+                answers |= self._ask(holding, case, skip=set(self.scanners) - set(on_files))
+        return answers
 
     def _ask(self, holding: Holding, case: ScanCase, skip: Collection[str]) -> dict[str, StoredVerdict]:
         answers = [*self.panel.ask(case, ALONE, skip=skip)]
@@ -101,29 +129,33 @@ class Evaluator:
     @contextmanager
     def _case(self, holding: Holding, *, files: bool) -> Iterator[ScanCase]:
         """The package before the scanners; with its ``files`` out of the private store, else with their names only."""
+        if not files:
+            yield self._described(holding, self.folder)
+            return
+        with tempfile.TemporaryDirectory(dir=self.folder) as name, ExitStack() as stack:
+            folder = Path(name)
+            paths = [
+                stack.enter_context(self.store.local(file.sha256, file.name, folder)) for file in holding.info.files
+            ]
+            case = self._described(holding, folder)
+            yield replace(case, artifact=replace(case.artifact, paths=tuple(paths)))
+
+    def _described(self, holding: Holding, folder: Path) -> ScanCase:
+        """The package with the names that its files would have in a folder."""
         available = holding.available
         source, keyring = self.sources.get(available.source_id, (None, None)) if available else (None, None)
-        with ExitStack() as stack:
-            folder = self.folder
-            if files:
-                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=self.folder)))
-            paths = [folder / file.name for file in holding.info.files]
-            if files:
-                paths = [
-                    stack.enter_context(self.store.local(file.sha256, file.name, folder)) for file in holding.info.files
-                ]
-            yield ScanCase(
-                artifact=Artifact(tuple(paths), holding.inspected),
-                format=holding.info.format,
-                distribution=self.distribution,
-                info=holding.info,
-                problem="",
-                available=available,
-                source=source,
-                upstream=holding.upstream,
-                keyring=keyring,
-                now=self.now,
-            )
+        return ScanCase(
+            artifact=Artifact(tuple([folder / file.name for file in holding.info.files]), holding.inspected),
+            format=holding.info.format,
+            distribution=self.distribution,
+            info=holding.info,
+            problem="",
+            available=available,
+            source=source,
+            upstream=holding.upstream,
+            keyring=keyring,
+            now=self.now,
+        )
 
 
 def reads_files(scanner: Scanner) -> bool:

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from entrepot.catalog.database import to_json
 from entrepot.catalog.imports import StoredVerdict
-from entrepot.contracts import ReusableScanner, Scanner, is_isolated
+from entrepot.contracts import BulkScanner, ReusableScanner, Scanner, is_isolated
 from entrepot.isolation import NOBODY, Case, Host, LostError, OpenServices, ScanServices, Together, open_host
 from entrepot.isolation.messages import Answer, Failure, Request
 from entrepot.isolation.worker import checked_basis, checked_verdict
@@ -99,6 +99,28 @@ class Panel:
     def names(self, stage: str) -> frozenset[str]:
         """Those of a stage."""
         return frozenset(name for name, _ in self._by_stage[stage])
+
+    def ask_many(self, cases: Sequence[Case]) -> Sequence[Mapping[str, StoredVerdict]]:
+        """What scanners say of each case that answer about many at once, by their names; empty if there is none."""
+        found: list[dict[str, StoredVerdict]] = [{} for _ in cases]
+        for name, scanner in self._by_stage[ALONE]:
+            if isinstance(scanner, BulkScanner) and name not in self._reusable and not is_isolated(scanner):
+                for said, verdict in zip(found, self._answers(scanner, cases), strict=False):
+                    said[name] = StoredVerdict(name, scanner.version, scanner.answers, verdict)
+        return found
+
+    def _answers(self, scanner: BulkScanner, cases: Sequence[Case]) -> Sequence[Verdict]:
+        """One for each case; none at all if there is anything wrong with them: who asks one by one finds out what."""
+        name = scanner.name
+        with self._folders.one() as folder:
+            packages = [(case.artifact, self._services.context(case, name, folder)) for case in cases]
+            try:
+                verdicts = [checked_verdict(verdict) for verdict in scanner.scan_many(packages)]
+                to_json([[dict(one.evidence), *(dict(each.data) for each in one.findings)] for one in verdicts])
+            except Exception:  # the same as for one package, of which is not known which it is
+                logger.warning("scanner %s failed on %d packages at once", name, len(cases), exc_info=True)
+                return ()
+        return verdicts if len(verdicts) == len(cases) else ()
 
     def abort(self) -> None:
         """Ends isolated scanners at once: they are recorded as failed."""

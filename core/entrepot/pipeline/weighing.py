@@ -21,6 +21,9 @@ from entrepot.policies import (
 DEFERRED = frozenset({"no_dsa", "ignored", "postponed"})
 """States by which a vendor says that it does not matter enough to be fixed now."""
 
+WEIGHED = ("score", "state", "epss", "kev")
+"""What counts of a finding's data as it is; of ``fixed`` it counts whether there is any."""
+
 _ACTIONS = tuple(ACTIONS)
 _ALLOW, _WARN, _REVIEW, _BLOCK = range(len(_ACTIONS))
 

@@ -14,7 +14,7 @@ from entrepot.models import Distribution, Outcome
 from entrepot.pipeline.evaluate import Evaluator, reads_files
 from entrepot.pipeline.foresight import lets_in
 from entrepot.pipeline.panel import BATCH
-from entrepot.pipeline.policy import Case, decide
+from entrepot.pipeline.policy import Case, Outcomes, decide
 from entrepot.pipeline.waiting import Waiting
 from entrepot.progress import Progress, ProgressEvent
 from entrepot.services.inspection import not_skipped
@@ -96,7 +96,8 @@ def _ask(
             ids = {item.package_id for item in coming}
             held = [item.info for item in arriving if item.package_id not in ids]
             waiting = Waiting((item.info for item in coming), folder, held)
-            evaluator = Evaluator(panel, around, distribution, policy, workspace.store, folder, now, sources, waiting)
+            store, outcomes = workspace.store, Outcomes(policy)
+            evaluator = Evaluator(panel, around, distribution, policy, store, folder, now, sources, waiting, outcomes)
             answers = _answers(evaluator, executor, arriving, of_files, progress)
             left = [item for item in coming if decide(policy, case(item, answers)).outcome is Outcome.PUBLISH]
             if len(left) == len(coming):
@@ -107,7 +108,7 @@ def _ask(
 def _answers(
     evaluator: Evaluator, executor: Executor, arriving: Sequence[Holding], of_files: Said, progress: Progress
 ) -> Said:
-    futures = [(item, executor.submit(evaluator.evaluate, item, {}, ())) for item in arriving]
+    futures = [(item, executor.submit(evaluator.evaluate, item, {}, (), {})) for item in arriving]
     answers = {}
     for done, (item, future) in enumerate(futures, 1):
         said = [*of_files.get(item.inspected, ()), *future.result().verdicts]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from entrepot.catalog.holdings import Holding
 from entrepot.catalog.imports import StoredVerdict
-from entrepot.errors import EntrepotError, NotFoundError, StorageError, UsageError
+from entrepot.errors import EntrepotError, StorageError, UsageError
 from entrepot.events import finding_json
-from entrepot.models import Distribution, Outcome, Version, Waiver
+from entrepot.models import Decision, Distribution, Outcome, Version, Waiver
 from entrepot.pipeline.evaluate import Evaluation, Evaluator
 from entrepot.pipeline.explain import pipeline_words
 from entrepot.pipeline.panel import BATCH
+from entrepot.pipeline.policy import Outcomes
 from entrepot.pipeline.reopen import Worsening, action_for
 from entrepot.pipeline.waiting import waiting
 from entrepot.progress import Progress, ProgressEvent, Task, silent
@@ -24,6 +25,7 @@ from entrepot.services.inspection import scanners as open_scanners
 from entrepot.services.publishing import PublishResult, publish
 from entrepot.services.records import record
 from entrepot.services.reopening import follow
+from entrepot.services.scan_targets import scan_targets
 from entrepot.services.tasks import running
 
 if TYPE_CHECKING:
@@ -34,8 +36,8 @@ WORKERS = 4
 TOGETHER = 10
 """Packages that one thread takes at a time."""
 
-Work = tuple[Holding, Mapping[str, StoredVerdict], Sequence[Waiver]]
-"""A package, what scanners said of it last, and the waivers for it."""
+Work = tuple[Holding, Mapping[str, StoredVerdict], Sequence[Waiver], Mapping[str, StoredVerdict]]
+"""A package, what scanners said of it last, the waivers for it, and what some scanners say now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ def scan(workspace: Workspace, request: ScanRequest = EVERYTHING, progress: Prog
     if unknown := sorted(set(request.scanners) - set(known)):
         raise UsageError(f"there is no scanner {', '.join(unknown)}", hint=f"known: {', '.join(sorted(known))}")
     scans = []
-    for distribution, names in _targets(workspace, request.targets):
+    for distribution, names in scan_targets(workspace, request.targets):
         if request.dry_run:
             scans.append(_Scan(workspace, distribution, names, request).run(progress))
             continue
@@ -161,35 +163,6 @@ def scan(workspace: Workspace, request: ScanRequest = EVERYTHING, progress: Prog
             _publish(workspace, found, task, request)
         scans.append(found)
     return ScanResult(scans, request.dry_run)
-
-
-def _targets(workspace: Workspace, texts: Sequence[str]) -> Sequence[tuple[Distribution, Collection[str] | None]]:
-    """Distributions, each with the names of packages to look at; None for all of them."""
-    repositories = workspace.catalog.repositories
-    if not texts:
-        return [(distribution, None) for distribution in repositories.distributions()]
-    whole: dict[int, Distribution] = {}
-    names: list[str] = []
-    for text in texts:
-        try:
-            found = [repositories.distribution(text)]
-        except NotFoundError:
-            found = [item for item in repositories.distributions() if item.repository == text]
-        whole |= {distribution.id: distribution for distribution in found}
-        if not found:
-            names.append(text)
-    targets: list[tuple[Distribution, Collection[str] | None]] = [(item, None) for item in whole.values()]
-    for distribution in repositories.distributions():
-        if names and distribution.id not in whole:
-            here = workspace.catalog.holdings.named(distribution, names)
-            targets += [(distribution, here)] if here else []
-    known = {name for _, here in targets for name in here or ()}
-    if missing := [name for name in names if name not in known]:
-        raise NotFoundError(
-            f"there is no distribution, repository or package called {', '.join(missing)}",
-            hint="`entrepot dist list` shows the distributions",
-        )
-    return targets
 
 
 class _Scan:
@@ -245,24 +218,34 @@ class _Scan:
         ):
             store, now = workspace.store, self._now
             beside = waiting(self._catalog, distribution, self._policy, panel.names(BATCH), now, folder)
-            yield Evaluator(panel, chosen, distribution, self._policy, store, folder, now, sources, beside), executor
+            policy, outcomes = self._policy, Outcomes(self._policy)
+            yield (
+                Evaluator(panel, chosen, distribution, policy, store, folder, now, sources, beside, outcomes),
+                executor,
+            )
 
     def _look(self, chunk: Sequence[Holding], evaluator: Evaluator, executor: Executor) -> None:
         said = self._said(chunk)
         waivers = self._catalog.reviews.waivers(self._distribution.id, {item.inspected for item in chunk})
-        work = [(item, said.get(item.inspected, {}), waivers.get(item.inspected, ())) for item in chunk]
+        work = [
+            (item, said.get(item.inspected, {}), waivers.get(item.inspected, ()), answered)
+            for item, answered in zip(chunk, evaluator.at_once(chunk), strict=True)
+        ]
         # Several at once: most are done in less time than it takes to hand them from thread to thread.
         parts = [work[start : start + TOGETHER] for start in range(0, len(work), TOGETHER)]
-        futures = [executor.submit(_evaluated, evaluator, part) for part in parts]
+        if all(len(answered) == len(evaluator.scanners) for *_, answered in work):
+            found = [_evaluated(evaluator, part) for part in parts]
+        else:
+            found = [future.result() for future in [executor.submit(_evaluated, evaluator, part) for part in parts]]
         evaluations = []
-        for (holding, before, _), evaluation in zip(work, chain.from_iterable(map(_result, futures)), strict=True):
+        for (holding, before, *_), evaluation in zip(work, chain.from_iterable(found), strict=True):
             if isinstance(evaluation, EntrepotError):
                 self._result.failures.append((f"{holding.info.name} {holding.info.version}", evaluation))
                 continue
             evaluations.append(evaluation)
-            self._note(evaluation, before)
+            self._note(evaluation, before, evaluator)
         if not self._request.dry_run:
-            self._keep(evaluations)
+            self._keep(evaluations, evaluator)
 
     def _said(self, chunk: Sequence[Holding]) -> Mapping[str, Mapping[str, StoredVerdict]]:
         """What was said last in this distribution; of what came here from another one without an import, there."""
@@ -270,18 +253,18 @@ class _Scan:
         strange = {item.inspected for item in chunk} - set(here)
         return {**self._catalog.imports.last_verdicts(strange), **here} if strange else here
 
-    def _note(self, evaluation: Evaluation, before: Mapping[str, StoredVerdict]) -> None:
+    def _note(self, evaluation: Evaluation, before: Mapping[str, StoredVerdict], evaluator: Evaluator) -> None:
         """Puts a package on the list of what is told, if there is something to tell."""
-        holding, decision = evaluation.holding, evaluation.decision
         status = _status(evaluation)
+        if not status:
+            return
+        holding, decision = evaluation.holding, evaluator.decide(evaluation)
         action = ""
         if evaluation.worse:
             expired = not evaluation.new and bool(holding.import_id) and self._expired(holding)
             worsening = Worsening(holding, decision, action_for(self._policy.on_change, expired=expired), expired)
             self._worse.append(worsening)
             action = worsening.action.value
-        if not status:
-            return
         was = [before[name] for name in sorted(before)]
         self._result.packages.append(
             ScannedPackage(
@@ -304,13 +287,14 @@ class _Scan:
         waivers = self._catalog.reviews.waivers(self._distribution.id, [holding.inspected]).get(holding.inspected, ())
         return any(not waiver.holds(self._now) for waiver in waivers)
 
-    def _keep(self, evaluations: Sequence[Evaluation]) -> None:
+    def _keep(self, evaluations: Sequence[Evaluation], evaluator: Evaluator) -> None:
         """Keeps what scanners say that is new, and what the policy makes of it for those that wait."""
         changed = [item for item in evaluations if item.new or item.confirmed]
         if not changed:
             return
         imports, here = self._catalog.imports, self._distribution.id
         with self._catalog.transaction():
+            added = []
             for item in changed:
                 holding = item.holding
                 new = list(item.new)
@@ -318,14 +302,16 @@ class _Scan:
                     # What was said in another distribution is said here for the first time.
                     if not imports.confirm_verdict(here, holding.inspected, before, stored, self._now):
                         new.append(stored)
-                imports.add_verdicts(holding.import_id, holding.inspected, new, self._now, here)
+                added.append((holding.import_id, holding.inspected, new))
                 if not item.new:
                     continue
                 if holding.import_id and holding.state and (holding.waits or item.passes):
                     row = imports.get(holding.import_id)
                     if row["state"] == holding.state.value:
-                        message = _waits(item) if holding.waits else row["message"]
-                        imports.redecide(holding.import_id, holding.state, message, item.decision)
+                        decision = evaluator.decide(item)
+                        message = _waits(item, decision) if holding.waits else row["message"]
+                        imports.redecide(holding.import_id, holding.state, message, decision)
+            imports.add_verdicts_of_many(added, self._now, here)
 
     def _follow(self) -> None:
         """What follows from the whole scan, and its entry in the audit log."""
@@ -355,10 +341,6 @@ def _evaluated(evaluator: Evaluator, work: Sequence[Work]) -> Sequence[Evaluatio
     return found
 
 
-def _result(future: Future[Sequence[Evaluation | EntrepotError]]) -> Sequence[Evaluation | EntrepotError]:
-    return future.result()
-
-
 def _status(evaluation: Evaluation) -> str:
     if evaluation.worse:
         return "worse"
@@ -369,10 +351,10 @@ def _status(evaluation: Evaluation) -> str:
     return "changed" if evaluation.new else ""
 
 
-def _waits(evaluation: Evaluation) -> str:
+def _waits(evaluation: Evaluation, decision: Decision) -> str:
     if evaluation.passes:
         return "waits for review, though nothing holds it any more: approve it"
-    return f"waits for review: {'; '.join(evaluation.decision.reasons)}"
+    return f"waits for review: {'; '.join(decision.reasons)}"
 
 
 def _new_findings(evaluation: Evaluation, before: Mapping[str, StoredVerdict]) -> Sequence[Mapping[str, Any]]:

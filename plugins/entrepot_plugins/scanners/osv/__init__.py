@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -38,6 +38,12 @@ class OsvScanner:
         from entrepot_plugins.scanners.osv.scanner import scan
 
         return scan(context)
+
+    def scan_many(self, packages: Sequence[tuple[Artifact, ScanContext]]) -> Sequence[Verdict]:
+        """The same of many packages at once: the catalog is asked a few questions about all of them."""
+        from entrepot_plugins.scanners.osv.scanner import scan_many
+
+        return scan_many([context for _, context in packages])
 
 
 class AdvisoryReader(Protocol):

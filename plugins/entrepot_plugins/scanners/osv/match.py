@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from entrepot.advisories import Hit, Told
 from entrepot_plugins.scanners.osv.intervals import UNCOMPARABLE
@@ -14,8 +14,7 @@ from entrepot_plugins.scanners.osv.severity import UNKNOWN, WORDS, score_word, v
 _MODULAR = re.compile(r"\.module[_+]")
 
 
-@dataclass(frozen=True, slots=True)
-class Vulnerability:
+class Vulnerability(NamedTuple):
     """One vulnerability of a package. ``fixed`` is the version that has all the fixes; empty if there is none."""
 
     id: str
@@ -86,7 +85,7 @@ def told_hits(
             state="",
         )
         streams = (_texts(item, "modules") or ("*",)) if is_modular(item.version) else ("",)
-        if not any(same_module(replace(hit, module=stream), item.package, version, modules) for stream in streams):
+        if not any(same_module(hit._replace(module=stream), item.package, version, modules) for stream in streams):
             continue
         try:
             if key(item.version) > own:

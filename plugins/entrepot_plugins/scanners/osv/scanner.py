@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from itertools import chain
+from functools import lru_cache
 
 from entrepot.advisories import Hit
-from entrepot.contracts import AdvisoryLookup, ScanContext
-from entrepot.models import FINDINGS, VULNERABILITY, Available, Finding, PackageInfo, Scalar, Status, Verdict
+from entrepot.contracts import AdvisoryLookup, Format, ScanContext
+from entrepot.models import FINDINGS, VULNERABILITY, Available, Finding, PackageInfo, Scalar, Source, Status, Verdict
+from entrepot_plugins.scanners.osv.ahead import Ahead, Question
 from entrepot_plugins.scanners.osv.ecosystems import bases, format_of, guess, vendors
 from entrepot_plugins.scanners.osv.enrichment import EPSS, KEV
 from entrepot_plugins.scanners.osv.match import (
@@ -23,7 +23,8 @@ from entrepot_plugins.scanners.osv.match import (
 )
 from entrepot_plugins.scanners.osv.settings import OsvSettings, osv_settings
 from entrepot_plugins.scanners.osv.severity import UNKNOWN, WORDS
-from entrepot_plugins.scanners.osv.vex import annotated, settle, statements
+from entrepot_plugins.scanners.osv.vex import annotated, products, settle, statements
+from entrepot_plugins.scanners.osv.vex import questions as vex_questions
 from entrepot_plugins.scanners.osv.vex_format import PREFIX
 
 OLD_DATA = "advisories-old"
@@ -35,33 +36,57 @@ _REBUILD = re.compile(r"\+b[0-9]+$")
 class _Subject:
     """The package as advisories know it: names, each with the version that belongs to it."""
 
+    context: ScanContext
     info: PackageInfo
     names: Mapping[str, str]
     ecosystems: tuple[str, ...]
-    told: bool
-    """Whether its own source has advisories."""
+    wanted: tuple[str, ...]
+    """Those that are asked about: with the ones that are about all releases."""
+    matching: _Matching
+    own: Source | None
+    """Its source, if that has advisories."""
+    modules: Sequence[str]
+
+    @property
+    def compared(self) -> tuple[object, ...]:
+        """The same for packages that the same advisories are about, unless their source has some."""
+        name = self.info.name if self.info.format == "rpm" else ""  # what a source package alone tells is weighed
+        return self.wanted, tuple(self.names.items()), tuple(self.modules), name
 
 
 def scan(context: ScanContext) -> Verdict:
     """The verdict; see ``OsvScanner``."""
-    settings = osv_settings(context.settings)
-    info = context.info
+    return scan_many([context])[0]
+
+
+def scan_many(contexts: Sequence[ScanContext]) -> Sequence[Verdict]:
+    """A verdict for each of several packages of one distribution; the catalog is asked about all of them at once."""
+    if not contexts:
+        return []
+    settings, lookup = osv_settings(contexts[0].settings), contexts[0].advisories
+    matching = _Matching(settings, Ahead(lookup), contexts[0].format) if lookup else None
+    subjects = [_subject(context, settings, matching) for context in contexts]
+    if matching:
+        matching.prepare([subject for subject in subjects if isinstance(subject, _Subject)])
+    return [subject if isinstance(subject, Verdict) else subject.matching.verdict(subject) for subject in subjects]
+
+
+def _subject(context: ScanContext, settings: OsvSettings, matching: _Matching | None) -> _Subject | Verdict:
+    """The package, or the verdict if it can be compared with nothing."""
+    info, source = context.info, context.source
     if info is None:
         return Verdict(Status.ERROR, "error", context.problem or "the package could not be read", tool="osv")
-    lookup = context.advisories
-    if lookup is None:
+    if matching is None:
         return _nothing(settings, "there is no catalog to ask")
-    known = lookup.ecosystems()
-    told = context.source is not None and lookup.tells(context.source)
-    chosen, why = _ecosystems(context, info, settings, known)
-    if not told and not any(base in known for ecosystem in chosen for base in bases(ecosystem)):
+    ahead = matching.ahead
+    own = source if source is not None and ahead.tells(source) else None
+    chosen, wanted, why = matching.choose(context, info)
+    if own is None and not any(base in ahead.known for base in wanted):
         return _nothing(settings, why)
-    subject = _Subject(info, _names(info), tuple(chosen), told)
-    hits = _hits(subject, context, lookup)
-    found = vulnerabilities(hits, context.format.versions.key, prefer=settings.severity)
-    said = statements(context, info, chosen, subject.names, lookup, known)
-    found, settled = settle(found, said)
-    return annotated(_verdict(subject, context, lookup, settings, found, known), said, settled)
+    modules: Sequence[str] = [info.module] if info.module else []
+    if not modules and source is not None and is_modular(info.version):
+        modules = ahead.lookup.modules(source, info.name, info.version)
+    return _Subject(context, info, _names(info), chosen, wanted, matching, own, modules)
 
 
 def _nothing(settings: OsvSettings, why: str) -> Verdict:
@@ -124,25 +149,6 @@ def _names(info: PackageInfo) -> Mapping[str, str]:
     return {source: info.source_version or info.version, info.name: info.version}
 
 
-def _hits(subject: _Subject, context: ScanContext, lookup: AdvisoryLookup) -> Sequence[Hit]:
-    key = context.format.versions.key
-    source, info = context.source, subject.info
-    wanted = sorted({base for ecosystem in subject.ecosystems for base in bases(ecosystem)})
-    modules: Sequence[str] = [info.module] if info.module else []
-    if not modules and source is not None and is_modular(info.version):
-        modules = lookup.modules(source, info.name, info.version)
-    hits = [
-        hit
-        for name, version in subject.names.items()
-        for hit in lookup.affecting(wanted, name, key(version))
-        if same_module(hit, name, version, modules) and not _has_fix(hit, name, version, subject.info, key)
-    ]
-    if source is not None and subject.told:
-        told = lookup.told(source, [info.name])
-        hits += told_hits(told, key, info.version, modules)
-    return hits
-
-
 def _has_fix(hit: Hit, name: str, version: str, info: PackageInfo, key: Callable[[str], bytes]) -> bool:
     """Whether a package has a fix that its source package alone tells of.
 
@@ -160,36 +166,118 @@ def _has_fix(hit: Hit, name: str, version: str, info: PackageInfo, key: Callable
 # ------------------------------------------------------------------------------------------------------- the verdict
 
 
-def _verdict(
-    subject: _Subject,
-    context: ScanContext,
-    lookup: AdvisoryLookup,
-    settings: OsvSettings,
-    found: Sequence[Vulnerability],
-    known: Mapping[str, dt.datetime],
-) -> Verdict:
-    info = subject.info
-    facts = lookup.facts([item.id for item in found])
-    offers = _Offers(subject, context, lookup) if any(item.fixed for item in found) else None
-    findings = [
-        _finding(item, facts.get(item.id, {}), offers.of(item.fixed) if offers and item.fixed else None)
-        for item in found
-    ]
-    age = _age(subject, known, context.now)
-    evidence: dict[str, Scalar] = {
-        "compared_with": " ".join(f"{name}={version}" for name, version in subject.names.items()),
-        "ecosystems": ", ".join(subject.ecosystems),
-        "updateinfo": subject.told,
-        "data_days": age,
-        "vulnerabilities": len(found),
-    }
-    if age is not None and settings.max_age_days and age > settings.max_age_days:
-        old = f"its vulnerability data is {age} days old: run `entrepot advisories update`"
-        findings.append(Finding(OLD_DATA, "low", old, data={"days": age}))
-    if not findings:
-        message = f"no advisory of {evidence['ecosystems'] or 'its source'} affects {info.name} {info.version}"
-        return Verdict(Status.PASS, "no_findings", message, tool="osv", evidence=evidence)
-    return Verdict(Status.WARN, FINDINGS, _sentence(found, findings), "osv", "", tuple(findings), evidence)
+class _Matching:
+    """What is the same for all packages that are asked about together, or for several of them."""
+
+    def __init__(self, settings: OsvSettings, ahead: Ahead, format_: Format) -> None:
+        self.ahead = ahead
+        self._settings = settings
+        self._key = lru_cache(maxsize=1024)(format_.versions.key)
+        self._products = products(ahead.known, format_.name)
+        self._chosen: dict[tuple[object, ...], tuple[tuple[str, ...], tuple[str, ...], str]] = {}
+        self._ages: dict[tuple[object, ...], int | None] = {}
+        self._found: dict[tuple[object, ...], Sequence[Vulnerability]] = {}
+        self._findings: dict[tuple[object, ...], tuple[Sequence[Finding], str]] = {}
+
+    def choose(self, context: ScanContext, info: PackageInfo) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+        """The ecosystems of a package, those that are asked about, and what to do if there is no data about any."""
+        available, source = context.available, context.source
+        suite = available.distribution if available else None
+        place = (context.distribution.path, suite, source and source.name, *_tag(info))
+        if place not in self._chosen:
+            chosen, why = _ecosystems(context, info, self._settings, self.ahead.known)
+            wanted = sorted({base for ecosystem in chosen for base in bases(ecosystem)})
+            self._chosen[place] = tuple(chosen), tuple(wanted), why
+        return self._chosen[place]
+
+    def prepare(self, subjects: Sequence[_Subject]) -> None:
+        """Asks the catalog about all of them."""
+        questions = [
+            (subject.wanted, name, self._key(version))
+            for subject in subjects
+            for name, version in subject.names.items()
+        ]
+        if self._products:
+            questions += [question for subject in subjects for question in self._statements(subject)]
+        self.ahead.ask(questions, [(subject.own, subject.info.name) for subject in subjects if subject.own])
+
+    def verdict(self, subject: _Subject) -> Verdict:
+        """The verdict about one of them."""
+        found = self._vulnerabilities(subject)
+        if not self._products:
+            return self._verdict(subject, found)
+        said = statements(self._statements(subject), self.ahead)
+        found, settled = settle(found, said)
+        return annotated(self._verdict(subject, found), said, settled)
+
+    def _statements(self, subject: _Subject) -> Sequence[Question]:
+        context, info = subject.context, subject.info
+        return vex_questions(context, info, subject.ecosystems, subject.names, self._products, self._key)
+
+    def _vulnerabilities(self, subject: _Subject) -> Sequence[Vulnerability]:
+        compared = subject.compared
+        if subject.own is None and compared in self._found:
+            return self._found[compared]
+        hits = [
+            hit
+            for name, version in subject.names.items()
+            for hit in self.ahead.affecting(subject.wanted, name, self._key(version))
+            if same_module(hit, name, version, subject.modules)
+            and not _has_fix(hit, name, version, subject.info, self._key)
+        ]
+        if subject.own is not None:
+            told = self.ahead.told(subject.own, subject.info.name)
+            hits += told_hits(told, self._key, subject.info.version, subject.modules)
+        found = vulnerabilities(hits, self._key, prefer=self._settings.severity)
+        if subject.own is None:
+            self._found[compared] = found
+        return found
+
+    def _verdict(self, subject: _Subject, found: Sequence[Vulnerability]) -> Verdict:
+        info, age = subject.info, self._age(subject)
+        findings, sentence = self._told(subject, found)
+        evidence: dict[str, Scalar] = {
+            "compared_with": " ".join(f"{name}={version}" for name, version in subject.names.items()),
+            "ecosystems": ", ".join(subject.ecosystems),
+            "updateinfo": subject.own is not None,
+            "data_days": age,
+            "vulnerabilities": len(found),
+        }
+        if age is not None and self._settings.max_age_days and age > self._settings.max_age_days:
+            old = f"its vulnerability data is {age} days old: run `entrepot advisories update`"
+            findings = [*findings, Finding(OLD_DATA, "low", old, data={"days": age})]
+            sentence = sentence or old
+        if not findings:
+            message = f"no advisory of {evidence['ecosystems'] or 'its source'} affects {info.name} {info.version}"
+            return Verdict(Status.PASS, "no_findings", message, tool="osv", evidence=evidence)
+        return Verdict(Status.WARN, FINDINGS, sentence, "osv", "", tuple(findings), evidence)
+
+    def _told(self, subject: _Subject, found: Sequence[Vulnerability]) -> tuple[Sequence[Finding], str]:
+        """A finding for each vulnerability, and all of them in a sentence; an empty one if there are none."""
+        if not found:
+            return (), ""
+        # Binary packages of one source share all this, unless what is offered of each is told.
+        compared = subject.compared
+        shared = found is self._found.get(compared)
+        if shared and compared in self._findings:
+            return self._findings[compared]
+        facts = self.ahead.facts([item.id for item in found])
+        offers = _Offers(subject, self.ahead.lookup) if any(item.fixed for item in found) else None
+        findings = [
+            _finding(item, facts[item.id], offers.of(item.fixed) if offers and item.fixed else None) for item in found
+        ]
+        told = findings, _sentence(found)
+        if shared and offers is None:
+            self._findings[compared] = told
+        return told
+
+    def _age(self, subject: _Subject) -> int | None:
+        """Days since the oldest data that was used was read; None for what its source told with its last sync."""
+        place = (subject.wanted, subject.context.now)
+        if place not in self._ages:
+            times = [self.ahead.known[name] for name in subject.wanted if name in self.ahead.known]
+            self._ages[place] = max((subject.context.now - min(times)).days, 0) if times else None
+        return self._ages[place]
 
 
 def _finding(item: Vulnerability, about: Mapping[str, str], offered: str | None) -> Finding:
@@ -221,9 +309,7 @@ def _reason(state: str) -> str:
     return f" ({state.replace('_', ' ')})" if state else ""
 
 
-def _sentence(found: Sequence[Vulnerability], findings: Sequence[Finding]) -> str:
-    if not found:
-        return findings[0].summary
+def _sentence(found: Sequence[Vulnerability]) -> str:
     words = [*reversed(WORDS), UNKNOWN]
     counts = [(sum(item.severity == word for item in found), word) for word in words]
     told = ", ".join(f"{count} {word}" for count, word in counts if count)
@@ -232,18 +318,11 @@ def _sentence(found: Sequence[Vulnerability], findings: Sequence[Finding]) -> st
     return f"{len(names)} known ({told}): {', '.join(names[:5])}{more}"
 
 
-def _age(subject: _Subject, known: Mapping[str, dt.datetime], now: dt.datetime) -> int | None:
-    """Days since the oldest data that was used was read; None for what its source told with its last sync."""
-    names = chain.from_iterable(bases(name) for name in subject.ecosystems)
-    times = [known[name] for name in names if name in known]
-    return max((now - min(times)).days, 0) if times else None
-
-
 class _Offers:
     """Which synced source has a version of the package that is new enough."""
 
-    def __init__(self, subject: _Subject, context: ScanContext, lookup: AdvisoryLookup) -> None:
-        info = subject.info
+    def __init__(self, subject: _Subject, lookup: AdvisoryLookup) -> None:
+        info, context = subject.info, subject.context
         self._key = context.format.versions.key
         own = context.available
         rows = lookup.offers(info.format, info.name, info.architecture, info.version_key)

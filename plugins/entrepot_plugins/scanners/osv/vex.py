@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl
 
 from entrepot.advisories import Hit
-from entrepot.contracts import AdvisoryLookup, ScanContext
+from entrepot.contracts import ScanContext
 from entrepot.models import SOURCE_ARCHITECTURE, PackageInfo, Scalar, Verdict
+from entrepot_plugins.scanners.osv.ahead import Ahead, Question
 from entrepot_plugins.scanners.osv.match import Vulnerability
 from entrepot_plugins.scanners.osv.vex_format import FIXED, NOT_AFFECTED, PREFIX
 from entrepot_plugins.shared.releases import DEBIAN, UBUNTU, codename
@@ -46,52 +47,39 @@ class Told:
         return {name: value for name, value in values.items() if value}
 
 
-def statements(
+def products(known: Iterable[str], format_name: str) -> Sequence[str]:
+    """The products of a format that there are statements about, of all ecosystems of which there is data."""
+    return [name for name in known if name.startswith(f"{PREFIX}{_TYPES.get(format_name, '?')}/")]
+
+
+def questions(
     context: ScanContext,
     info: PackageInfo,
     ecosystems: Sequence[str],
     names: Mapping[str, str],
-    lookup: AdvisoryLookup,
-    known: Iterable[str],
-) -> Mapping[str, Told]:
-    """The statements about a package by each name of the vulnerability; the newest counts.
+    known: Sequence[str],
+    key: Callable[[str], bytes],
+) -> Sequence[Question]:
+    """What is to be asked to know the statements about a package; ``known`` are the products of its format."""
+    releases = _releases(context, ecosystems)
+    vendors = {name.partition(":")[0].split()[0].lower() for name in ecosystems}
+    own = tuple(name for name in known if _fits(name, info.architecture, vendors, releases))
+    of_source = tuple(name for name in known if _fits(name, SOURCE_ARCHITECTURE, vendors, releases))
+    asked = [(own, info.name, info.version), *((of_source, name, version) for name, version in names.items())]
+    return [(chosen, name, key(version)) for chosen, name, version in asked if chosen]
 
-    ``known`` are the ecosystems of which there is data.
-    """
-    products = [name for name in known if name.startswith(f"{PREFIX}{_TYPES.get(info.format, '?')}/")]
+
+def statements(asked: Iterable[Question], ahead: Ahead) -> Mapping[str, Told]:
+    """The statements about a package by each name of the vulnerability; the newest counts."""
+    hits: dict[tuple[str, str], Hit] = {}
+    for question in asked:
+        for hit in ahead.affecting(*question):
+            hits.setdefault((hit.name, hit.ecosystem), hit)
     found: dict[str, Told] = {}
-    for hit in sorted(
-        _hits(context, info, ecosystems, names, lookup, products), key=lambda hit: (hit.modified, hit.name)
-    ):
+    for hit in sorted(hits.values(), key=lambda hit: (hit.modified, hit.name)):
         told = Told(hit.state, hit.justification, hit.summary, hit.issuer, hit.url, hit.modified)
         found |= dict.fromkeys((*hit.vulnerabilities, *hit.aliases), told)
     return found
-
-
-def _hits(
-    context: ScanContext,
-    info: PackageInfo,
-    ecosystems: Sequence[str],
-    names: Mapping[str, str],
-    lookup: AdvisoryLookup,
-    products: Sequence[str],
-) -> Iterator[Hit]:
-    if not products:
-        return
-    key = context.format.versions.key
-    releases = _releases(context, ecosystems)
-    vendors = {name.partition(":")[0].split()[0].lower() for name in ecosystems}
-    own = [name for name in products if _fits(name, info.architecture, vendors, releases)]
-    of_source = [name for name in products if _fits(name, SOURCE_ARCHITECTURE, vendors, releases)]
-    seen = set()
-    for chosen, name, version in (
-        (own, info.name, info.version),
-        *((of_source, name, version) for name, version in names.items()),
-    ):
-        for hit in lookup.affecting(chosen, name, key(version)) if chosen else ():
-            if (hit.name, hit.ecosystem) not in seen:
-                seen.add((hit.name, hit.ecosystem))
-                yield hit
 
 
 def _fits(product: str, architecture: str, vendors: set[str], releases: set[str]) -> bool:

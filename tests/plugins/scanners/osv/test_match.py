@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,50 +20,50 @@ def merged(*hits: Hit, prefer: str = "cvss") -> list[tuple[str, str, str]]:
 
 
 def test_a_cve_of_several_advisories_counts_once_and_is_fixed_by_the_last_of_their_versions() -> None:
-    first = replace(HIT, fixed="1.0-9.el9", severity="medium")
-    second = replace(HIT, name="B-1", fixed="1.0-10.el9")
+    first = HIT._replace(fixed="1.0-9.el9", severity="medium")
+    second = HIT._replace(name="B-1", fixed="1.0-10.el9")
     (item,) = vulnerabilities([first, second], KEY, prefer="cvss")
     assert (item.id, item.fixed, item.advisories) == ("CVE-2026-1001", "1.0-10.el9", ("A-1", "B-1"))
 
 
 def test_an_advisory_about_several_cves_is_one_for_each() -> None:
-    found = merged(replace(HIT, vulnerabilities=("CVE-2026-1002", "CVE-2026-1001")))
+    found = merged(HIT._replace(vulnerabilities=("CVE-2026-1002", "CVE-2026-1001")))
     assert [name for name, _, _ in found] == ["CVE-2026-1001", "CVE-2026-1002"]
 
 
 def test_names_without_a_cve_are_one_where_they_are_aliases() -> None:
-    first = replace(HIT, name="X-1", vulnerabilities=("X-1",), aliases=("GHSA-1",))
-    second = replace(HIT, name="Y-1", vulnerabilities=("Y-1",), aliases=("GHSA-1",))
-    other = replace(HIT, name="Z-1", vulnerabilities=("Z-1",))
+    first = HIT._replace(name="X-1", vulnerabilities=("X-1",), aliases=("GHSA-1",))
+    second = HIT._replace(name="Y-1", vulnerabilities=("Y-1",), aliases=("GHSA-1",))
+    other = HIT._replace(name="Z-1", vulnerabilities=("Z-1",))
     assert [name for name, _, _ in merged(first, second, other)] == ["GHSA-1", "Z-1"]
 
 
 def test_one_that_any_advisory_fixes_is_fixed() -> None:
-    (item,) = vulnerabilities([replace(HIT, state="ignored"), replace(HIT, fixed="2-1")], KEY, prefer="cvss")
+    (item,) = vulnerabilities([HIT._replace(state="ignored"), HIT._replace(fixed="2-1")], KEY, prefer="cvss")
     assert (item.fixed, item.state) == ("2-1", "")
 
 
 @pytest.mark.parametrize(("prefer", "severity"), [("cvss", "critical"), ("vendor", "low")])
 def test_either_the_score_or_the_vendor_says_how_bad_it_is(prefer: str, severity: str) -> None:
-    assert merged(replace(HIT, score=9.8, severity="low"), prefer=prefer) == [("CVE-2026-1001", severity, "")]
+    assert merged(HIT._replace(score=9.8, severity="low"), prefer=prefer) == [("CVE-2026-1001", severity, "")]
 
 
 @pytest.mark.parametrize("prefer", ["cvss", "vendor"])
 def test_where_only_one_of_them_says_anything_it_is_that(prefer: str) -> None:
-    assert merged(replace(HIT, severity="low"), prefer=prefer)[0][1] == "low"
-    assert merged(replace(HIT, score=9.8), prefer=prefer)[0][1] == "critical"
+    assert merged(HIT._replace(severity="low"), prefer=prefer)[0][1] == "low"
+    assert merged(HIT._replace(score=9.8), prefer=prefer)[0][1] == "critical"
     assert merged(HIT, prefer=prefer)[0][1] == "unknown"
 
 
 def test_an_advisory_about_one_cve_knows_better_than_one_about_many() -> None:
-    many = replace(HIT, vulnerabilities=("CVE-2026-1001", "CVE-2026-1002"), severity="critical")
-    one = replace(HIT, severity="low")
+    many = HIT._replace(vulnerabilities=("CVE-2026-1001", "CVE-2026-1002"), severity="critical")
+    one = HIT._replace(severity="low")
     assert merged(many, one)[1] == ("CVE-2026-1001", "low", "")
 
 
 def test_the_worst_come_first_and_the_unknown_last() -> None:
     hits = [
-        replace(HIT, vulnerabilities=(f"CVE-2026-100{number}",), severity=word)
+        HIT._replace(vulnerabilities=(f"CVE-2026-100{number}",), severity=word)
         for number, word in enumerate(["low", "", "critical", "medium"])
     ]
     assert [severity for _, severity, _ in merged(*hits)] == ["critical", "medium", "low", "unknown"]
@@ -95,7 +94,7 @@ MODULAR = "1:18.12.1-1.module_el9.1.0+16+91bc168f"
 def test_streams_of_modules_are_kept_apart(
     module: str, name: str, version: str, modules: tuple[str, ...], same: bool
 ) -> None:
-    assert same_module(replace(HIT, module=module), name, version, modules) == same
+    assert same_module(HIT._replace(module=module), name, version, modules) == same
 
 
 def told(version: str, **data: Any) -> list[Hit]:

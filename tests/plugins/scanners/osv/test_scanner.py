@@ -10,6 +10,7 @@ import pytest
 
 from entrepot.models import Status
 from entrepot_plugins.rpm.format import RpmFormat
+from entrepot_plugins.scanners.osv.scanner import scan_many
 from support.advisories import Desk, osv, package, scan_context
 from support.debs import make_deb
 from support.rpms import make_rpm
@@ -197,3 +198,27 @@ def test_an_rpm_package_says_of_which_module_stream_it_is(
     context = replace(context, format=rpm, info=rpm.packages.read([path], None), available=None, source=None)
     verdict = scan_context(replace(context, settings={"ecosystem": "AlmaLinux:9"}))
     assert [finding.id for finding in verdict.findings] == (["ALSA-2026:1"] if found else [])
+
+
+def test_many_packages_at_once_are_told_what_each_is_told_by_itself(desk: Desk, tmp_path: Path) -> None:
+    other = osv("CVE-2026-2001", package("Debian:12", "other", fixed="2.0-1"), package("Debian", "hello-libs"))
+    desk.load("debian", cve(1001, "high", fixed="1.0-2"), cve(1002, "medium"), cve(1003, fixed="0.9-1"), other)
+    debs = [
+        make_deb(tmp_path),
+        make_deb(tmp_path, version="1.0-1+b1"),
+        make_deb(tmp_path, "hello-data", fields={"Source": "hello"}),
+        make_deb(tmp_path, "hello-tools", fields={"Source": "hello (1.0-2)"}),
+        make_deb(tmp_path, "hello-libs", version="3-1"),
+        make_deb(tmp_path, "other", version="1.9-1"),
+        make_deb(tmp_path, "unheard-of"),
+    ]
+    contexts = [desk.context(path) for path in debs]
+    strange = replace(contexts[0].distribution, name="stable")
+    assert contexts[0].available is not None
+    suite = replace(contexts[0].available, distribution="stable")
+    contexts.append(replace(contexts[0], distribution=strange, available=suite))
+    contexts.append(replace(contexts[0], info=None, problem="it is damaged"))
+    verdicts = scan_many(contexts)
+    assert verdicts == [scan_context(context) for context in contexts]
+    counts = [len(verdict.findings) for verdict in verdicts]
+    assert counts == [2, 2, 2, 1, 1, 1, 0, 0, 0]
