@@ -190,8 +190,10 @@ class Choice:
                 WHERE distribution_id = :distribution AND state = 'published' GROUP BY package_id
             )
             SELECT {MEMBERS}, p.size, p.sha256, p.original_sha256
-            FROM brought JOIN imports b ON b.id = brought.id JOIN tasks t ON t.id = b.task_id AND t.kind = 'mirror'
-            JOIN membership m ON m.package_id = b.package_id JOIN packages p ON p.id = m.package_id
+            FROM brought CROSS JOIN imports b ON b.id = brought.id
+            CROSS JOIN tasks t ON t.id = b.task_id AND t.kind = 'mirror'
+            CROSS JOIN membership m INDEXED BY idx_membership_package_id ON m.package_id = b.package_id
+            CROSS JOIN packages p ON p.id = m.package_id
             WHERE b.source_id = :source AND {IN_VERSION} AND NOT EXISTS (
                 SELECT 1 FROM chosen c WHERE p.version_key = c.version_key AND {SAME_PLACE} AND {SAME_FILE}
             ) ORDER BY p.name, p.version_key, p.architecture, m.id
