@@ -6,7 +6,7 @@ from functools import partial
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from entrepot.advisories import Affected
@@ -95,12 +95,14 @@ def test_a_fixed_version_never_matches_and_an_older_one_always_does(fixed: str, 
 
 
 @given(st.lists(VERSIONS, min_size=1, max_size=8), VERSIONS, st.randoms())
+@example(["0"], "0~", Random(0))
 def test_runs_affect_what_the_evaluation_of_the_schema_affects(chosen: list[str], version: str, random: Random) -> None:
     distinct = sorted({keys("apt", text): text for text in chosen}.items())
     events = [(("introduced", "fixed")[index % 2], text) for index, (_, text) in enumerate(distinct)]
     vulnerable = False
-    for kind, text in events:  # the pseudocode of the schema
-        if keys("apt", version) >= keys("apt", text):
+    points = [(b"" if (kind, text) == INTRODUCED_0 else keys("apt", text), kind) for kind, text in events]
+    for point, kind in sorted(points):  # the pseudocode of the schema, where 0 is before every version
+        if keys("apt", version) >= point:
             vulnerable = kind == "introduced"
     shuffled = list(events)
     random.shuffle(shuffled)
