@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -12,7 +13,7 @@ from entrepot import __version__
 from entrepot.contracts import Validators
 from entrepot.errors import MissingError, TransferError, UsageError
 from entrepot.models import Connection, Secrets
-from entrepot.transfer import TransferSettings
+from entrepot.transfer import TransferSettings, open_transfer
 from support.transfers import Waits, opened
 from support.upstream import Fault, Upstream
 
@@ -271,6 +272,19 @@ def test_a_closed_transfer_fetches_nothing(up: Upstream) -> None:
         transfer.get(up.url + "Release", limit=100)
     with pytest.raises(TransferError, match="closed"):
         transfer.get(up.url + "Release", limit=100)
+
+
+def test_who_waits_to_try_again_gives_up_when_the_transfer_is_closed(up: Upstream) -> None:
+    up.fail("/Release", Fault(status=503))
+    settings = TransferSettings(backoff=1000, longest_wait=1000)
+    with (
+        open_transfer(Connection(retries=9), Secrets(), settings=settings) as transfer,
+        ThreadPoolExecutor() as executor,
+    ):
+        fetching = executor.submit(transfer.get, up.url + "Release", limit=100)
+        up.wait_for("/Release")
+        transfer.close()
+        assert isinstance(fetching.exception(60), TransferError)
 
 
 def test_the_waits_of_two_clients_differ() -> None:

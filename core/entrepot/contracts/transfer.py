@@ -30,6 +30,10 @@ class Transfer(Protocol):
 
     concurrency: int
 
+    def close(self) -> None:
+        """Gives up: what other threads fetch fails, and is not tried again."""
+        ...
+
     def get(self, url: str, *, limit: int, validators: Validators | None = None) -> Fetched | None:
         """A whole small file of at most ``limit`` bytes; None if it did not change since ``validators``.
 

@@ -132,8 +132,10 @@ class Batch:
         except BaseException:
             for future in futures:
                 future.cancel()
-            # Those that are at work would wait for their scanners, for minutes at worst.
+            # Those that are at work would wait for their scanners and servers, for minutes at worst.
             self.panel.abort()
+            if self.transfer:
+                self.transfer.close()
             raise
         for future, attempt in futures.items():
             try:

@@ -43,10 +43,11 @@ class HttpTransfer:
         self._file_root = file_path(source_url) if source_url and _scheme(source_url) == "file" else None
         # A source on the network that names a file of this machine (in a list of mirrors) has no business with it.
         self._allow_file = settings.allow_file and (source_url is None or self._file_root is not None)
-        self._retries = Retries(connection.retries, settings)
-        self._throttle = Throttle(connection.rate_limit, clock=settings.clock, sleep=settings.sleep)
+        self._closed = threading.Event()
+        sleep = settings.sleep or self._closed.wait
+        self._retries = Retries(connection.retries, settings, sleep)
+        self._throttle = Throttle(connection.rate_limit, clock=settings.clock, sleep=sleep)
         self._lock = threading.Lock()
-        self._closed = False
         self._session: HttpSession | None = None
 
     def get(self, url: str, *, limit: int, validators: Validators | None = None) -> Fetched | None:
@@ -182,9 +183,9 @@ class HttpTransfer:
             return answer.validators
 
     def close(self) -> None:
-        """Gives up all connections. What is still being fetched by other threads fails."""
+        """Gives up all connections. What is still being fetched by other threads fails, and is not tried again."""
         with self._lock:
-            self._closed = True
+            self._closed.set()
             session = self._session
         if session is not None:
             session.close()
@@ -212,7 +213,7 @@ class HttpTransfer:
         from entrepot.transfer._http import HttpSession
 
         with self._lock:
-            if self._closed:
+            if self._closed.is_set():
                 raise TransferError("the transfer is closed")
             if self._session is None:
                 self._session = HttpSession(self._connection, self._headers, self._settings, self._source_url)

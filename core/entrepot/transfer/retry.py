@@ -39,9 +39,10 @@ def retry_after(value: str | None) -> float:
 class Retries:
     """Runs an attempt until it works, fails for good or failed ``retries`` times more than once."""
 
-    def __init__(self, retries: int, settings: TransferSettings) -> None:
+    def __init__(self, retries: int, settings: TransferSettings, sleep: Callable[[float], object]) -> None:
         self._retries = retries
         self._settings = settings
+        self._sleep = sleep
 
     def run(self, attempt: Callable[[], T]) -> T:
         """What ``attempt`` returns; it raises ``TemporaryError`` to be called again.
@@ -57,7 +58,7 @@ class Retries:
                 if failed > self._retries:
                     times = "once" if failed == 1 else f"{failed} times"
                     raise TransferError(f"{error.message} (tried {times})", hint=error.hint, **error.data) from error
-                self._settings.sleep(self._wait(failed, error.retry_after))
+                self._sleep(self._wait(failed, error.retry_after))
 
     def _wait(self, failed: int, asked: float) -> float:
         settings = self._settings

@@ -38,7 +38,8 @@ class TransferSettings:
     """Seconds before the first retry; each further one waits twice as long, less up to half of it by chance."""
     longest_wait: float = 60.0
     """Seconds that no wait before a retry exceeds, whatever ``Retry-After`` asks for."""
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], object] | None = None
+    """What waits for some seconds; None for a wait that ends when the transfer is closed."""
     clock: Callable[[], float] = time.monotonic
     chance: Callable[[], float] = random.SystemRandom().random
     resolve: Callable[[str, int], Collection[str]] = resolve

@@ -15,7 +15,7 @@ class Throttle:
 
     SAVED_SECONDS = 0.25
 
-    def __init__(self, rate: int, *, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
+    def __init__(self, rate: int, *, clock: Callable[[], float], sleep: Callable[[float], object]) -> None:
         self._rate = rate
         self._clock = clock
         self._sleep = sleep
