@@ -6,6 +6,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 SOURCES := core plugins storage datasette_plugins tests
 WORKERS ?= 2
+# Tests start hundreds of programs: each would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test lint format types layers unit network bench system clean
 
