@@ -83,7 +83,17 @@ def test_before_a_package_is_fetched_only_what_its_index_says_is_asked(counter: 
     assert "policies.prod.deny[1]: licence '*AGPL*' is asked of the package itself" in robot["open_questions"]
 
 
-@pytest.mark.parametrize("arguments", [("robot",), (), ("robot", "--import", "1"), ("--import", "1", "--to", "window")])
+def test_where_a_package_is_need_not_be_said(counter: Program) -> None:
+    (offered,) = counter.json("policy", "test", "robot", "--policy", "prod")
+    assert (offered["source"], offered["version"]) == ("box", "2")
+    assert offered["open_questions"]
+    counter("import", "box", "robot", "--to", "window")
+    (here,) = counter.json("policy", "test", "robot", "--policy", "prod")
+    assert (here["version"], here["open_questions"]) == ("2", [])
+    counter("policy", "test", "nowhere", "--policy", "prod", code=1)
+
+
+@pytest.mark.parametrize("arguments", [(), ("robot", "--import", "1"), ("--import", "1", "--to", "window")])
 def test_what_is_asked_about_has_to_be_clear(counter: Program, arguments: tuple[str, ...]) -> None:
     counter("policy", "test", *arguments, "--policy", "prod", code=2)
 

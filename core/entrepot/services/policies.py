@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -219,6 +219,25 @@ def check_available(
     return foresee_all(workspace, newest, source, workspace.settings.policy(policy_name), distribution)
 
 
+def check_anywhere(workspace: Workspace, text: str, policy_name: str) -> Sequence[PolicyTest]:
+    """The same in every distribution that has it or where it waits; else at every source that offers it."""
+    catalog, name = workspace.catalog, PackageSpec.parse(text).name
+    paths = {row[0] for row in catalog.versions.holders(name)}
+    paths |= {row["distribution"] for row in catalog.reviews.waiting() if row["name"] == name}
+    found: list[PolicyTest] = []
+    for path in sorted(paths):
+        with suppress(NotFoundError):
+            found += check_member(workspace, text, path, policy_name)
+    for source in catalog.sources.list() if not found else ():
+        with suppress(NotFoundError):
+            found += check_available(workspace, text, source.name, policy_name)
+    if not found:
+        raise NotFoundError(
+            f"{text} is in no distribution, and no source offers it", hint=f"try `entrepot search {name}`"
+        )
+    return found
+
+
 def foresee_all(
     workspace: Workspace,
     packages: Sequence[Available],
@@ -289,7 +308,7 @@ def check(
     source: str | None,
     import_id: int | None,
 ) -> Sequence[PolicyTest]:
-    """One of the three above, by what is named."""
+    """One of the four above, by what is named."""
     if import_id is not None:
         if text or to or source:
             raise UsageError("an import says what it is about: name it alone")
@@ -298,6 +317,4 @@ def check(
         raise UsageError("name a package, or an import with --import")
     if source:
         return check_available(workspace, text, source, policy_name, to)
-    if not to:
-        raise UsageError("say where the package is: --to DIST, --source NAME, or an import with --import")
-    return check_member(workspace, text, to, policy_name)
+    return check_member(workspace, text, to, policy_name) if to else check_anywhere(workspace, text, policy_name)
