@@ -61,7 +61,7 @@ def test_what_is_held_whatever_they_say_is_left_out_from_the_first(box: ToyBox, 
         "tile0": ("pending_review", "stands"),
         "tile9": ("pending_review", "falls"),
     }
-    assert dominoes.asked[:2] == [("tile9", 0, 1), ("tile0", 1, 1)]
+    assert sorted(dominoes.asked[:2]) == [("tile0", 1, 1), ("tile9", 0, 1)]
 
 
 def test_they_are_asked_until_everything_that_they_were_told_of_comes_in(box: ToyBox, dominoes: Dominoes) -> None:
