@@ -28,7 +28,7 @@ help:
 
 system:
 	@tests/support/system_packages.sh gnupg gpgv dpkg-dev xz-utils zstd gzip bzip2 openssl apt-utils apt-file dnf rpm createrepo-c nginx \
-		radosgw ceph-mon ceph-osd ceph-common debsigs clamav clamav-daemon curl jq chromium
+		radosgw ceph-mon ceph-osd ceph-common debsigs clamav clamav-daemon curl jq chromium systemd
 
 demo: .venv/ready
 	@tests/support/system_packages.sh gnupg gpgv dnf
