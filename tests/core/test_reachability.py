@@ -1,14 +1,18 @@
-"""What waits or was refused cannot be fetched: from real APT and RPM trees, at once or after the grace."""
+"""What waits or was refused cannot be fetched from real APT and RPM trees."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from entrepot.events import ImportResult
-from entrepot.services import imports, reviews, scanning, upkeep
+from entrepot.errors import StorageError
+from entrepot.events import ImportResult, TreePublished
+from entrepot.hookspecs import hookimpl
+from entrepot.publish.collect import Collection, TreeCollector
+from entrepot.services import imports, publishing, reviews, scanning, upkeep
 from support.debs import make_deb
 from support.probes import Probe
 from support.rpms import make_rpm
@@ -34,9 +38,9 @@ def depot(request: pytest.FixtureRequest, tmp_path: Path, probe: Probe) -> Itera
     depot.close()
 
 
-def bring(depot: Depot, name: str) -> ImportResult:
+def bring(depot: Depot, name: str, to: str = "example/stable") -> ImportResult:
     make = make_deb if depot.workspace.catalog.repositories.get("example").format == "apt" else make_rpm
-    (result,) = imports.upload(depot.workspace, [make(depot.folder, name)], "example/stable").results
+    (result,) = imports.upload(depot.workspace, [make(depot.folder, name)], to).results
     return result
 
 
@@ -63,34 +67,85 @@ def test_what_waits_or_was_refused_never_was_in_the_tree(depot: Depot, probe: Pr
 
 
 @pytest.mark.parametrize("refused", [False, True], ids=["withdrawn", "rejected"])
-@pytest.mark.parametrize("at_once", [False, True], ids=["grace", "at once"])
-def test_what_was_taken_out_goes_after_the_grace_or_at_once(
-    depot: Depot, probe: Probe, *, refused: bool, at_once: bool
+def test_what_was_taken_out_goes_with_the_publication_that_leaves_it_out(
+    depot: Depot, probe: Probe, *, refused: bool
 ) -> None:
     import_id = bring(depot, "evil").import_id or 0
     assert reachable(depot, "evil")
     probe.known = {"evil": BAD}
-    scanning.scan(depot.workspace)
-    if refused:
-        reviews.reject(depot.workspace, import_id, "no")
-    assert named(depot, "evil") == 0
-    upkeep.collect(depot.workspace, yes=True)
+    scanning.scan(depot.workspace, scanning.ScanRequest(publish_after=False))
     assert reachable(depot, "evil")
-    if not at_once:
-        depot.clock.advance(days=7)
-    upkeep.collect(depot.workspace, yes=True, withdrawn=at_once)
-    assert not reachable(depot, "evil")
+    if refused:
+        reviews.reject(depot.workspace, import_id, "no", publish_after=False)
+    (target,) = publishing.publish(depot.workspace, "example/stable").targets
+    (path,) = target.withdrawn
+    assert path.rpartition("/")[2].startswith("evil")
+    assert (reachable(depot, "evil"), named(depot, "evil")) == (False, 0)
     assert reachable(depot, "good")
+    assert json.loads(next(depot.workspace.catalog.audit.list(1))["detail"])["files"] == [path]
     assert [result.faults for result in upkeep.check(depot.workspace, content=True)] == [[]]
+
+
+def test_caches_are_told_of_what_went(depot: Depot, probe: Probe) -> None:
+    told: list[TreePublished] = []
+
+    class Listener:
+        @hookimpl
+        def tree_published(self, event: TreePublished) -> None:
+            told.append(event)
+
+    depot.workspace.plugins.manager.register(Listener())
+    bring(depot, "evil")
+    probe.known = {"evil": BAD}
+    scanning.scan(depot.workspace)
+    assert [path for path in told[-1].changed if "evil" in path]
+
+
+def test_what_could_not_be_removed_is_removed_by_the_next_publication(
+    depot: Depot, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: object) -> Collection:
+        raise StorageError("the disk is gone")
+
+    bring(depot, "evil")
+    probe.known = {"evil": BAD}
+    scanning.scan(depot.workspace, scanning.ScanRequest(publish_after=False))
+    with monkeypatch.context() as patch:
+        patch.setattr(TreeCollector, "remove", broken)
+        with pytest.raises(StorageError, match="the disk is gone"):
+            publishing.publish(depot.workspace, "example/stable")
+    assert reachable(depot, "evil")
+    result = publishing.publish(depot.workspace, "example/stable")
+    assert (result.status, reachable(depot, "evil")) == ("unchanged", False)
+
+
+def test_gc_leaves_what_the_version_in_place_still_names(depot: Depot, probe: Probe) -> None:
+    bring(depot, "evil")
+    publishing.publish(depot.workspace, "example/stable")
+    probe.known = {"evil": BAD}
+    scanning.scan(depot.workspace, scanning.ScanRequest(publish_after=False))
+    upkeep.collect(depot.workspace, yes=True, withdrawn=True)
+    assert reachable(depot, "evil")
+    publishing.publish(depot.workspace, "example/stable")
+    assert not reachable(depot, "evil")
 
 
 def test_what_is_let_in_again_after_its_file_went_comes_back(depot: Depot, probe: Probe) -> None:
     import_id = bring(depot, "evil").import_id or 0
     probe.known = {"evil": BAD}
     scanning.scan(depot.workspace)
-    upkeep.collect(depot.workspace, yes=True, withdrawn=True)
     assert not reachable(depot, "evil")
     reviews.approve(depot.workspace, import_id, "a false alarm")
     assert (reachable(depot, "evil"), named(depot, "evil")) == (True, 1)
     upkeep.collect(depot.workspace, yes=True, withdrawn=True)
+    assert reachable(depot, "evil")
+
+
+def test_a_file_that_another_distribution_has_stays(depot: Depot, probe: Probe) -> None:
+    depot.distribute("other")
+    bring(depot, "evil")
+    bring(depot, "evil", "example/other")
+    probe.known = {"evil": BAD}
+    scanning.scan(depot.workspace, scanning.ScanRequest(["example/stable"]))
+    assert named(depot, "evil") == 1
     assert reachable(depot, "evil")

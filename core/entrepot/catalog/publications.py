@@ -333,6 +333,27 @@ class PublicationsTable:
         values = {"target": target.id, "before": to_text(before), "generations": generations}
         return [ManifestEntry(**row) for row in rows(self._db, sql, values)]
 
+    def may_be_withdrawn(self, target: Target, repository_id: int) -> bool:
+        """Whether a target has a file of what was opened again, waits or was refused, and is in no newest version.
+
+        Only then can there be ``withdrawn`` files, which cost more to look for.
+        """
+        sql = """
+            SELECT EXISTS (
+                SELECT 1 FROM distributions d
+                JOIN imports i ON i.distribution_id = d.id AND i.state IN ('pending_review', 'rejected')
+                JOIN membership m ON m.distribution_id = d.id AND m.package_id = i.package_id
+                JOIN package_files a ON a.package_id = i.package_id
+                JOIN published_files f ON f.target_id = :target AND f.path = m.location || '/' || a.name
+                WHERE d.repository_id = :repository AND i.reopened_at IS NOT NULL AND NOT EXISTS (
+                    SELECT 1 FROM membership n
+                    WHERE n.distribution_id = d.id AND n.package_id = i.package_id AND n.removed_in IS NULL
+                )
+            )
+        """
+        values = {"target": target.id, "repository": repository_id}
+        return bool(self._db.conn.execute(sql, values).fetchone()[0])
+
     def withdrawn(self, target: Target, repository_id: int) -> Sequence[ManifestEntry]:
         """The superseded package files whose last import, in a distribution of the repository, waits or was refused."""
         sql = """

@@ -119,6 +119,8 @@ def print_target(app: App, what: str, target: TargetResult) -> None:
             app.result(None, f"{step:9} {human_size(size):>9}  {path}")
         written = f"{plan.files} files, {human_size(plan.size)}, keep {plan.kept}"
         app.result(None, f"{what}: would write {written}, {_requests(plan.requests())}, at {target.url}")
+    for path in target.withdrawn:
+        app.result(None, f"removed {path} from {target.url}: it waits for review again or was refused")
 
 
 def _requests(requests: Mapping[str, int]) -> str:

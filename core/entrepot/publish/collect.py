@@ -54,13 +54,16 @@ class TreeCollector:
         settings: PublishSettings,
         clock: Callable[[], dt.datetime],
         *,
+        superseded: bool = True,
         withdrawn: bool = False,
     ) -> None:
-        """``withdrawn``: package files that nothing names, and that wait or were refused, have no grace."""
+        """``superseded``: what the grace is over for. ``withdrawn``: package files that nothing names, and that wait or
+        were refused, which have no grace."""
         self._catalog = catalog
         self._repository = repository
         self._settings = settings
         self._clock = clock
+        self._superseded = superseded
         self._withdrawn = withdrawn
 
     def look(self, target: Target) -> Collection:
@@ -71,8 +74,10 @@ class TreeCollector:
     def _look(self, target: Target) -> Collection:
         publications = self._catalog.publications
         publications.mark_unused_payload(target, self._repository.id, self._clock())
-        before = self._clock() - dt.timedelta(days=self._settings.grace_days)
-        files = publications.expired(target, before, self._settings.grace_publications)
+        files: Sequence[ManifestEntry] = ()
+        if self._superseded:
+            before = self._clock() - dt.timedelta(days=self._settings.grace_days)
+            files = publications.expired(target, before, self._settings.grace_publications)
         if self._withdrawn:
             known = {file.path for file in files}
             refused = publications.withdrawn(target, self._repository.id)

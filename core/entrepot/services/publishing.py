@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from entrepot.models import Distribution, Repository, Target, Version
 from entrepot.pipeline.reopen import Worsening
 from entrepot.policies.records import OnChange
 from entrepot.progress import Progress, Task, silent
+from entrepot.publish.collect import TreeCollector
 from entrepot.publish.commit import Committer, PublishReport, StalePlanError
 from entrepot.publish.encoders import Levels
 from entrepot.publish.file_lists import read_file_lists
@@ -41,6 +43,8 @@ class TargetResult:
     """``published``, ``unchanged`` or ``dry_run``."""
     plan: TreePlan | None = None
     report: PublishReport | None = None
+    withdrawn: Sequence[str] = ()
+    """Paths of package files that were removed, because they wait for review again or were refused."""
 
     def as_json(self) -> dict[str, Any]:
         """For ``--json`` and the HTTP API."""
@@ -53,6 +57,7 @@ class TargetResult:
             "kept": done.kept if done else 0,
             "superseded": done.superseded if done else 0,
             "requests": dict(done.requests) if done else {},
+            "withdrawn": list(self.withdrawn),
             "stops_clients": list(self.plan.stops) if self.plan else [],
         }
         if self.status == "dry_run" and self.plan:
@@ -184,7 +189,27 @@ class Job:
     request: PublishRequest
 
     def run(self, progress: Progress) -> tuple[int, TargetResult]:
-        """Publishes, and answers which version it was and what was done."""
+        """Publishes, and answers which version it was and what was done.
+
+        Package files that no version in place names any more, and that wait for review again or were refused, go at
+        once: who still has an older index may not get them.
+        """
+        number, result = self._put_in_place(progress)
+        if self.request.dry_run:
+            return number, result
+        withdrawn: Sequence[str] = ()
+        try:
+            withdrawn = self._take_away()
+        finally:
+            written, changed = (result.report.written, result.report.changed) if result.report else (0, ())
+            if result.report or withdrawn:
+                event = TreePublished(
+                    self.repository, self.target, self.distribution, number, written, [*changed, *withdrawn]
+                )
+                self.workspace.plugins.tell("tree_published", event)
+        return number, replace(result, withdrawn=withdrawn)
+
+    def _put_in_place(self, progress: Progress) -> tuple[int, TargetResult]:
         number, plan = self.plan()
         if plan is None or self.request.dry_run:
             return number, TargetResult(self.target.url, "dry_run" if plan else "unchanged", plan)
@@ -205,9 +230,21 @@ class Job:
                     self._check_stops(plan)
         finally:
             storage.close()
-        event = TreePublished(self.repository, self.target, self.distribution, number, report.written, report.changed)
-        self.workspace.plugins.tell("tree_published", event)
         return number, TargetResult(self.target.url, "published", plan, report)
+
+    def _take_away(self) -> Sequence[str]:
+        workspace = self.workspace
+        if not workspace.catalog.publications.may_be_withdrawn(self.target, self.repository.id):
+            return ()
+        settings, clock = workspace.settings.publish, workspace.clock
+        collector = TreeCollector(workspace.catalog, self.repository, settings, clock, superseded=False, withdrawn=True)
+        if not collector.look(self.target).files:
+            return ()
+        with closing(workspace.storage(self.target.url)) as storage:
+            paths = [file.path for file in collector.remove(self.target, storage).files]
+        with workspace.catalog.transaction():
+            record(workspace, "publish.withdraw", self.distribution.path, {"target": self.target.url, "files": paths})
+        return paths
 
     def plan(self) -> tuple[int, TreePlan | None]:
         """Which version it is, and what putting it in place takes; None if it is in place."""
