@@ -1,8 +1,14 @@
-"""Whether a process that somebody noted is still that process: numbers are given again, times of birth are not."""
+"""Processes among each other: whether one that somebody noted is still that one, and which has a folder to itself.
+
+Numbers of processes are given again, times of birth are not.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -30,3 +36,17 @@ def alive(pid: int, began: str = "") -> bool:
     except PermissionError:
         return True
     return True
+
+
+@contextmanager
+def folder_lock(folder: Path, *, wait: bool = True) -> Iterator[None]:
+    """Has a folder to itself among those that ask; without ``wait``, ``BlockingIOError`` if somebody else has it.
+
+    A lock ends with its process, however that ends.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)

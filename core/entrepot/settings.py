@@ -43,6 +43,18 @@ class PublishSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class HomeSettings:
+    """How a workspace on a storage is kept."""
+
+    wait: int = 60
+    """Seconds to wait for another command that changes it."""
+    keep_generations: int = 20
+    """Generations that stay, the newest included ..."""
+    keep_days: int = 7
+    """... and days of each of which the last one stays, too."""
+
+
+@dataclass(frozen=True, slots=True)
 class WebSettings:
     """How ``entrepot serve`` and the plugin for Datasette behave."""
 
@@ -104,6 +116,7 @@ class Settings:
     allow_file_sources: bool = True
     default_policy: str = "soft"
     publish: PublishSettings = field(default_factory=PublishSettings)
+    home: HomeSettings = field(default_factory=HomeSettings)
     web: WebSettings = field(default_factory=WebSettings)
     inspection: InspectionSettings = field(default_factory=InspectionSettings)
     schedule: Mapping[str, Job] = field(default_factory=dict)
@@ -140,6 +153,11 @@ def load_settings(path: Path) -> Settings:
         allow_file_sources=reader.value("allow_file_sources", bool, True),  # noqa: FBT003
         default_policy=reader.value("default_policy", str, "soft"),
         publish=reader.publish(),
+        home=HomeSettings(
+            reader.size("home.wait", HomeSettings().wait, 0),
+            reader.size("home.keep_generations", HomeSettings().keep_generations),
+            reader.size("home.keep_days", HomeSettings().keep_days, 0),
+        ),
         web=reader.web(),
         inspection=reader.inspection(),
         schedule=read_jobs(reader.tables("schedule"), reader.file),

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
 import getpass
 import json
 import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from entrepot.errors import NotFoundError, SettingsError, UsageError
 from entrepot.models import Repository, Secrets, Source
+from entrepot.processes import folder_lock
 from entrepot.settings import SETTINGS_FILE, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from entrepot.contracts import Format, Signer, Storage, Transfer
     from entrepot.plugins import Plugins
     from entrepot.progress import Task
+    from entrepot.remote.session import Session
     from entrepot.store import ArtifactStore
 
 CATALOG_FILE = "catalog.db"
@@ -42,6 +43,8 @@ def utc_now() -> dt.datetime:
 class Workspace:
     """Everything that a use case needs. Nothing is opened before it is asked for.
 
+    ``home`` is a folder, or the URL of a place on a storage; then the folder ``home`` of the workspace is a copy on
+    this machine, and what was done is there for others after ``commit``: see ``services.workspaces.open_workspace``.
     ``actor`` is who is said to have done what is done here, ``origin`` from where: ``HOST/USER/PID`` of this process
     unless it is done for somebody elsewhere. ``clock`` is what the time is taken from. With
     ``read_only`` the catalog is opened so that nothing can be written to it, not even a newer schema.
@@ -49,7 +52,7 @@ class Workspace:
 
     def __init__(
         self,
-        home: Path,
+        home: Path | str,
         *,
         actor: str = "",
         origin: str = "",
@@ -57,39 +60,96 @@ class Workspace:
         extra_plugins: Sequence[tuple[str, object]] = (),
         read_only: bool = False,
     ) -> None:
-        self.home = home
+        self.url = str(home)
+        """What the workspace is opened again with: the folder or the URL."""
+        self._folder = home if isinstance(home, Path) else None
         self.actor = actor or _user()
         self.origin = origin or f"{socket.gethostname()}/{_user()}/{os.getpid()}"
         self.clock = clock
         self.task: Task | None = None
         """The one task that this workspace was opened for, where there is one: everything done here is part of it."""
         self.read_only = read_only
+        self._created = False
         self._extra_plugins = extra_plugins
 
     # ------------------------------------------------------------------------------------------------ opening
 
     def again(self, actor: str, origin: str = "") -> Workspace:
         """Another one on the same folder, for another thread and somebody else, with the plugins that are loaded."""
-        other = Workspace(self.home, actor=actor, origin=origin, clock=self.clock, read_only=self.read_only)
+        other = Workspace(
+            self._folder or self.url, actor=actor, origin=origin, clock=self.clock, read_only=self.read_only
+        )
         other.plugins = self.plugins
         return other
 
+    @property
+    def home(self) -> Path:
+        """The folder of the workspace; of one on a storage, that of a copy that this command has to itself."""
+        return self._folder or self.session.home
+
+    @property
+    def local(self) -> Path:
+        """The folder for what is of this machine only, and of all commands that run on it."""
+        return self._folder or self.session.folder
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the workspace is on a storage."""
+        return self._folder is None
+
+    @cached_property
+    def session(self) -> Session:
+        """This command's hold on a workspace that is on a storage."""
+        from entrepot.remote.session import Session
+
+        return Session(
+            check_home_url(self.url),
+            lambda: _open_storage(self._first_plugins, self.url, {}),
+            self.clock,
+            lambda: self.settings.home,
+            lambda: (self.actor, self.origin),
+            self._moved,
+        )
+
+    def _moved(self) -> None:
+        """Opens anew what is open: the session went on with a newer generation."""
+        for name, file in (("catalog", CATALOG_FILE), ("access", ACCESS_FILE)):
+            if name in self.__dict__:
+                self.__dict__[name].move(self._database(file))
+        self.__dict__.pop("settings", None)
+
+    def _database(self, name: str) -> Path:
+        return self.session.path(name) if self.is_remote else self.home / name
+
+    def commit(self) -> None:
+        """Makes what was done so far last, and others see it: of a folder it does so by itself."""
+        if "session" in self.__dict__:
+            self.session.commit()
+
     def exists(self) -> bool:
         """Whether ``init`` was done."""
-        return (self.home / CATALOG_FILE).exists()
+        return self.session.exists() if self.is_remote else (self.home / CATALOG_FILE).exists()
 
     def create(self) -> None:
         """Makes the folders and the catalog; what is there already stays."""
+        if self.is_remote:
+            self.session.begin()
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         for folder in ("keyrings", "secrets", "fetch", "store"):
             (self.home / folder).mkdir(exist_ok=True, mode=0o700)
         self._open_catalog().close()
+        self._created = True
 
     def close(self) -> None:
-        """Closes what was opened."""
+        """Closes what was opened. On a storage, what was not committed is not kept."""
         for name in ("catalog", "access"):
             if name in self.__dict__:
                 self.__dict__[name].close()
+        if "session" in self.__dict__:
+            self.session.close()
+            # What is used again is opened again, as it is then.
+            for name in ("catalog", "access", "settings", "store"):
+                self.__dict__.pop(name, None)
 
     @cached_property
     def settings(self) -> Settings:
@@ -99,21 +159,34 @@ class Workspace:
     def plugins(self) -> Plugins:
         from entrepot.plugins import make_plugins
 
+        if self.is_remote:
+            return self._first_plugins
         return make_plugins(self._extra_plugins, strict=self.settings.plugins_strict)
 
     @cached_property
+    def _first_plugins(self) -> Plugins:
+        """The plugins without asking the settings, which of a workspace on a storage are there themselves."""
+        from entrepot.plugins import make_plugins
+
+        return make_plugins(self._extra_plugins, strict=False)
+
+    @cached_property
     def catalog(self) -> Catalog:
-        if not self.exists():
+        if not (self._created or self.exists()):
             raise NotFoundError(
-                f"there is no workspace in {self.home}",
+                f"there is no workspace in {self.url}",
                 hint="make one with `entrepot init`, or name another with --home or ENTREPOT_HOME",
             )
         return self._open_catalog()
 
     def _open_catalog(self) -> Catalog:
         from entrepot.catalog import Catalog
+        from entrepot.plugins import make_plugins
 
-        return Catalog(self.home / CATALOG_FILE, read_only=self.read_only)
+        if self.is_remote and self.settings.plugins_strict:
+            make_plugins(self._extra_plugins, strict=True)
+        before_write = self.session.begin if self.is_remote else None
+        return Catalog(self._database(CATALOG_FILE), read_only=self.read_only, before_write=before_write)
 
     @cached_property
     def access(self) -> Access:
@@ -121,13 +194,14 @@ class Workspace:
         from entrepot.catalog.access import Access
 
         self.catalog  # noqa: B018 - where there is no workspace, say so
-        return Access(self.home / ACCESS_FILE)
+        return Access(self._database(ACCESS_FILE), before_write=self.session.begin if self.is_remote else None)
 
     @cached_property
     def store(self) -> ArtifactStore:
         from entrepot.store import ArtifactStore
 
-        return ArtifactStore(self.storage((self.home / "store").as_uri()))
+        place = f"{self.url.rstrip('/')}/store" if self.is_remote else (self.home / "store").as_uri()
+        return ArtifactStore(self.storage(place))
 
     # ----------------------------------------------------------------------------------------------- by setting
 
@@ -141,12 +215,7 @@ class Workspace:
 
     def storage(self, url: str) -> Storage:
         """The storage of a URL; a plain path is a folder."""
-        scheme = urlsplit(url).scheme or "file"
-        factory = self.plugins.storage.get(scheme)
-        if factory is None:
-            known = ", ".join(self.plugins.storage)
-            raise UsageError(f"no storage is known for {scheme}: URLs", hint=f"known: {known}", scheme=scheme)
-        return factory.open(url, self.settings.storage.get(scheme, {}))
+        return _open_storage(self.plugins, url, self.settings.storage)
 
     def signer(self, repository: Repository) -> Signer | None:
         """Who signs a repository; None where it is not signed."""
@@ -202,14 +271,14 @@ class Workspace:
     @property
     def fetch_folder(self) -> Path:
         """Where downloads are until they are whole; kept between runs, so that they can be resumed."""
-        folder = self.home / "fetch"
+        folder = self.local / "fetch"
         folder.mkdir(exist_ok=True, mode=0o700)
         return folder
 
     @property
     def cache_folder(self) -> Path:
         """What can be made again at any time."""
-        folder = self.home / "cache"
+        folder = self.local / "cache"
         folder.mkdir(exist_ok=True, mode=0o700)
         return folder
 
@@ -219,31 +288,49 @@ class Workspace:
 
         Who uses one has it locked, and a lock ends with its process: so those that killed processes left go, too.
         """
-        parent = self.home / "scratch"
+        parent = self.local / "scratch"
         parent.mkdir(exist_ok=True, mode=0o700)
         with ExitStack() as in_use:
             # One at a time: a new folder must not look like a left one before it is locked.
-            with _folder_lock(parent):
+            with folder_lock(parent):
                 for left in parent.iterdir():
-                    with suppress(OSError), _folder_lock(left, wait=False):
+                    with suppress(OSError), folder_lock(left, wait=False):
                         shutil.rmtree(left, ignore_errors=True)
                 folder = Path(tempfile.mkdtemp(dir=parent))
-                in_use.enter_context(_folder_lock(folder))
+                in_use.enter_context(folder_lock(folder))
             try:
                 yield folder
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-@contextmanager
-def _folder_lock(folder: Path, *, wait: bool = True) -> Iterator[None]:
-    """Has a folder to itself among those that ask; without ``wait``, ``BlockingIOError`` if somebody else has it."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+def _open_storage(plugins: Plugins, url: str, settings: Mapping[str, Mapping[str, Any]]) -> Storage:
+    scheme = urlsplit(url).scheme or "file"
+    factory = plugins.storage.get(scheme)
+    if factory is None:
+        known = ", ".join(plugins.storage)
+        raise UsageError(f"no storage is known for {scheme}: URLs", hint=f"known: {known}", scheme=scheme)
+    return factory.open(url, settings.get(scheme, {}))
+
+
+def home_of(text: str) -> Path | str:
+    """What somebody named as the workspace: a URL as it is, anything else as the path of a folder."""
+    return check_home_url(text) if "://" in text else Path(text).expanduser().absolute()
+
+
+def check_home_url(url: str) -> str:
+    """The URL of a workspace; ``UsageError`` if there may be a secret in it, which is then not repeated."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(descriptor)
+        parts = urlsplit(url)
+        plain = not ("@" in parts.netloc or parts.query or parts.fragment)
+    except ValueError:
+        plain = False
+    if not plain:
+        raise UsageError(
+            "the URL of a workspace is scheme://place/path and nothing more",
+            hint="credentials are found where the AWS tools look for them",
+        )
+    return url.rstrip("/")
 
 
 def write_private(path: Path, data: bytes) -> None:

@@ -29,6 +29,11 @@ def run(app: App, host: str, port: int, *, trees: bool, schedule: bool) -> None:
     import uvicorn
 
     workspace = app.workspace
+    if workspace.is_remote:
+        raise UsageError(
+            f"{workspace.url} is on a storage, and a server needs a workspace in a folder",
+            hint="to show what is there, `entrepot publish --catalog` writes a copy that Datasette serves",
+        )
     workspace.catalog  # noqa: B018 - makes it what this release wants, or says that there is none
     if schedule:
         require_jobs(workspace)

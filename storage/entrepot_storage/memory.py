@@ -24,7 +24,7 @@ from entrepot_storage.base import (
     unwrap,
 )
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _etags = itertools.count(1)
 
 
@@ -119,7 +119,10 @@ class MemoryStorage:
 
 
 class MemoryStorageFactory:
-    """``memory://name``: one storage per name in the whole process, whichever factory opened it first."""
+    """``memory://name``: one storage per name in the whole process, whichever factory opened it first.
+
+    A name may have slashes in it; ``memory://a/b`` has nothing to do with ``memory://a``.
+    """
 
     scheme = "memory"
     _opened: ClassVar[dict[str, MemoryStorage]] = {}

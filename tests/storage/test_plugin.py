@@ -43,7 +43,7 @@ def test_closing_a_named_storage_keeps_its_objects() -> None:
     assert content(MemoryStorageFactory().open("memory://closed", {}), "a") == b"a"
 
 
-@pytest.mark.parametrize("url", ["memory://", "memory:", "memory://a/b", "memory://a b", "file:///srv", "shared"])
+@pytest.mark.parametrize("url", ["memory://", "memory:", "memory://a//b", "memory://a b", "file:///srv", "shared"])
 def test_a_memory_url_needs_a_name(url: str) -> None:
     with pytest.raises(SettingsError):
         MemoryStorageFactory().open(url, {})

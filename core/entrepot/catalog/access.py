@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from entrepot.catalog.access_schema import access_migrations
-from entrepot.catalog.database import from_json, open_database, rows, to_json, to_text, to_time, transaction
+from entrepot.catalog.database import from_json, keep_log, open_database, rows, to_json, to_text, to_time, transaction
 from entrepot.errors import ConflictError, NotFoundError
 from entrepot.models import Role
 
@@ -53,16 +53,27 @@ class User:
 
 
 class Access:
-    """An open ``access.db``. Belongs to one thread, as a catalog does."""
+    """An open ``access.db``. Belongs to one thread, as a catalog does; ``before_write`` is as there."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, before_write: Callable[[], None] | None = None) -> None:
         # SQLite gives its -wal and -shm files the mode of the database.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         self._db = open_database(path, access_migrations)
+        self._before_write = before_write
+        if before_write is not None:
+            keep_log(self._db)
 
     def transaction(self) -> AbstractContextManager[None]:
         """All or nothing."""
+        if self._before_write is not None and not self._db.conn.in_transaction:
+            self._before_write()
         return transaction(self._db)
+
+    def move(self, path: Path) -> None:
+        """Goes on with another file, a newer state of the same database."""
+        self._db.close()
+        self._db.conn = open_database(path, access_migrations).conn
+        keep_log(self._db)
 
     def close(self) -> None:
         """Closes the database file."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +12,7 @@ from entrepot.catalog.advisories import AdvisoriesTable
 from entrepot.catalog.audit import AuditLog, default_key
 from entrepot.catalog.available import AvailableTable
 from entrepot.catalog.choice import Choice
-from entrepot.catalog.database import open_database, open_to_read, transaction
+from entrepot.catalog.database import keep_log, open_database, open_to_read, transaction
 from entrepot.catalog.extras import ExtrasTable
 from entrepot.catalog.figures import Figures
 from entrepot.catalog.holdings import HoldingsTable
@@ -32,15 +34,31 @@ from entrepot.catalog.versions import VersionsTable
 
 
 class Catalog:
-    """An open catalog. Belongs to one thread; open another one for another thread."""
+    """An open catalog. Belongs to one thread; open another one for another thread.
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    ``before_write`` is called before every transaction that is not part of another one.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False, before_write: Callable[[], None] | None = None) -> None:
         self.path = path
         self.database = open_to_read(path) if read_only else open_database(path)
+        self._before_write = before_write
+        self._left: list[sqlite3.Connection] = []
+        if before_write is not None:
+            keep_log(self.database)
 
     def transaction(self) -> AbstractContextManager[None]:
         """What is changed inside becomes visible as a whole at its end, or not at all."""
+        if self._before_write is not None and not self.database.conn.in_transaction:
+            self._before_write()
         return transaction(self.database)
+
+    def move(self, path: Path) -> None:
+        """Goes on with another file, a newer state of the same catalog. What is being read is read to its end."""
+        self.path = path
+        self._left.append(self.database.conn)
+        self.database.conn = open_database(path).conn
+        keep_log(self.database)
 
     def lookup(self) -> CatalogLookup:
         """What may be asked from any thread; the caller closes it."""
@@ -48,6 +66,8 @@ class Catalog:
 
     def close(self) -> None:
         """Closes the database file."""
+        for connection in self._left:
+            connection.close()
         self.database.close()
 
     @cached_property

@@ -72,6 +72,51 @@ def open_to_read(path: Path) -> sqlite_utils.Database:
     return database
 
 
+def keep_log(database: sqlite_utils.Database) -> None:
+    """From here on changes stay in the log beside the file until ``write_back``: it tells which pages they are of."""
+    database.conn.execute("PRAGMA wal_autocheckpoint = 0")
+
+
+def logged_pages(path: Path) -> tuple[int, set[int]]:
+    """Size and numbers (from 1) of the pages that are in the log of a database; maybe more than have changed.
+
+    Format: "The Write-Ahead Log" in https://www.sqlite.org/fileformat2.html#walformat.
+    """
+    found: set[int] = set()
+    try:
+        log = path.with_name(path.name + "-wal").open("rb", buffering=1 << 16)
+    except FileNotFoundError:
+        return 0, found
+    with log:
+        header = log.read(32)
+        size = int.from_bytes(header[8:12], "big")
+        while len(header) == 32 and len(frame := log.read(24)) == 24:
+            found.add(int.from_bytes(frame[:4], "big"))
+            log.seek(size, os.SEEK_CUR)
+    return size, found
+
+
+def write_back(path: Path) -> None:
+    """Brings what is in the log of a database into its file; ``CatalogError`` if somebody reads an older state."""
+    try:
+        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
+            busy, logged, written = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            if not busy and logged == written:
+                # Begins the log anew where nobody reads; else the next writer does.
+                connection.execute("PRAGMA busy_timeout = 0")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.Error as error:
+        raise CatalogError(f"the catalog {path} cannot be written: {error}", path=str(path)) from error
+    if busy or logged != written:
+        raise CatalogError(f"the catalog {path} is being read and cannot be stored now", hint="try again")
+
+
+def forget_log(path: Path) -> None:
+    """Drops what is only in the log of a database that nobody has open."""
+    for ending in ("-wal", "-shm"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+
+
 def is_catalog(path: Path) -> bool:
     """Whether a file is a catalog, of whatever schema. Nothing is written."""
     try:

@@ -35,22 +35,28 @@ class Result(Protocol):
 class App:
     """One run of the program. Results go to standard output, everything else to standard error."""
 
-    def __init__(self, home: Path, *, quiet: bool) -> None:
-        self.home = home
+    def __init__(self, home: Path | str, *, quiet: bool) -> None:
+        """``home`` is the folder of the workspace, or the URL of one on a storage."""
+        self.home = home if "://" in str(home) else Path(home).expanduser().absolute()
         self.quiet = quiet
         self.json = False
 
     @cached_property
     def workspace(self) -> Workspace:
         """The workspace; nothing of it is opened yet."""
-        from entrepot.workspace import Workspace
+        from entrepot.workspace import Workspace, home_of
 
-        return Workspace(self.home)
+        return Workspace(home_of(str(self.home)))
 
     def close(self) -> None:
         """Closes what was opened."""
         if "workspace" in self.__dict__:
             self.workspace.close()
+
+    def commit(self) -> None:
+        """Keeps what the command did: before it says that it did it."""
+        if "workspace" in self.__dict__:
+            self.workspace.commit()
 
     def say(self, message: str) -> None:
         """A message for a person."""
@@ -64,6 +70,7 @@ class App:
 
     def result(self, document: Any, text: str = "") -> None:
         """The result of a command: the document with ``--json``, else the text."""
+        self.commit()
         if self.json:
             print_json(document)
         elif text:
@@ -71,6 +78,7 @@ class App:
 
     def table(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[tuple[str, str]], nothing: str) -> None:
         """Rows as a table of ``columns`` (heading, key), or as JSON with all they have."""
+        self.commit()
         if self.json:
             print_json([dict(row) for row in rows])
         elif rows:
@@ -90,6 +98,11 @@ class App:
 
     def fail(self, error: EntrepotError) -> NoReturn:
         """Ends the program with an error's message, hint and exit code."""
+        try:
+            self.commit()
+        except EntrepotError as worse:
+            # Not even what led to the error is kept.
+            error = worse
         if self.json:
             document: dict[str, object] = {"title": error.title, "detail": str(error), "hint": error.hint}
             if isinstance(error, BatchError):

@@ -6,7 +6,6 @@ import importlib
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -88,7 +87,10 @@ class LazyGroup(click.Group):
             for argument in arguments:
                 if argument != argument.encode("utf-8", "replace").decode():
                     raise click.UsageError(f"{argument!a} is not UTF-8")
-            return super().invoke(ctx)
+            answer = super().invoke(ctx)
+            if app := ctx.find_object(App):
+                app.commit()
+            return answer
         except click.ClickException as error:
             if "--json" in arguments:
                 print_json({"title": UsageError.title, "detail": error.format_message(), "hint": ""})
@@ -97,6 +99,10 @@ class LazyGroup(click.Group):
             app = ctx.find_object(App)
             assert app is not None
             app.fail(error)
+        except (KeyboardInterrupt, click.exceptions.Exit):
+            if app := ctx.find_object(App):
+                app.commit()
+            raise
         finally:
             app = ctx.find_object(App)
             if app is not None:
@@ -108,24 +114,24 @@ def _plugin_commands(ctx: click.Context) -> Mapping[str, click.Command]:
     return app.workspace.plugins.commands
 
 
-def _default_home() -> Path:
+def _default_home() -> str:
     if home := os.environ.get("ENTREPOT_HOME"):
-        return Path(home)
+        return home
     import platformdirs
 
-    return platformdirs.user_data_path("entrepot")
+    return platformdirs.user_data_dir("entrepot")
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--home", type=click.Path(path_type=Path), help="Folder of the workspace (or ENTREPOT_HOME).")
+@click.option("--home", help="Folder of the workspace, or s3://BUCKET/PREFIX of one there (or ENTREPOT_HOME).")
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no messages, only results and errors.")
 @click.option("--verbose", "-v", is_flag=True, help="Log what plugins and transfers do.")
 @click.version_option(__version__, prog_name="entrepot")
 @click.pass_context
-def main(ctx: click.Context, home: Path | None, quiet: bool, verbose: bool) -> None:
+def main(ctx: click.Context, home: str | None, quiet: bool, verbose: bool) -> None:
     """Bring Linux packages in, inspect them, and publish them as signed APT and RPM repositories.
 
     Exit codes: 0 done, 1 failed, 2 usage, 3 partly failed, 4 held for review.
     """
     logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
-    ctx.obj = App((home or _default_home()).expanduser().absolute(), quiet=quiet)
+    ctx.obj = App(home or _default_home(), quiet=quiet)

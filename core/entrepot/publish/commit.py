@@ -65,9 +65,14 @@ class Committer:
         clock: Callable[[], dt.datetime],
         progress: Progress,
         on_complete: Callable[[Mapping[str, int]], None] = lambda _: None,
+        keep: Callable[[], object] = lambda: None,
     ) -> None:
-        """``on_complete`` is called with the requests, inside the transaction that notes a publication as complete."""
+        """``on_complete`` is called with the requests, inside the transaction that notes a publication as complete.
+
+        ``keep`` makes sure that what was noted so far outlives this process: a tree is never ahead of its catalog.
+        """
         self._on_complete = on_complete
+        self._keep = keep
         self._catalog = catalog
         self._store = store
         self._storage = storage
@@ -97,12 +102,14 @@ class Committer:
         with self._catalog.transaction():
             entries = [*map(_payload_entry, plan.payload), *map(_entry, immutable)]
             self._catalog.publications.intend(plan.target, plan.distribution, entries, plan.now, plan.snapshot)
+        self._keep()
         self._payload(plan)
         self._each(immutable, plan)
         with Lease(self._storage, self._clock, self._settings.wait) as lease:
             if lease.inherited:
                 raise StalePlanError("another command died while it changed this tree", hint="publish again")
             publication = self._begin(plan)
+            self._keep()
             changing = in_phases([*plan.shared, *(file for file in plan.writes if file.phase > Phase.IMMUTABLE)])
             for _, files in groupby(changing, key=attrgetter("phase")):
                 self._each(list(files), plan, lease.confirm)

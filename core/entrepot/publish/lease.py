@@ -1,7 +1,8 @@
-"""The lease on a tree: one publisher at a time changes what clients read, and who lost it cannot go on.
+"""The lease on a tree, or on a workspace: one at a time changes what others read, and who lost it cannot go on.
 
-It is one object in the tree, changed by conditional writes only: never by listing, never by existence alone. Every
-taking raises its generation; ``confirm`` before a phase makes sure that nobody took it over in the meantime.
+It is one object beside what it is about, changed by conditional writes only: never by listing, never by existence
+alone. Every taking raises its generation; ``confirm`` before a phase makes sure that nobody took it over in the
+meantime.
 """
 
 from __future__ import annotations
@@ -36,7 +37,22 @@ class LostLeaseError(BusyError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Document:
+class Subject:
+    """What a lease is on: its object, and how errors speak of it."""
+
+    key: str
+    held: str
+    others: str
+    taken: str
+
+
+TREE = Subject(
+    LEASE_KEY, "the tree is being published by", "other publishers are", "another publisher took the tree over"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseDocument:
     """What the object says. ``host`` and ``pid`` are for a person; ``expires`` is None if nobody holds the lease."""
 
     generation: int = 0
@@ -47,7 +63,7 @@ class _Document:
     expires: dt.datetime | None = None
 
     @classmethod
-    def read(cls, data: bytes) -> _Document:
+    def read(cls, data: bytes) -> LeaseDocument:
         """What ``data`` says; ``ValueError``, ``TypeError`` or ``KeyError`` if it is no such object."""
         values = json.loads(data)
         expires = dt.datetime.fromisoformat(values["expires"]) if values["expires"] is not None else None
@@ -75,7 +91,9 @@ class Lease:
         clock: Callable[[], dt.datetime],
         wait: float = 0,
         sleep: Callable[[float], None] = time.sleep,
+        subject: Subject = TREE,
     ) -> None:
+        self.subject = subject
         self._storage = storage
         self._clock = clock
         self._wait = wait
@@ -97,7 +115,7 @@ class Lease:
                 # Another one was quicker, and may have ended already.
                 overtaken += 1
                 if overtaken == OVERTAKEN:
-                    raise BusyError("other publishers are always quicker", hint="try again") from error
+                    raise BusyError(f"{self.subject.others} always quicker", hint="try again") from error
             except BusyError:
                 if waited >= self._wait:
                     raise
@@ -105,12 +123,12 @@ class Lease:
                 waited += WAIT_STEP
 
     def _take(self) -> Lease:
-        info = self._storage.stat(LEASE_KEY)
+        info = self._storage.stat(self.subject.key)
         self.reads += 1
-        document = self._read() if info else _Document()
+        document = self.read() if info else LeaseDocument()
         if self._taken(document):
             raise BusyError(
-                f"the tree is being published by process {document.pid} on {document.host}",
+                f"{self.subject.held} process {document.pid} on {document.host}",
                 hint="try again when it has ended",
             )
         self.inherited = document.expires is not None
@@ -129,7 +147,7 @@ class Lease:
         except PreconditionError as lost:
             # There is nothing of ours to give back.
             if error is None:
-                raise LostLeaseError("another publisher took the tree over meanwhile") from lost
+                raise LostLeaseError(f"{self.subject.taken} meanwhile") from lost
         except StorageError:
             if error is None:
                 raise
@@ -146,19 +164,20 @@ class Lease:
             try:
                 self._held = self._put(held=True, over=self._held)
             except PreconditionError as error:
-                raise LostLeaseError("another publisher took the tree over; nothing more is written") from error
+                raise LostLeaseError(f"{self.subject.taken}; nothing more is written") from error
 
-    def _read(self) -> _Document:
+    def read(self) -> LeaseDocument:
+        """What the object says now; ``StorageError`` if it is no lease."""
         self.reads += 1
         try:
-            with self._storage.read(LEASE_KEY) as stream:
-                return _Document.read(stream.read(65536))
+            with self._storage.read(self.subject.key) as stream:
+                return LeaseDocument.read(stream.read(65536))
         except NotFoundError:
-            return _Document()
+            return LeaseDocument()
         except (KeyError, TypeError, ValueError) as error:
-            raise StorageError(f"{LEASE_KEY} is not a lease", hint="remove it if no publisher is running") from error
+            raise StorageError(f"{self.subject.key} is not a lease", hint="remove it if nothing is running") from error
 
-    def _taken(self, document: _Document) -> bool:
+    def _taken(self, document: LeaseDocument) -> bool:
         if document.expires is None or document.expires <= self._clock():
             return False
         return document.space != _process_space() or not _gone(document.pid)
@@ -166,10 +185,10 @@ class Lease:
     def _put(self, *, held: bool, over: ObjectInfo | None) -> ObjectInfo:
         expires = self._clock() + dt.timedelta(seconds=LEASE_SECONDS)
         host, until = socket.gethostname(), expires if held else None
-        data = _Document(self.generation, host, os.getpid(), _process_space(), until).data()
+        data = LeaseDocument(self.generation, host, os.getpid(), _process_space(), until).data()
         self.writes += 1
         condition: dict[str, Any] = {"if_match": over.etag} if over else {"if_absent": True}
-        info = self._storage.write(LEASE_KEY, data, meta=META, **condition)
+        info = self._storage.write(self.subject.key, data, meta=META, **condition)
         self._expires = expires
         return info
 

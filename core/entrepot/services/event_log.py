@@ -36,7 +36,7 @@ def log_path(workspace: Workspace, task_id: int) -> Path:
 
 
 def _folder(workspace: Workspace) -> Path:
-    folder = workspace.home / "tasks"
+    folder = workspace.local / "tasks"
     folder.mkdir(exist_ok=True, mode=0o700)
     return folder
 

@@ -308,7 +308,10 @@ class Job:
                 detail["snapshot"] = plan.snapshot.name
             record(workspace, "publish", self.distribution.path, detail | {"before": last.version if last else None})
 
-        committer = Committer(workspace.catalog, workspace.store, storage, settings, clock, task.progress, noted)
+        committer = Committer(
+            *(workspace.catalog, workspace.store, storage, settings, clock, task.progress, noted),
+            keep=workspace.commit,
+        )
         report = committer.commit(plan)
         task.created.append(f"{self.distribution.path} version {number}")
         return report

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from entrepot.errors import ConflictError, EntrepotError
@@ -55,12 +56,18 @@ def submit(workspace: Workspace, kind: str, subject: str, values: Mapping[str, A
 
 
 def dispatch(workspace: Workspace) -> None:
-    """Starts tasks that wait, as many as there is room for; ends those whose process is gone."""
+    """Starts tasks that wait, as many as there is room for; ends those whose process is gone.
+
+    A workspace on a storage is for one command to write at a time: there they are done here, one after the other.
+    """
     recover_if_needed(workspace)
     tasks = workspace.catalog.tasks
     if not tasks.queued():
         return
     _tidy(workspace)
+    if workspace.is_remote:
+        _run_here(workspace)
+        return
     # A process that is started here waits for the end of this transaction before it takes its task.
     with workspace.catalog.transaction():
         waiting = tasks.queued()
@@ -69,8 +76,19 @@ def dispatch(workspace: Workspace) -> None:
             tasks.give(task_id, _start(workspace, task_id))
 
 
+def _run_here(workspace: Workspace) -> None:
+    asking = workspace.actor, workspace.origin
+    while waiting := workspace.catalog.tasks.queued():
+        try:
+            # How it ended is noted, whichever way that was.
+            with suppress(EntrepotError):
+                run(workspace, waiting[0])
+        finally:
+            workspace.actor, workspace.origin = asking
+
+
 def _start(workspace: Workspace, task_id: int) -> int:
-    command = [sys.executable, "-m", "entrepot", "--home", str(workspace.home), "--quiet", "task", "run", str(task_id)]
+    command = [sys.executable, "-m", "entrepot", "--home", workspace.url, "--quiet", "task", "run", str(task_id)]
     with log_path(workspace, task_id).open("ab") as log:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
@@ -99,7 +117,8 @@ def run(workspace: Workspace, task_id: int) -> dict[str, Any]:
             return task.result
     finally:
         workspace.task = None
-        dispatch(workspace)
+        if not workspace.is_remote:
+            dispatch(workspace)
 
 
 def cancel(workspace: Workspace, task_id: int) -> dict[str, Any]:
@@ -168,7 +187,7 @@ def _require_retriable(workspace: Workspace, task: Mapping[str, Any]) -> None:
         )
     if (again := workspace.catalog.tasks.again(task["id"])) is not None:
         raise ConflictError(f"task {task['id']} is being done again already, as task {again}")
-    if task["kind"] == "upload" and not (workspace.home / UPLOADS / task["request"]["folder"]).is_dir():
+    if task["kind"] == "upload" and not (workspace.local / UPLOADS / task["request"]["folder"]).is_dir():
         raise ConflictError(f"the files of task {task['id']} are not kept", hint="upload them again")
 
 
@@ -204,13 +223,13 @@ def failed(task: Mapping[str, Any]) -> EntrepotError | None:
 
 def _drop_upload(workspace: Workspace, task: Mapping[str, Any]) -> None:
     if task["kind"] == "upload" and task["request"]:
-        shutil.rmtree(workspace.home / UPLOADS / task["request"]["folder"], ignore_errors=True)
+        shutil.rmtree(workspace.local / UPLOADS / task["request"]["folder"], ignore_errors=True)
 
 
 def _tidy(workspace: Workspace) -> None:
     """Removes old logs, and uploads that no task came for."""
     forget_old(workspace)
-    folder = workspace.home / UPLOADS
+    folder = workspace.local / UPLOADS
     if not folder.is_dir():
         return
     held = {task["request"].get("folder") for task in workspace.catalog.tasks.requested()}

@@ -61,7 +61,7 @@ def _import(workspace: Workspace, values: Values) -> Document:
 
 
 def _upload(workspace: Workspace, values: Values) -> Document:
-    folder = workspace.home / UPLOADS / values["folder"]
+    folder = workspace.local / UPLOADS / values["folder"]
     try:
         batch = imports.upload(
             workspace,

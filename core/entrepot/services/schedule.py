@@ -184,7 +184,7 @@ def _recover(workspace: Workspace) -> None:
 def _upcoming(workspace: Workspace, job: Job, now: dt.datetime, state: JobState | None = None) -> JobState:
     """The state of a job that is due next after now; what is known of its last run stays."""
     due = job.after(now)
-    place = f"{socket.gethostname()}:{workspace.home}"
+    place = f"{socket.gethostname()}:{workspace.url}"
     following = JobState(job.name, job.rule, due, job.start(due, place))
     if state is None:
         return following

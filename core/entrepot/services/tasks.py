@@ -69,7 +69,8 @@ def recover(workspace: Workspace) -> None:
 
 def recover_if_needed(workspace: Workspace) -> None:
     """The same for who only looks: nothing is written, and no writer waited for, where there is nothing to end."""
-    if not workspace.read_only and workspace.catalog.tasks.dead():
+    # On a storage even that would wait for a writer: the next one does it.
+    if not workspace.read_only and not workspace.is_remote and workspace.catalog.tasks.dead():
         with workspace.catalog.transaction():
             recover(workspace)
 

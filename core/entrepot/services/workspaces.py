@@ -2,16 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from entrepot.services.records import record
 from entrepot.services.repositories import DEFAULT_SIGNER
+from entrepot.workspace import Workspace, home_of, utc_now
 
 if TYPE_CHECKING:
     from entrepot.contracts import SignerFactory
-    from entrepot.workspace import Workspace
+
+
+@contextmanager
+def open_workspace(
+    home: str | Path,
+    *,
+    actor: str = "",
+    origin: str = "",
+    clock: Callable[[], dt.datetime] = utc_now,
+    extra_plugins: Sequence[tuple[str, object]] = (),
+) -> Iterator[Workspace]:
+    """A workspace for one piece of work: ``home`` is a folder or a URL (``s3://bucket/prefix``).
+
+    At the end of the context what was done is kept: all transactions that ended, also where the context ends with an
+    error, as in a folder. On a storage that is one new generation, or nothing; ``BusyError`` where another command was
+    there first for longer than ``[home] wait``, or took over what took too long.
+    """
+    place = home if isinstance(home, Path) else home_of(home)
+    workspace = Workspace(place, actor=actor, origin=origin, clock=clock, extra_plugins=extra_plugins)
+    try:
+        try:
+            yield workspace
+        finally:
+            workspace.commit()
+    finally:
+        workspace.close()
 
 
 def initialise(workspace: Workspace, key_name: str | None = None) -> dict[str, Any]:
@@ -20,12 +48,12 @@ def initialise(workspace: Workspace, key_name: str | None = None) -> dict[str, A
     workspace.create()
     if fresh:
         with workspace.catalog.transaction():
-            record(workspace, "workspace.create", str(workspace.home), {})
+            record(workspace, "workspace.create", workspace.url, {})
     key = None
     if key_name is not None:
         held = list_keys(workspace)
         key = held[0]["fingerprint"] if held else generate_key(workspace, key_name)
-    return {"home": str(workspace.home), "created": fresh, "key": key}
+    return {"home": workspace.url, "created": fresh, "key": key}
 
 
 def generate_key(workspace: Workspace, user_id: str) -> str:

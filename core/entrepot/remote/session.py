@@ -1,0 +1,397 @@
+"""What one command does with a workspace on a storage: open it, have it alone to write, keep what was done.
+
+A reader takes the newest generation and waits for nobody. A writer takes the lease before its first transaction; if
+there is a newer generation by then, it goes on with that one. What it did is kept by ``commit``, all of it or nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from entrepot.catalog.database import forget_log, logged_pages, write_back
+from entrepot.contracts import Storage
+from entrepot.errors import BusyError, StorageError
+from entrepot.publish.lease import Lease, LostLeaseError, Subject
+from entrepot.remote.chunks import ChunkList, MissingChunkError, listed, materialise, read_list, upload
+from entrepot.remote.copies import Copy, cache_folder, file_times, take
+from entrepot.remote.generations import Generations, Seen
+from entrepot.remote.keeping import kept, sweep
+from entrepot.remote.layout import CHUNK, LEASE_KEY, MAX_FILE, Generation, Head, Made, Stored, digest, new_name
+from entrepot.settings import HomeSettings
+
+DATABASES = ("catalog.db", "access.db")
+BEAT = 20.0
+"""Seconds between two looks whether the lease has to be renewed."""
+SWEEP_EVERY = 20
+"""Generations between two collections of what is no longer kept."""
+TRIES = 5
+SUBJECT = Subject(
+    LEASE_KEY, "the workspace is being changed by", "other commands are", "another command took the workspace over"
+)
+LOST = "another command took the workspace over, and nothing of what this one did since was kept"
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Bytes that databases took, in both directions."""
+
+    up: int = 0
+    down: int = 0
+
+
+class Session:
+    """One command's hold on a workspace. ``home`` is its folder on this machine, opened when it is asked for.
+
+    ``moved`` is called when databases have other paths than before. The databases have to be closed before ``close``.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        storage: Callable[[], Storage],
+        clock: Callable[[], dt.datetime],
+        settings: Callable[[], HomeSettings],
+        who: Callable[[], tuple[str, str]],
+        moved: Callable[[], None],
+    ) -> None:
+        self.url = url
+        self.folder = cache_folder(url)
+        self.traffic = Traffic()
+        self._open_storage, self._clock, self._settings, self._who = storage, clock, settings, who
+        self._moved = moved
+        self._generations: Generations | None = None
+        self._copy: Copy | None = None
+        self._seen: Seen | None = None
+        self._generation: Generation | None = None
+        self._lists: dict[str, ChunkList] = {}
+        self._times: dict[str, list[int]] = {}
+        self._paths: dict[str, Path] = {}
+        self._lease: Lease | None = None
+        self._beating: ExitStack = ExitStack()
+        self._lost = False
+        self._restoring: int | None = None
+
+    # ------------------------------------------------------------------------------------------------ reading
+
+    @property
+    def generations(self) -> Generations:
+        """What is on the storage."""
+        if self._generations is None:
+            self._generations = Generations(self._open_storage())
+        return self._generations
+
+    @property
+    def home(self) -> Path:
+        """The folder on this machine."""
+        return self._opened().home
+
+    def path(self, name: str) -> Path:
+        """Where a database is at the moment."""
+        return self._paths.get(name, self.home / name)
+
+    def exists(self) -> bool:
+        """Whether there is a workspace."""
+        self._opened()
+        return self._seen is not None
+
+    @property
+    def newest(self) -> tuple[Head, Generation] | None:
+        """The generation that this command works with; None where no workspace is."""
+        self._opened()
+        return (self._seen.head, self._generation) if self._seen and self._generation else None
+
+    def _opened(self) -> Copy:
+        if self._copy is None:
+            seen = self.generations.seen()
+            copy = take(self.folder, seen.head.name if seen else "")
+            try:
+                for attempt in range(TRIES):
+                    try:
+                        self._fill(copy, seen)
+                        break
+                    except MissingChunkError:
+                        newer = self.generations.seen()
+                        if newer == seen or attempt == TRIES - 1:
+                            raise
+                        # It was collected while it was being read: that takes hours, and a newer one is there.
+                        seen = newer
+            except BaseException:
+                copy.lock.close()
+                raise
+            self._copy = copy
+        return self._copy
+
+    def _fill(self, copy: Copy, seen: Seen | None) -> None:
+        """Makes a copy what the head says."""
+        for name in DATABASES:
+            forget_log(copy.home / name)
+        if seen is None:
+            copy.doubt()
+            shutil.rmtree(copy.home)
+            copy.home.mkdir(mode=0o700)
+            return
+        if copy.generation is None or copy.generation.made.name != seen.head.name:
+            generation = self.generations.get(seen.head.name)
+            self._room_for(copy, generation)
+            known = {name: copy.known(name) for name in DATABASES}
+            copy.doubt()
+            lists = {}
+            for name, stored in generation.databases.items():
+                lists[name] = self._fetched(copy.home / name, stored, known.get(name, b""))
+            for name in {*DATABASES} - {*lists}:
+                (copy.home / name).unlink(missing_ok=True)
+            copy.believe(seen, generation, lists)
+        assert copy.generation is not None
+        self._put_files(copy, copy.generation.files, copy.stored_files())
+        self._seen, self._generation, self._lists = seen, copy.generation, dict(copy.lists)
+        self._times = {name: file_times(copy.home / name) for name in self._lists}
+
+    def _fetched(self, path: Path, stored: Stored, known: ChunkList) -> ChunkList:
+        chunks = read_list(self.generations.storage, stored)
+        down = materialise(self.generations.storage, path, stored.size, chunks, known)
+        self.traffic = Traffic(self.traffic.up, self.traffic.down + down + len(chunks))
+        return chunks
+
+    def _room_for(self, copy: Copy, generation: Generation) -> None:
+        here = sum((copy.home / name).stat().st_size for name in DATABASES if (copy.home / name).exists())
+        needed, free = generation.made.size - here, shutil.disk_usage(self.folder).free
+        if needed > free:
+            raise StorageError(
+                f"the workspace needs {needed} bytes more in {self.folder}, where {free} are free",
+                hint="name a folder with more room in ENTREPOT_CACHE",
+            )
+
+    def _put_files(self, copy: Copy, wanted: Mapping[str, Stored], here: Mapping[str, Stored]) -> None:
+        for path in {*here} - {*wanted}:
+            (copy.home / path).unlink(missing_ok=True)
+        for path, stored in wanted.items():
+            if here.get(path) != stored:
+                file = copy.home / path
+                file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                write_new(file, self.generations.file(stored))
+
+    # ------------------------------------------------------------------------------------------------ writing
+
+    def begin(self) -> None:
+        """Has the workspace for this command alone, in its newest generation; ``BusyError`` if another one has it."""
+        if self._lost:
+            raise LostLeaseError(LOST, hint="run it again")
+        if self._lease is not None:
+            return
+        copy = self._opened()
+        lease = Lease(self.generations.storage, self._clock, self._settings().wait, subject=SUBJECT)
+        with ExitStack() as ending:
+            ending.enter_context(lease)
+            seen = self.generations.seen(self._seen)
+            if lease.inherited:
+                # Who had it may still be at work: what that command writes to the head has to fail from now on.
+                seen = self.generations.fence(lease.generation)
+            if seen != self._seen:
+                self._catch_up(copy, seen)
+            copy.doubt()
+            self._lease = lease
+            ending.enter_context(self._heartbeat(lease))
+            self._beating = ending.pop_all()
+
+    def _catch_up(self, copy: Copy, seen: Seen | None) -> None:
+        """Goes on with a newer generation. What was read of the older one is as if read before another's change."""
+        before = self._generation
+        if before is None:
+            raise BusyError("another command has just made this workspace", hint="run it again")
+        if seen is None:
+            raise StorageError(f"the workspace {self.url} is gone")
+        if seen.head.restored > before.made.number:
+            raise BusyError("the workspace was set back to an older generation meanwhile", hint="run it again")
+        if seen.head.name != before.made.name:
+            generation = self.generations.get(seen.head.name)
+            self._move_to(copy, generation)
+            self._files_move_to(copy, before.files, generation.files)
+            self._generation = generation
+        self._seen = seen
+
+    def _move_to(self, copy: Copy, generation: Generation) -> None:
+        """Puts databases beside those that are open, and has them opened in their place."""
+        for name, stored in generation.databases.items():
+            old, known = self.path(name), self._lists.get(name, b"")
+            new = copy.home / f"{name}.{generation.made.name}"
+            if old.exists():
+                shutil.copyfile(old, new)
+                if file_times(old) != self._times.get(name):
+                    known = listed(new)
+            self._lists[name] = self._fetched(new, stored, known)
+            self._paths[name], self._times[name] = new, file_times(new)
+        self._moved()
+
+    def _files_move_to(self, copy: Copy, before: Mapping[str, Stored], after: Mapping[str, Stored]) -> None:
+        """Takes over what another command changed; what this one changed already stays."""
+        here = copy.stored_files()
+        ours = {path for path in {*here, *before} if here.get(path) != before.get(path)}
+        for path in ours:
+            if after.get(path) not in (before.get(path), here.get(path)):
+                raise BusyError(f"another command has just changed {path}", hint="run it again")
+        kept_here = {path: stored for path, stored in here.items() if path in ours}
+        gone = {path for path in ours if path not in here}
+        wanted = {path: stored for path, stored in after.items() if path not in gone} | kept_here
+        self._put_files(copy, wanted, here)
+
+    @contextmanager
+    def _heartbeat(self, lease: Lease) -> Iterator[None]:
+        """Renews the lease for as long as it is needed. Who loses it is told by the head, which has changed then."""
+        over = threading.Event()
+
+        def beat() -> None:
+            while not over.wait(BEAT):
+                with suppress(StorageError):
+                    try:
+                        lease.confirm()
+                    except LostLeaseError:
+                        return
+
+        thread = threading.Thread(target=beat, name="entrepot-lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def restore(self, number: int) -> Generation:
+        """Works on with what an older generation was; the next ``commit`` makes it the newest. Answers that one."""
+        self.begin()
+        assert self._generation is not None
+        old = self.generations.numbered(self._generation, number)
+        copy = self._opened()
+        self._move_to(copy, old)
+        self._put_files(copy, old.files, copy.stored_files())
+        self._restoring = number
+        return old
+
+    def commit(self) -> None:
+        """Makes what was done a new generation, if anything was; nothing was kept if that is an error."""
+        if self._copy is None or self._lost:
+            return
+        files = self._copy.stored_files()
+        if self._lease is None:
+            if files == (self._generation.files if self._generation else {}):
+                return
+            self.begin()
+            files = self._copy.stored_files()
+        for path, stored in files.items():
+            if stored.size > MAX_FILE:
+                raise StorageError(f"{path} is larger than the {MAX_FILE} bytes of a file of a workspace", path=path)
+        databases, changed = self._listed()
+        if self._generation and (databases, files) == (self._generation.databases, self._generation.files):
+            return
+        for name, chunks in changed.items():
+            up = upload(self.generations.storage, self.path(name), chunks, self._lists.get(name, b""))
+            self.traffic = Traffic(self.traffic.up + up, self.traffic.down)
+        held = {*self._generation.files.values()} if self._generation else set()
+        for path, stored in files.items():
+            if stored not in held and self.generations.put_file(self._copy.home / path) != stored:
+                raise StorageError(f"{path} changed while it was stored", hint="run it again", path=path)
+        self._swap(databases, files)
+        self._lists |= changed
+
+    def _listed(self) -> tuple[dict[str, Stored], dict[str, ChunkList]]:
+        """What every database is now, and the chunks of it."""
+        databases, changed = {}, {}
+        for name in DATABASES:
+            path = self.path(name)
+            if not path.exists():
+                continue
+            size, pages = logged_pages(path)
+            # Only if all that changed is in the log it tells what has to be looked at.
+            trusted = name in self._lists and file_times(path) == self._times.get(name)
+            write_back(path)
+            numbers = {(page - 1) * size // CHUNK for page in pages} if trusted else None
+            changed[name] = listed(path, self._lists[name] if trusted else b"", numbers)
+            self._times[name] = file_times(path)
+            databases[name] = stored_list(path, changed[name])
+        return databases, changed
+
+    def _swap(self, databases: Mapping[str, Stored], files: Mapping[str, Stored]) -> None:
+        assert self._lease is not None
+        settings, now, before = self._settings(), self._clock(), self._generation
+        number = before.made.number + 1 if before else 1
+        size = sum(stored.size for stored in databases.values())
+        made = Made(new_name(number), now, *self._who(), size, self._restoring)
+        history = kept([before.made, *before.history], made, settings) if before else ()
+        generation = Generation(made, databases, files, history)
+        self.generations.save(generation)
+        restored = number if self._restoring else self._seen.head.restored if self._seen else 0
+        try:
+            self._seen = self.generations.swap(Head(number, made.name, self._lease.generation, restored), self._seen)
+        except LostLeaseError:
+            self._lost = True
+            raise
+        self._generation, self._restoring = generation, None
+        if number % SWEEP_EVERY == 0:
+            self.sweep()
+
+    def sweep(self) -> int:
+        """Removes what no generation that is kept has any more, after a grace; answers how many objects."""
+        self.begin()
+        assert self._lease is not None
+        return sweep(self.generations, self._generation, self._clock(), self._lease.confirm) if self._generation else 0
+
+    # ------------------------------------------------------------------------------------------------- ending
+
+    def release(self) -> None:
+        """Lets others write; what was not committed is not kept."""
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            beating, self._beating = self._beating, ExitStack()
+            # What there was to keep is kept, or its loss was told; a lease that is not given back runs out.
+            with suppress(LostLeaseError, StorageError):
+                beating.close()
+
+    def close(self) -> None:
+        """Gives all back. Databases are closed."""
+        copy, self._copy = self._copy, None
+        try:
+            self.release()
+        finally:
+            if copy is not None:
+                self._leave(copy)
+                copy.lock.close()
+            if self._generations is not None:
+                self._generations.storage.close()
+                self._generations = None
+
+    def _leave(self, copy: Copy) -> None:
+        """Leaves the copy as the next command wants to find it."""
+        unchanged = not self._lost and self._seen is not None and self._generation is not None
+        for name, path in self._paths.items():
+            forget_log(copy.home / name)
+            path.replace(copy.home / name)
+        for path in copy.home.glob("*.db.*"):
+            path.unlink()
+        for name in self._lists:
+            path = copy.home / name
+            log = path.with_name(f"{name}-wal")
+            if not path.exists() or file_times(path) != self._times.get(name) or log.exists():
+                unchanged = False
+        if unchanged and copy.generation is None and self._seen and self._generation:
+            copy.believe(self._seen, self._generation, self._lists)
+        self._paths, self._lists, self._times = {}, {}, {}
+        self._seen, self._generation, self._lost = None, None, False
+
+
+def stored_list(path: Path, chunks: ChunkList) -> Stored:
+    """How a generation names a database of these chunks."""
+    return Stored(path.stat().st_size, digest(chunks))
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Replaces a file by a private one, in one step."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    new.touch(mode=0o600)
+    new.write_bytes(data)
+    new.replace(path)
