@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import logging
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -140,7 +141,7 @@ def make_plugins(extra: Sequence[tuple[str, object]] = (), *, strict: bool = Fal
     manager.check_pending()
     candidates: list[tuple[str, Callable[[], object]]] = []
     if installed:
-        for entry in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
+        for entry in _entry_points(tuple(sys.path)):
             candidates.append((entry.name, entry.load))
     for name, plugin in extra:
         candidates.append((name, partial(_itself, plugin)))
@@ -150,6 +151,14 @@ def make_plugins(extra: Sequence[tuple[str, object]] = (), *, strict: bool = Fal
         except Exception as error:  # noqa: BLE001 - a third party's import may fail in any way
             broken.append(_broken(name, error, strict))
     return _collect(manager, broken, strict)
+
+
+@lru_cache(maxsize=4)
+def _entry_points(
+    path: tuple[str, ...],  # noqa: ARG001 - what the answer depends on
+) -> Sequence[importlib.metadata.EntryPoint]:
+    """Of the distributions on a path; looked for once in a process, since all of their files are read for it."""
+    return tuple(importlib.metadata.entry_points(group=ENTRY_POINT_GROUP))
 
 
 def _itself(plugin: object) -> object:

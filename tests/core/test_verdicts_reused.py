@@ -18,7 +18,7 @@ from support.odd_scanners import scanners_plugin
 from support.toy import make_toy
 from support.toybox import ToyBox
 
-pytestmark = pytest.mark.isolated
+pytestmark = pytest.mark.isolated("careful")
 
 
 @dataclass

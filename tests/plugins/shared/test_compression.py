@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,12 @@ COMPRESSED = [suffix for suffix in SUFFIXES if suffix]
 TEXT = b"".join(b"Package: package-%d\nVersion: %d\n\n" % (number, number * 7919) for number in range(30_000))
 
 
+@cache
+def compressed(suffix: str) -> bytes:
+    """The text, once for all tests: the stronger compressions take half a second."""
+    return COMPRESS[suffix](TEXT)
+
+
 def read(path: Path, suffix: str, limit: int = 10**9) -> bytes:
     return b"".join(decompress(path, suffix, limit=limit, name="Packages"))
 
@@ -22,7 +29,7 @@ def read(path: Path, suffix: str, limit: int = 10**9) -> bytes:
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_what_was_compressed_comes_back(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / "index"
-    path.write_bytes(COMPRESS[suffix](TEXT))
+    path.write_bytes(compressed(suffix))
     assert read(path, suffix) == TEXT
 
 
@@ -44,7 +51,7 @@ def test_several_members_are_read_as_one(tmp_path: Path, suffix: str) -> None:
     ],
 )
 def test_a_damaged_file_is_an_error_that_names_it(tmp_path: Path, suffix: str, damage: str) -> None:
-    whole = COMPRESS[suffix](TEXT)
+    whole = compressed(suffix)
     middle = len(whole) // 2
     content = {
         "cut": whole[:-5],
