@@ -133,15 +133,27 @@ class Settings:
 
 def load_settings(path: Path) -> Settings:
     """The settings of a file; the defaults where there is none. ``SettingsError`` names file, line and key."""
-    text = ""
     try:
         text = path.read_text(encoding="utf-8")
-        document = tomllib.loads(text)
     except FileNotFoundError:
-        document = {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        text = ""
+    except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: {error}", path=str(path)) from error
-    reader = _Reader(SettingsFile(path, text), document)
+    return parse_settings(text, path)
+
+
+def parse_settings(text: str, path: Path) -> Settings:
+    """The settings that a text says; ``path`` is what it is called in errors."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: {error}", path=str(path)) from error
+    return read_settings(document, SettingsFile(path, text))
+
+
+def read_settings(document: dict[str, Any], file: SettingsFile) -> Settings:
+    """The settings of a document that was read out of ``file``."""
+    reader = _Reader(file, document)
     settings = Settings(
         policies=read_policies(reader.tables("policies"), reader.file),
         scanners=reader.tables("scanners"),

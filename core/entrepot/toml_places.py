@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,20 +17,6 @@ _LONGEST_ARRAY = 500
 """Lines of an array whose entries are told apart: each costs parsing it up to there."""
 _LAST = ("]", '"""', "'''")
 """What the last of several lines of a statement has."""
-
-
-@dataclass(frozen=True, slots=True)
-class SettingsFile:
-    """A file of settings, to say where in it something is wrong."""
-
-    path: Path
-    text: str = ""
-
-    def error(self, key: Key, message: str) -> SettingsError:
-        """``entrepot.toml:7: policies.prod.deny[1].licence must be ...``; data has the path, the key and the line."""
-        line = line_of(self.text, key)
-        place = f"{self.path}:{line}" if line else f"{self.path}"
-        return SettingsError(f"{place}: {dotted(key)} {message}", path=str(self.path), key=dotted(key), line=line)
 
 
 def dotted(key: Key) -> str:
@@ -137,3 +123,28 @@ def _shared(place: Key, wanted: Key) -> int:
         shared += 1
     # A longer key of another table does not contain the wanted one: ``a.b.c`` is not where ``a.b.d`` stands.
     return shared if shared == len(place) or shared == len(wanted) else 0
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsFile:
+    """A file of settings, to say where in it something is wrong.
+
+    ``find`` tells the line of a key of its text; ``beside`` is the folder of the files that it names, if not its own.
+    """
+
+    path: Path
+    text: str = ""
+    find: Callable[[str, Key], int | None] = line_of
+    beside: Path | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where the files are that it names."""
+        return self.beside or self.path.parent
+
+    def error(self, key: Key, message: str, *, hint: str = "") -> SettingsError:
+        """``entrepot.toml:7: policies.prod.deny[1].licence must be ...``; data has the path, the key and the line."""
+        line = self.find(self.text, key)
+        place = f"{self.path}:{line}" if line else f"{self.path}"
+        data = {"path": str(self.path), "key": dotted(key), "line": line}
+        return SettingsError(f"{place}: {dotted(key)} {message}", hint=hint, **data)

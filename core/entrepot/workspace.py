@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from entrepot.errors import NotFoundError, SettingsError, UsageError
 from entrepot.models import Repository, Secrets, Source
 from entrepot.processes import folder_lock
-from entrepot.settings import SETTINGS_FILE, Settings, load_settings
+from entrepot.settings import SETTINGS_FILE, Settings, load_settings, parse_settings
 
 if TYPE_CHECKING:
     from entrepot.catalog import Catalog
@@ -153,7 +153,18 @@ class Workspace:
 
     @cached_property
     def settings(self) -> Settings:
-        return load_settings(self.home / SETTINGS_FILE)
+        return load_settings(self.settings_path)
+
+    @property
+    def settings_path(self) -> Path:
+        """The file of the settings, which need not be there."""
+        return self.home / SETTINGS_FILE
+
+    def save_settings(self, text: str) -> None:
+        """Replaces the file of the settings by one that can be read; ``SettingsError`` for another, and it stays."""
+        settings = parse_settings(text, self.settings_path)
+        write_private(self.settings_path, text.encode())
+        self.settings = settings
 
     @cached_property
     def plugins(self) -> Plugins:

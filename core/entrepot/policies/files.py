@@ -50,9 +50,9 @@ def read_globs(table: Table, name: str | int, path: str) -> GlobFile:
 
     ``SettingsError`` names the line of the settings if the file cannot be had, and its own line if that is no glob.
     """
-    full = table.file.path.parent / path
+    full = table.file.folder / path
     try:
-        text = _content(table.file.path.parent, path).decode()
+        text = _content(table.file.folder, path).decode()
     except UnicodeDecodeError as error:
         raise table.error(name, f"names {path}, which is not UTF-8") from error
     except (OSError, ValueError) as error:

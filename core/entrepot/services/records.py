@@ -14,7 +14,7 @@ def record(workspace: Workspace, action: str, subject: str, detail: Mapping[str,
     workspace.catalog.audit.append(workspace.actor, workspace.origin, action, subject, detail, workspace.now())
 
 
-def changes(before: Mapping[str, object], after: Mapping[str, object]) -> dict[str, object]:
+def changes(before: Mapping[str, object], after: Mapping[str, object]) -> dict[str, dict[str, object]]:
     """The detail of a changed setting: what differs, as it was and as it is."""
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     return {

@@ -39,7 +39,7 @@ def create_repository(
     """
     check_name("repository", name)
     workspace.format(format_name)
-    urls = _targets(workspace, [publish_to] if isinstance(publish_to, str) else publish_to, name)
+    urls = checked_targets(workspace, [publish_to] if isinstance(publish_to, str) else publish_to, name)
     values: dict[str, Any] = {
         "name": name,
         "format": format_name,
@@ -62,7 +62,12 @@ def create_repository(
 
 
 def set_repository(
-    workspace: Workspace, name: str, values: Mapping[str, str | None], publish_to: Sequence[str] = ()
+    workspace: Workspace,
+    name: str,
+    values: Mapping[str, str | None],
+    publish_to: Sequence[str] = (),
+    *,
+    sign: bool | None = None,
 ) -> Repository:
     """Changes a repository; takes effect with its next publication. ``values`` are columns, None is left as it is.
 
@@ -70,11 +75,13 @@ def set_repository(
     named stays there; a new one gets everything.
     """
     repository = workspace.catalog.repositories.get(name)
-    changes = {column: value for column, value in values.items() if value is not None}
+    changes: dict[str, str | None] = {column: value for column, value in values.items() if value is not None}
+    if sign is not None and sign != (repository.signer is not None):
+        changes |= {"signer": DEFAULT_SIGNER} if sign else {"signer": None, "sign_with": None}
     for column in ("origin", "label"):
         if column in changes:
             _line(column, str(changes[column]))
-    urls = _targets(workspace, publish_to, repository.name)
+    urls = checked_targets(workspace, publish_to, repository.name)
     if "public_url" in changes:
         _without_user(str(changes["public_url"]))
     with workspace.catalog.transaction():
@@ -263,7 +270,7 @@ def _audited(thing: Repository | Distribution) -> dict[str, Any]:
     return values | {"targets": _urls(thing)} if isinstance(thing, Repository) else values
 
 
-def _targets(workspace: Workspace, urls: Sequence[str], owner: str) -> list[str]:
+def checked_targets(workspace: Workspace, urls: Sequence[str], owner: str) -> list[str]:
     """Absolute URLs of storages that can be opened, each once; ``ConflictError`` for one of another repository.
 
     Two repositories would take each other's files for their own, and collect what the other one needs.
@@ -306,22 +313,26 @@ def _without_user(url: str) -> str:
 def _distribution_values(
     workspace: Workspace, repository: Repository, name: str, values: dict[str, Any]
 ) -> dict[str, Any]:
-    for column in ("components", "architectures"):
-        for word in values.get(column, ()):
-            check_path(column.removesuffix("s"), word)
     if values.get("base_sources"):
         values["base_sources"] = _base_sources(workspace, repository, values["base_sources"])
     if "policy" in values:
         workspace.settings.policy(values["policy"])
-    format_ = workspace.format(repository.format)
+    check_distribution(workspace.format(repository.format), f"{repository.name}/{name}", values)
+    return values
+
+
+def check_distribution(format_: Format, path: str, values: Mapping[str, Any]) -> None:
+    """``UsageError`` for columns of a distribution that no distribution of the format can have."""
+    for column in ("components", "architectures"):
+        for word in values.get(column, ()):
+            check_path(column.removesuffix("s"), word)
     if "options" in values:
-        _check_options(format_, f"{repository.name}/{name}", values["options"])
+        _check_options(format_, path, values["options"])
     offered = format_.tree.offered_compressions
     if unknown := set(values.get("compressions", ())) - set(offered):
         raise UsageError(
-            f"{repository.format} cannot publish {', '.join(sorted(unknown))}", hint=f"it can {', '.join(offered)}"
+            f"{format_.name} cannot publish {', '.join(sorted(unknown))}", hint=f"it can {', '.join(offered)}"
         )
-    return values
 
 
 def _check_options(format_: Format, path: str, options: Mapping[str, Scalar]) -> None:

@@ -68,7 +68,7 @@ class SourceView:
 
 def add_source(workspace: Workspace, draft: SourceDraft) -> SourceView:
     """Adds a source after its format has checked it. Nothing is fetched."""
-    draft = _checked(workspace, draft)
+    draft = check_draft(workspace, draft)
     keyring = workspace.save_keyring(draft.name, draft.keyring) if draft.keyring else None
     with workspace.catalog.transaction():
         source = workspace.catalog.sources.add(draft, keyring, workspace.now())
@@ -155,8 +155,13 @@ def _merged(held: Secrets, given: Secrets) -> Secrets:
 def set_source(workspace: Workspace, name: str, change: Change) -> SourceView:
     """Changes a source. The next sync reads everything again."""
     source = workspace.catalog.sources.get(name)
-    path, held = workspace.keyring(source), workspace.secrets(source)
-    draft = SourceDraft(
+    return replace_source(workspace, change.apply(as_draft(workspace, source)))
+
+
+def as_draft(workspace: Workspace, source: Source) -> SourceDraft:
+    """A source as somebody would ask for it, with its keys and its secrets."""
+    path = workspace.keyring(source)
+    return SourceDraft(
         name=source.name,
         format=source.format,
         url=source.url,
@@ -167,9 +172,15 @@ def set_source(workspace: Workspace, name: str, change: Change) -> SourceView:
         keyring=path.read_bytes() if path else None,
         options=source.options,
         connection=source.connection,
-        secrets=held,
+        secrets=workspace.secrets(source),
     )
-    draft = _checked(workspace, change.apply(draft))
+
+
+def replace_source(workspace: Workspace, draft: SourceDraft) -> SourceView:
+    """Makes the source of the draft's name what the draft says, but for its format, which stays."""
+    source = workspace.catalog.sources.get(draft.name)
+    held = workspace.secrets(source)
+    draft = check_draft(workspace, replace(draft, format=source.format))
     keyring = workspace.save_keyring(draft.name, draft.keyring) if draft.keyring else None
     with workspace.catalog.transaction():
         before, source = source, workspace.catalog.sources.update(source, draft, keyring)
@@ -293,7 +304,8 @@ def sync_sources(
     return results
 
 
-def _checked(workspace: Workspace, draft: SourceDraft) -> SourceDraft:
+def check_draft(workspace: Workspace, draft: SourceDraft) -> SourceDraft:
+    """The draft as it would be kept; ``UsageError`` for what cannot be a source."""
     check_name("source", draft.name)
     draft = _without_user(draft)
     secret_headers(draft.secrets)
