@@ -111,6 +111,8 @@ class Suite:
     served: Sequence[str] = (".gz",)
     hashes: Sequence[str] = ("SHA256",)
     by_hash: bool = False
+    plain: Sequence[str] = ()
+    """Paths of files that are listed and served as they are, and in no compression."""
 
     @property
     def folder(self) -> str:
@@ -137,7 +139,7 @@ class Suite:
         for table in self.hashes:
             lines.append(f"{table}:")
             for path, plain in self.indexes.items():
-                for suffix in self.listed:
+                for suffix in [""] if path in self.plain else self.listed:
                     content = COMPRESS[suffix](plain)
                     digest = hashlib.new(HASHES[table], content).hexdigest()
                     lines.append(f" {digest} {len(content):8} {path}{suffix}")
@@ -147,7 +149,7 @@ class Suite:
         """Its indexes as they are served."""
         found = {}
         for path, plain in self.indexes.items():
-            for suffix in self.served:
+            for suffix in [""] if path in self.plain else self.served:
                 content = COMPRESS[suffix](plain)
                 found[f"/{self.folder}{path}{suffix}"] = content
                 if self.by_hash:

@@ -55,6 +55,8 @@ class AptUpstream:
     root: Path
     key: Key | None = None
     architectures: Sequence[str] = ("amd64",)
+    further: dict[str, bytes] = field(default_factory=dict)
+    """Other files that the Release of every distribution lists, by path relative to it."""
     writes: int = 0
     _packages: list[_Listed] = field(default_factory=list)
     _suites: dict[str, Suite] = field(default_factory=dict)
@@ -96,7 +98,8 @@ class AptUpstream:
             suite.indexes = {
                 path: index(*(package.stanza for package in listed if path in package.indexes))
                 for path in self._all_indexes(suite, listed)
-            }
+                if path not in self.further
+            } | self.further
             date = format_datetime(FIRST_DATE + dt.timedelta(minutes=self.writes), usegmt=True).replace("GMT", "UTC")
             for path, content in replace(suite, header={"Date": date} | suite.header).files(self.key).items():
                 file = self.root / path.lstrip("/")

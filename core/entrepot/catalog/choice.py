@@ -45,6 +45,21 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """A package that a source names, by its place there."""
+
+    id: int
+    name: str
+    version: str
+    architecture: str
+    location: str
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.architecture}={self.version}"
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
     """What of a source a distribution can have: its architectures (none: all) and what its components are called.
 
@@ -233,6 +248,15 @@ class Choice:
             ) ORDER BY 1, 2, 3
         """
         return iter(self._db.conn.execute(sql, {"source": source.id}))
+
+    def named(self, source: Source, distribution: str) -> Iterator[Named]:
+        """All that a source names, chosen or not, or what it does in one of its distributions."""
+        sql = f"""
+            SELECT a.id, a.name, a.version, a.architecture, a.location, a.sha256 FROM {TABLES}
+            WHERE i.source_id = :source AND a.vanished_at IS NULL AND :distribution IN ('', i.distribution)
+        """
+        parameters = {"source": source.id, "distribution": distribution}
+        return (Named(*row) for row in self._db.conn.execute(sql, parameters))
 
     def components(self, source: Source) -> Sequence[str]:
         """The components that a source has indexes of."""

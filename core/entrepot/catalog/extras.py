@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlite_utils import Database
 
 from entrepot.catalog.database import from_json, rows, to_json
+from entrepot.contracts import VERBATIM
 from entrepot.errors import NotFoundError
 from entrepot.models import Distribution, Extra, PackageFile, PackageRef, Sha256, Source
 
 IN_VERSION = (
     "m.distribution_id = :distribution AND m.added_in <= :number AND (m.removed_in IS NULL OR m.removed_in > :number)"
 )
+
+Steps = tuple[Sequence[int], Sequence[int]]
+"""From the extras of one version to those of another: ids of extras to come, and of memberships to end."""
 
 
 class ExtrasTable:
@@ -76,13 +80,16 @@ class ExtrasTable:
 
     # ------------------------------------------------------------------------------------------------ versions
 
-    def changes(self, distribution: Distribution, number: int) -> tuple[Sequence[int], Sequence[int]]:
+    def changes(self, distribution: Distribution, number: int, index: int | None = None) -> Steps:
         """The extras that a version lacks and those that it has too many: (ids of extras, ids of memberships).
 
         A version should have those of the sources it took packages from which are about a package that it holds, or
-        about none in particular.
+        about none in particular. An upstream's own index, ``index``, comes where it is meant only; a verbatim
+        distribution has what came with it, and no other, until there is a new one.
         """
-        parameters = {"distribution": distribution.id, "number": number}
+        if distribution.verbatim and index is None:
+            return (), ()
+        parameters = {"distribution": distribution.id, "number": number, "verbatim": VERBATIM}
         # Starts from the few sources that say anything, not from the imports: APT has tens of thousands, and no extras.
         offered = f"""
             SELECT DISTINCT s.extra_id FROM source_extras s JOIN source_indexes i ON i.id = s.index_id
@@ -101,6 +108,7 @@ class ExtrasTable:
             sql = f"""
                 WITH offered AS ({offered})
                 SELECT extra_id FROM offered WHERE extra_id NOT IN (SELECT extra_id FROM extra_packages)
+                AND extra_id NOT IN (SELECT id FROM extras WHERE kind = :verbatim)
                 UNION
                 SELECT e.extra_id FROM membership m JOIN packages p ON p.id = m.package_id
                 JOIN extra_packages e ON e.name = p.name AND e.version IN ('', p.version)
@@ -108,9 +116,12 @@ class ExtrasTable:
                 WHERE {IN_VERSION} AND e.extra_id IN (SELECT extra_id FROM offered)
             """
             wanted = {row[0] for row in self._db.conn.execute(sql, parameters)}
-        sql = f"SELECT m.extra_id, m.id FROM extra_membership m WHERE {IN_VERSION}"
-        held = dict(self._db.conn.execute(sql, parameters).fetchall())
-        return sorted(wanted - set(held)), [row for extra, row in held.items() if extra not in wanted]
+        wanted |= set() if index is None else {index}
+        return self._steps(distribution, number, wanted)
+
+    def _steps(self, distribution: Distribution, number: int, wanted: Collection[int]) -> Steps:
+        held = self._held(distribution, number)
+        return sorted(set(wanted) - set(held)), [row for extra, row in held.items() if extra not in wanted]
 
     def save(self, distribution: Distribution, number: int, added: Sequence[int], removed: Sequence[int]) -> None:
         """Makes extras part of a version, or no longer part of it and those after it."""
@@ -122,15 +133,28 @@ class ExtrasTable:
             "UPDATE extra_membership SET removed_in = ? WHERE id = ?", [(number, row_id) for row_id in removed]
         )
 
-    def restoration(self, distribution: Distribution, old: int, new: int) -> tuple[Sequence[int], Sequence[int]]:
+    def restoration(self, distribution: Distribution, old: int, new: int) -> Steps:
         """What makes version ``new`` have the extras of version ``old``; as ``changes``."""
+        return self._steps(distribution, new, self._held(distribution, old))
+
+    def likeness(self, distribution: Distribution, number: int, origin: Distribution, version: int) -> Steps:
+        """What makes a version have the extras of a version of another distribution."""
+        return self._steps(distribution, number, self._held(origin, version))
+
+    def index_of(self, distribution: Distribution, number: int) -> tuple[int, int] | None:
+        """The upstream's own index that a version has: id of the extra, and the version that it came with."""
+        sql = f"""
+            SELECT e.id, m.added_in FROM extra_membership m JOIN extras e ON e.id = m.extra_id
+            WHERE {IN_VERSION} AND e.kind = :verbatim
+        """
+        parameters = {"distribution": distribution.id, "number": number, "verbatim": VERBATIM}
+        found: tuple[int, int] | None = self._db.conn.execute(sql, parameters).fetchone()
+        return found
+
+    def _held(self, distribution: Distribution, number: int) -> Mapping[int, int]:
+        """The memberships of the extras that a version has, by extra."""
         sql = f"SELECT m.extra_id, m.id FROM extra_membership m WHERE {IN_VERSION}"
-        of_old, of_new = (
-            dict(self._db.conn.execute(sql, {"distribution": distribution.id, "number": number}).fetchall())
-            for number in (old, new)
-        )
-        added = sorted(set(of_old) - set(of_new))
-        return added, [row for extra, row in of_new.items() if extra not in of_old]
+        return dict(self._db.conn.execute(sql, {"distribution": distribution.id, "number": number}).fetchall())
 
     def kinds(self, distribution: Distribution, number: int) -> Sequence[str]:
         """The kinds of extras that a version has, sorted."""

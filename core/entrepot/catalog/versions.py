@@ -216,6 +216,29 @@ class VersionsTable:
         found = self._db.conn.execute(sql, [location, file_name, repository.id]).fetchone()
         return str(found[0]) if found else None
 
+    def paths(self, distribution: Distribution, number: int) -> Iterator[tuple[str, str]]:
+        """The path of the main file of each package of a version, with the sha256 that it came with."""
+        sql = f"""
+            SELECT m.location || '/' || f.name, p.original_sha256
+            FROM membership m JOIN packages p ON p.id = m.package_id
+            JOIN package_files f ON f.package_id = p.id AND f.position = 0 WHERE {IN_VERSION}
+        """
+        return iter(self._db.conn.execute(sql, {"distribution": distribution.id, "number": number}))
+
+    def gone_since(self, distribution: Distribution, since: int, number: int) -> Sequence[str]:
+        """What version ``since`` had and ``number``, or one in between, left out: names with versions."""
+        sql = """
+            SELECT p.name || ' ' || p.version FROM membership m JOIN packages p ON p.id = m.package_id
+            WHERE m.distribution_id = :distribution AND m.added_in <= :since AND m.removed_in > :since
+            AND m.removed_in <= :number AND NOT EXISTS (
+                SELECT 1 FROM membership o WHERE o.package_id = m.package_id AND o.location = m.location
+                AND o.distribution_id = :distribution AND o.added_in <= :number
+                AND (o.removed_in IS NULL OR o.removed_in > :number)
+            ) ORDER BY p.name, p.version_key
+        """
+        parameters = {"distribution": distribution.id, "since": since, "number": number}
+        return [row[0] for row in self._db.conn.execute(sql, parameters)]
+
     def groups(self, distribution: Distribution, number: int) -> Sequence[tuple[str, str, str]]:
         """The (component, kind, architecture) that a version has packages of, sorted."""
         sql = f"""

@@ -36,12 +36,14 @@ from entrepot.contracts.storage import Body, ObjectInfo, ObjectMeta, Storage, St
 from entrepot.contracts.surroundings import Surroundings
 from entrepot.contracts.transfer import Fetched, Transfer, Validators
 from entrepot.contracts.trees import (
+    VERBATIM,
     BuildsSnapshots,
     ChecksOptions,
     ExplainsSetup,
     FileBody,
     IndexText,
     ListsFiles,
+    PublishesVerbatim,
     RenderedFile,
     SetupStep,
     StopsClients,
@@ -83,6 +85,7 @@ __all__ = [
     "ObjectMeta",
     "Option",
     "PackageReader",
+    "PublishesVerbatim",
     "ReadContext",
     "RememberingPool",
     "RenderedFile",
@@ -107,6 +110,7 @@ __all__ = [
     "TreeBuilder",
     "TreeFile",
     "TreeTools",
+    "VERBATIM",
     "Validators",
     "VersionKeys",
     "VersionScheme",

@@ -109,6 +109,8 @@ class TreeTools:
     ``chunks()`` gives it from its start. What did not change is not compressed again."""
     snapshots: bool = False
     """Whether the distribution has snapshots, so that the tree can say where they are."""
+    upstream_keys: Mapping[str, bytes] = field(default_factory=dict)
+    """What clients verify verbatim distributions with, armored, by name; one that nobody signed is not there."""
 
 
 class TreeBuilder(Protocol):
@@ -189,6 +191,23 @@ class ListsFiles(Protocol):
 
     def lists_files(self, distribution: Distribution) -> Sequence[str]:
         """The kinds of packages whose lists of files a distribution needs; none if it has no such index."""
+        ...
+
+
+VERBATIM = "verbatim"
+"""The kind of extras that are an upstream's own indexes, with all their files, and what the option is called.
+
+``name`` is the distribution that they are of, or empty where sources have none. ``data`` has ``keys``: those that
+clients verify them with, armored, or nothing.
+"""
+
+
+@runtime_checkable
+class PublishesVerbatim(Protocol):
+    """A ``TreeBuilder`` that publishes an upstream's own indexes, of distributions with the option ``verbatim``."""
+
+    def upstream_root(self, distribution: Distribution) -> str:
+        """The folder of the tree that stands for the source's root, with a slash, or empty: packages are below it."""
         ...
 
 

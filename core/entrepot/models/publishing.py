@@ -68,6 +68,11 @@ class Distribution:
         return not (self.keep or self.keep_versions or self.keep_days)
 
     @property
+    def verbatim(self) -> bool:
+        """Whether it publishes an upstream's own indexes as they came: an option that formats declare."""
+        return bool(self.options.get("verbatim"))
+
+    @property
     def path(self) -> str:
         """``repository/distribution``, as a person names it."""
         return f"{self.repository}/{self.name}"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from entrepot.catalog.extras import Steps
 from entrepot.catalog.versions import Addition, Member
 from entrepot.contracts import Format
 from entrepot.errors import ConflictError
@@ -27,7 +28,16 @@ class Admitted:
 class Admission:
     """Collects packages for one new version of a distribution, and those it leaves out. Use it inside a transaction."""
 
-    def __init__(self, catalog: Catalog, format_: Format, repository: Repository, distribution: Distribution) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        format_: Format,
+        repository: Repository,
+        distribution: Distribution,
+        extras: Callable[[int], Steps] | None = None,
+    ) -> None:
+        """``extras`` answers what a version lacks and has too many: as ``catalog.extras.changes``, unless given."""
+        self._extras = extras or (lambda number: catalog.extras.changes(distribution, number))
         self._catalog = catalog
         self._format = format_
         self._repository = repository
@@ -41,8 +51,8 @@ class Admission:
         """Leaves a package out of the new version."""
         self._removals.add(member.membership_id)
 
-    def admit(self, info: PackageInfo, component: str, now: dt.datetime) -> Admitted:
-        """Puts a package on the list.
+    def admit(self, info: PackageInfo, component: str, now: dt.datetime, location: str | None = None) -> Admitted:
+        """Puts a package on the list, to be in the folder ``location`` if it has to be in a certain one.
 
         ``ConflictError`` if the distribution has the same name, version and architecture in this component with other
         content: two files for one name are a mistake somewhere, and clients would get one or the other by chance.
@@ -57,19 +67,20 @@ class Admission:
             self._same_content(info, self._additions[identity].came_as)
             return Admitted(self._additions[identity], already=False)
         package_id = self._catalog.packages.add(info, now)
-        addition = Addition(package_id, info, component, self._location(info, component))
+        folder = self._location(info, component) if location is None else self._given(info, location)
+        addition = Addition(package_id, info, component, folder)
         self._additions[identity] = addition
         return Admitted(addition, already=False)
 
     def commit(self, message: str, now: dt.datetime) -> Version | None:
         """Makes the version, with what the sources now say of its packages; None if nothing is to be changed."""
-        versions, extras = self._catalog.versions, self._catalog.extras
+        versions = self._catalog.versions
         additions = list(self._additions.values())
         nothing = not additions and not self._removals
-        if nothing and extras.changes(self._distribution, self._number) == ([], []):
+        if nothing and not any(self._extras(self._number)):
             return None
         version = versions.create(self._distribution, additions, sorted(self._removals), message, now)
-        extras.save(self._distribution, version.number, *extras.changes(self._distribution, version.number))
+        self._catalog.extras.save(self._distribution, version.number, *self._extras(version.number))
         return version
 
     def _same_content(self, info: PackageInfo, sha256: str) -> None:
@@ -87,6 +98,17 @@ class Admission:
         if all(self._free(location, file.name, file.sha256) for file in info.files):
             return self._take(info, location)
         return self._take(info, f"{location}/{info.files[0].sha256[:16]}")
+
+    def _given(self, info: PackageInfo, location: str) -> str:
+        for file in info.files:
+            if not self._free(location, file.name, file.sha256):
+                raise ConflictError(
+                    f"{self._repository.name} has, or had, another file at {location}/{file.name}",
+                    hint="mirror verbatim into a repository of its own; or have old versions forgotten, with "
+                    "`entrepot dist set --keep-versions`",
+                    package=info.name,
+                )
+        return self._take(info, location)
 
     def _free(self, location: str, name: str, sha256: str) -> bool:
         occupant = self._paths.get((location, name)) or self._catalog.versions.occupant(

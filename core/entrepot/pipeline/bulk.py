@@ -14,6 +14,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
 from entrepot.catalog.versions import Member
 from entrepot.errors import EntrepotError, MissingError, TransferError
@@ -41,6 +42,27 @@ class Gathered:
     refused: list[ImportResult] = field(default_factory=list)
     late: int = 0
     """Of those staged: how many did not come in after all."""
+
+
+class UpstreamIndex(Protocol):
+    """What a verbatim version is made of."""
+
+    @property
+    def extra_id(self) -> int:
+        """The index, as an extra of the version."""
+        ...
+
+    def folders(self) -> Mapping[int, str]:
+        """Where each package has to be, by available id."""
+        ...
+
+    def moved(self, number: int) -> Sequence[tuple[Member, str]]:
+        """What a version has in another folder than it has to be in, with that."""
+        ...
+
+    def check(self, number: int) -> None:
+        """``BatchError`` unless a version has all that the index names."""
+        ...
 
 
 class Bulk:
@@ -89,21 +111,32 @@ class Bulk:
         leaving: Callable[[int], Sequence[Member]],
         message: str,
         detail: Callable[[int, Version, int, int], Mapping[str, object]],
+        upstream: UpstreamIndex | None = None,
     ) -> Version | None:
         """Adds what is staged, and leaves out what ``leaving`` answers for the newest version, in one transaction.
 
         ``detail`` is what the audit log keeps: of the number before, the new version, how many came and how many went.
+        With ``upstream`` the version is what that names and no less, at its places; else nothing is changed.
         """
         self._count.finish()
         catalog, distribution, now = self._batch.catalog, self._batch.distribution, self._batch.ledger.now
         with catalog.transaction():
             before = catalog.versions.latest(distribution).number
-            admission = self._settlement.admission()
+            admission = self._settlement.admission(upstream.extra_id if upstream else None)
             gone = leaving(before)
             for member in gone:
                 admission.remove(member)
-            added = [staged.import_id for staged in self.gathered.staged if self._add(staged, before, admission)]
+            if upstream is not None:
+                for member, folder in upstream.moved(before):
+                    admission.remove(member)
+                    admission.admit(catalog.packages.get(member.package_id), member.component, now, folder)
+            folders: Mapping[int, str] = upstream.folders() if upstream else {}
+            added = [
+                staged.import_id for staged in self.gathered.staged if self._add(staged, before, admission, folders)
+            ]
             version = admission.commit(message, now)
+            if upstream is not None:
+                upstream.check(version.number if version else before)
             if version is not None:
                 catalog.imports.conclude(added, f"in version {version.number}", version.number, now)
                 self._settlement.tell("mirror", distribution.path, detail(before, version, len(added), len(gone)))
@@ -125,10 +158,10 @@ class Bulk:
             elif result:
                 self.gathered.refused.append(result)
 
-    def _add(self, staged: Staged, before: int, admission: Admission) -> bool:
+    def _add(self, staged: Staged, before: int, admission: Admission, folders: Mapping[int, str]) -> bool:
         imports, now = self._batch.catalog.imports, self._batch.ledger.now
         try:
-            if self._settlement.add(staged, admission):
+            if self._settlement.add(staged, admission, folders.get(staged.available_id)):
                 return True
         except EntrepotError as error:
             message = f"{error} ({error.hint})" if error.hint else str(error)

@@ -158,9 +158,19 @@ class Settlement:
         self._record(attempts, version)
         return version
 
-    def admission(self) -> Admission:
-        """Collects the packages of the next version; inside the transaction that makes it."""
-        return Admission(self._catalog, self._format, self._repository, self._distribution)
+    def admission(self, index: int | None = None) -> Admission:
+        """Collects the packages of the next version; inside the transaction that makes it.
+
+        ``index`` is the upstream's own that it is to be published with.
+        """
+        catalog, distribution = self._catalog, self._distribution
+        return Admission(
+            catalog,
+            self._format,
+            self._repository,
+            distribution,
+            lambda number: catalog.extras.changes(distribution, number, index),
+        )
 
     def stage(self, attempts: Sequence[Attempt]) -> Sequence[Staged]:
         """Decides about some attempts of many, and keeps what the policy lets in for ``add``, which comes later.
@@ -188,7 +198,7 @@ class Settlement:
         self._record(attempts, None)
         return staged
 
-    def add(self, staged: Staged, admission: Admission) -> bool:
+    def add(self, staged: Staged, admission: Admission, location: str | None = None) -> bool:
         """Puts a package that is staged on the list; False if the version has it by now.
 
         ``EntrepotError`` says why that cannot be.
@@ -197,7 +207,7 @@ class Settlement:
         for file in info.files:
             if not self._catalog.packages.has_artifact(file.sha256):
                 raise ConflictError(f"{file.name} was removed from the private store meanwhile", hint="mirror again")
-        return not admission.admit(info, staged.component, self._ledger.now).already
+        return not admission.admit(info, staged.component, self._ledger.now, location).already
 
     def _record(self, attempts: Sequence[Attempt], version: Version | None) -> None:
         """Tells the audit log what was decided, in entries of a bounded length, and which version that made."""

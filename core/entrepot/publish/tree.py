@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from entrepot.catalog.database import to_json
-from entrepot.contracts import BuildsSnapshots, Format, Signer, StopsClients, TreeFile, TreeTools
+from entrepot.contracts import VERBATIM, BuildsSnapshots, Format, Signer, StopsClients, TreeFile, TreeTools
 from entrepot.errors import UsageError
 from entrepot.models import Distribution, Repository, Snapshot, Version
 from entrepot.publish.encoders import Levels
@@ -78,9 +78,20 @@ class TreeMaker:
             return Tree(distribution, version, files, (), self._signed_by, self.now, snapshot)
         files = list(self._format.tree.build(view, tools))
         distributions = self._catalog.repositories.distributions(self._repository)
-        tools = TreeTools(_nothing_to_render, self._signer, self.now)
+        keys = self._upstream_keys(distributions, {distribution.id: version.number})
+        tools = TreeTools(_nothing_to_render, self._signer, self.now, upstream_keys=keys)
         shared = list(self._format.tree.front(self._repository, distributions, tools))
         return Tree(distribution, version, files, shared, self._signed_by, self.now)
+
+    def _upstream_keys(self, distributions: Sequence[Distribution], numbers: Mapping[int, int]) -> Mapping[str, bytes]:
+        """The keys of verbatim distributions, as of the newest version, or the one that ``numbers`` has."""
+        keys = {}
+        for distribution in distributions:
+            if distribution.verbatim:
+                number = numbers.get(distribution.id, self._catalog.versions.latest(distribution).number)
+                for extra in self._catalog.extras.members(distribution, number, VERBATIM):
+                    keys[distribution.name] = str(extra.data.get("keys") or "").encode()
+        return {name: key for name, key in keys.items() if key}
 
     @property
     def _signed_by(self) -> str | None:

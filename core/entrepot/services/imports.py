@@ -20,6 +20,7 @@ from entrepot.progress import Progress, Task, silent
 from entrepot.services.batches import BatchOptions, open_batch
 from entrepot.services.publishing import PublishResult, publish
 from entrepot.services.tasks import running
+from entrepot.services.verbatim import refuse_change
 
 if TYPE_CHECKING:
     from entrepot.workspace import Workspace
@@ -128,6 +129,7 @@ def plan_import(workspace: Workspace, request: ImportRequest) -> ImportPlan:
     catalog = workspace.catalog
     source = catalog.sources.get(request.source)
     distribution = catalog.repositories.distribution(request.distribution)
+    refuse_change(distribution, "single packages are not what upstream's index names")
     if source.format != distribution.format:
         raise UsageError(
             f"{source.name} has {source.format} packages, {distribution.path} takes {distribution.format} ones"
@@ -199,6 +201,7 @@ def upload(
 ) -> BatchResult:
     """Brings files of this machine in, the same way; files that one of them names are taken from beside it."""
     distribution = workspace.catalog.repositories.distribution(distribution_name)
+    refuse_change(distribution, "upstream's index does not name what is uploaded")
     fitting_component(distribution, component, ())
     with running(workspace, "upload", distribution.path, progress) as task:
         # Scanners look at files from folders of their own.

@@ -25,6 +25,7 @@ from entrepot.services.publishing import PublishResult, publish
 from entrepot.services.selecting import MirrorPlan, MirrorRequest, changes, select
 from entrepot.services.sources import sync_source
 from entrepot.services.tasks import running
+from entrepot.services.verbatim import refuse_switch
 
 if TYPE_CHECKING:
     from entrepot.workspace import Workspace
@@ -129,6 +130,7 @@ class _Run:
         self._request = request
         self._plan = plan
         self._task = task
+        self._exact = request.exact or plan.upstream is not None
         self._kept = self._removed = 0
         self._unusable: dict[int, ImportResult] = {}
         self.bulk: Bulk
@@ -149,19 +151,30 @@ class _Run:
                     f"{len(failed)} of {len(plan.ahead)} packages could not be had, so nothing is changed",
                     [(_label(result), EntrepotError(result.message)) for result in failed.values()],
                 )
-            version = self.bulk.finish(self._leaving, f"mirror {plan.source.name}", self._detail)
+            upstream = self._plan.upstream
+            if upstream is not None:
+                refuse_switch(plan.distribution, [*self._not_in(), *self._held()])
+            version = self.bulk.finish(self._leaving, f"mirror {plan.source.name}", self._detail, upstream)
         gathered = self.bulk.gathered
-        not_in = [*self._unusable.values(), *gathered.failed.values(), *gathered.refused]
-        added = len(gathered.staged) - gathered.late
         return MirrorResult(
             self._plan,
-            added=added,
+            added=len(gathered.staged) - gathered.late,
             removed=self._removed,
             kept=self._kept,
-            not_in=not_in,
+            not_in=self._not_in(),
             version=version,
             synced_again=synced_again,
         )
+
+    def _not_in(self) -> Sequence[ImportResult]:
+        """What did not come in, so far."""
+        gathered = self.bulk.gathered
+        return [*self._unusable.values(), *gathered.failed.values(), *gathered.refused]
+
+    def _held(self) -> Iterator[ImportResult]:
+        """What the policy kept out before."""
+        for import_id, _ in self._plan.held.values():
+            yield stored_result(self._workspace, import_id)
 
     def _take(self, ids: Sequence[int]) -> None:
         if ids:
@@ -215,12 +228,10 @@ class _Run:
 
     def _leaving(self, number: int) -> Sequence[Member]:
         """What goes, but for what has a successor that did not come in: clients would have neither."""
-        if not self._request.exact:
+        if not self._exact:
             return ()
         catalog, plan = self._workspace.catalog, self._plan
-        gathered = self.bulk.gathered
-        not_in = [*self._unusable.values(), *gathered.failed.values(), *gathered.refused]
-        stuck = {(result.package, result.architecture) for result in not_in}
+        stuck = {(result.package, result.architecture) for result in self._not_in()}
         stuck |= {(row.name, row.architecture) for row in catalog.choice.rows(list(plan.held))}
         left = catalog.choice.left_over(plan.source, plan.distribution, number)
         leaving = [member for member in left if (member.name, member.architecture) not in stuck]
@@ -232,7 +243,7 @@ class _Run:
         return {
             "source": plan.source.name,
             "query": str(plan.query),
-            "exact": self._request.exact,
+            "exact": self._exact,
             "before": before,
             "after": version.number,
             "added": added,

@@ -25,6 +25,7 @@ from entrepot.services.records import record
 from entrepot.services.reopening import lapse
 from entrepot.services.retaining import retain
 from entrepot.services.tasks import running
+from entrepot.services.verbatim import refuse_incomplete
 
 if TYPE_CHECKING:
     from entrepot.workspace import Workspace
@@ -274,6 +275,8 @@ class Job:
             if number is None
             else catalog.versions.get(self.distribution, number)
         )
+        if self.distribution.verbatim:
+            refuse_incomplete(workspace, self.distribution, version.number)
         again = self.request.force or self.request.full
         if not again and self.in_place(planner, version):
             return version.number, None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from entrepot.contracts import ChecksOptions, Format, Option
+from entrepot.contracts import VERBATIM, ChecksOptions, Format, Option, PublishesVerbatim
 from entrepot.errors import ConflictError, UsageError
 from entrepot.models import Distribution, Repository, Scalar
 from entrepot.services.names import check_name, check_path
@@ -163,6 +163,7 @@ def create_distribution(
             "base_sources": list(base_sources),
         },
     )
+    _check_keep(path, values["options"], values["keep"])
     with workspace.catalog.transaction():
         distribution = workspace.catalog.repositories.add_distribution(repository, values, workspace.now())
         record(workspace, "distribution.create", distribution.path, changes_of({}, _audited(distribution)))
@@ -179,6 +180,8 @@ def set_distribution(workspace: Workspace, path: str, values: Mapping[str, Any])
     if "options" in changes:
         changes["options"] = {**distribution.options, **changes["options"]}
     changes = _distribution_values(workspace, repository, distribution.name, changes)
+    options, keep = changes.get("options", distribution.options), changes.get("keep", distribution.keep)
+    _check_keep(distribution.path, options, keep)
     with workspace.catalog.transaction():
         before = workspace.catalog.repositories.distribution(distribution.path)
         distribution = workspace.catalog.repositories.update_distribution(distribution, changes)
@@ -344,8 +347,18 @@ def _check_options(format_: Format, path: str, options: Mapping[str, Scalar]) ->
         kind = declared[name].type
         if value is not None and type(value) is not kind:
             raise UsageError(f"option {name} of {path} is {value!r}, and has to be a {kind.__name__}", option=name)
+    if options.get(VERBATIM) and not isinstance(format_.tree, PublishesVerbatim):
+        raise UsageError(f"the format {format_.name} publishes no upstream's indexes", option=VERBATIM)
     if isinstance(format_.tree, ChecksOptions):
         format_.tree.check_options(path, options)
+
+
+def _check_keep(path: str, options: Mapping[str, Scalar], keep: int) -> None:
+    if options.get(VERBATIM) and keep:
+        raise UsageError(
+            f"{path} is verbatim: it has as many versions of a package as its upstream's index names",
+            hint="leave out --keep; old versions of the distribution itself go with --keep-versions and --keep-days",
+        )
 
 
 def _base_sources(workspace: Workspace, repository: Repository, names: Iterable[str]) -> list[str]:

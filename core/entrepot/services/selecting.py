@@ -16,6 +16,7 @@ from entrepot.models import Distribution, ImportState, Source
 from entrepot.pipeline.admit import fitting_component
 from entrepot.pipeline.needs import Seeker
 from entrepot.query import EVERYTHING, All, Newest, Not, Query, WithDependencies, parse, parse_names
+from entrepot.services.verbatim import UpstreamIndex, refuse_change
 
 if TYPE_CHECKING:
     from entrepot.workspace import Workspace
@@ -44,6 +45,11 @@ class MirrorRequest:
     component: str | None = None
     again: bool = False
     on_failure: str = "skip"
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether it is not all that the source has, or not where the source has it."""
+        return bool(self.include or self.exclude or self.where or self.latest or self.dependencies or self.component)
 
     def query(self, *, files: bool = False) -> Query:
         """All of it as one query; with ``files`` it may name lists of this machine. ``QueryError`` where it cannot."""
@@ -111,6 +117,8 @@ class MirrorPlan:
     loose_ends: Sequence[LooseEnds] = ()
     before: Mapping[int, Sequence[str]] = field(default_factory=dict)
     """Versions that are there of those that are ahead."""
+    upstream: UpstreamIndex | None = None
+    """What a verbatim distribution is to be published with."""
 
     def counts(self) -> dict[str, int]:
         """How many packages of which change."""
@@ -145,6 +153,12 @@ def select(workspace: Workspace, request: MirrorRequest, query: Query) -> Mirror
     source = catalog.sources.get(request.source)
     distribution = catalog.repositories.distribution(request.distribution)
     _check(workspace, source, distribution)
+    upstream = None
+    if distribution.verbatim:
+        if request.narrowed:
+            refuse_change(distribution, "a part of a source is not what the source's own index says")
+        upstream = UpstreamIndex.find(workspace, source, distribution)
+        query = upstream.query
     format_ = workspace.format(source.format)
     problems: dict[str, None] = {}
 
@@ -172,13 +186,14 @@ def select(workspace: Workspace, request: MirrorRequest, query: Query) -> Mirror
         query=query,
         chosen=catalog.choice.count(),
         ahead=ahead,
-        leaving=catalog.choice.left_over(source, distribution, number) if request.exact else (),
+        leaving=catalog.choice.left_over(source, distribution, number) if request.exact or upstream else (),
         held=held,
         surplus=len(surplus),
         to_fetch=catalog.choice.to_fetch(ahead),
         problems=list(problems),
         loose_ends=_loose_ends(workspace, source),
         before=before,
+        upstream=upstream,
     )
 
 

@@ -24,6 +24,7 @@ from entrepot.services.imports import stored_result
 from entrepot.services.publishing import PublishResult, publish
 from entrepot.services.records import record
 from entrepot.services.tasks import running
+from entrepot.services.verbatim import Carried
 
 if TYPE_CHECKING:
     from entrepot.workspace import Workspace
@@ -134,6 +135,8 @@ class Change:
     origin: Distribution | None = None
     components: Mapping[str, str] = field(default_factory=dict)
     restore: int | None = None
+    carried: Carried | None = None
+    """An upstream's own index that comes along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,15 +235,20 @@ def _make(
         catalog.extras.save(distribution, restoration.number, *extras)
         return restoration, ()
     repository = catalog.repositories.get(distribution.repository)
-    admission = Admission(catalog, workspace.format(repository.format), repository, distribution)
+    carried = change.carried
+    format_ = workspace.format(repository.format)
+    admission = Admission(catalog, format_, repository, distribution, carried.extras if carried else None)
     for member in change.gone:
         admission.remove(member)
     infos = [(member, catalog.packages.get(member.package_id)) for member in come]
     for member, info in infos:
-        admission.admit(info, change.components.get(member.component, member.component), now)
+        component = change.components.get(member.component, member.component)
+        admission.admit(info, component, now, carried.location(member) if carried else None)
     version = admission.commit(change.message, now)
     if version is None:
         return None, ()
+    if carried is not None:
+        carried.check(version.number)
     results = []
     for member, info in infos:
         decision = decisions[member.original_sha256]

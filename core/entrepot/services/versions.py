@@ -17,6 +17,7 @@ from entrepot.pipeline.compare import compare
 from entrepot.pipeline.resolve import PackageSpec
 from entrepot.progress import Progress, silent
 from entrepot.services.arrivals import last_said
+from entrepot.services.verbatim import follow, refuse_change, refuse_incomplete
 from entrepot.services.version_changes import (
     DEFAULT,
     Change,
@@ -82,6 +83,8 @@ def rollback(
     catalog = workspace.catalog
     distribution = catalog.repositories.distribution(path)
     old = catalog.versions.get(distribution, number)
+    if distribution.verbatim:
+        refuse_incomplete(workspace, distribution, number)
 
     def act(newest: Version) -> Change:
         gone = list(catalog.versions.changes(distribution, old.number, newest.number))
@@ -111,6 +114,7 @@ def promote(
     origin, distribution = _pair(workspace, path, target)
     version = catalog.versions.latest(origin) if number is None else catalog.versions.get(origin, number)
     components = _components(workspace, origin, version, distribution)
+    carried = follow(workspace, (origin, version.number), distribution, hold_refused=request.hold_refused)
 
     def act(newest: Version) -> Change:
         here, there = (distribution, newest.number), (origin, version.number)
@@ -119,7 +123,7 @@ def promote(
         names = (f"{distribution.path} version {newest.number}", f"{origin.path} version {version.number}")
         told = difference(workspace, distribution, names, gone, come, known=False)
         message = f"promote {origin.path} version {version.number}"
-        return Change(distribution, told, gone, come, message, origin, components)
+        return Change(distribution, told, gone, come, message, origin, components, carried=carried)
 
     detail = {"from": origin.path, "version": version.number}
     return carry_out(workspace, "promote", distribution, act, detail, progress, request)
@@ -152,6 +156,7 @@ def _merge(
 ) -> VersionResult:
     catalog = workspace.catalog
     origin, distribution = _pair(workspace, path, target)
+    refuse_change(distribution, "nothing can be merged into what upstream's index names")
     version = catalog.versions.latest(origin)
     components = _components(workspace, origin, version, distribution)
     key = workspace.format(distribution.format).versions.key
@@ -183,6 +188,7 @@ def remove_packages(
     """Makes a version without packages: ``NAME``, ``NAME=VERSION``, ``NAME:ARCH``. Older versions keep them."""
     catalog = workspace.catalog
     distribution = catalog.repositories.distribution(path)
+    refuse_change(distribution, "upstream's index would still name what is taken out")
     specs = [PackageSpec.parse(text) for text in packages]
 
     def act(newest: Version) -> Change:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from entrepot.contracts import SetupStep
@@ -11,8 +11,15 @@ from entrepot.models import SOURCE_ARCHITECTURE, Distribution, Repository
 from entrepot_plugins.shared import page
 
 
-def sources_file(repository: Repository, distributions: Sequence[Distribution], key: bytes | None) -> str:
+def sources_file(
+    repository: Repository,
+    distributions: Sequence[Distribution],
+    key: bytes | None,
+    upstream_keys: Mapping[str, bytes],
+) -> str:
     """deb822 stanzas, one for each distribution; empty if there is none, or no URL of the tree that apt could use.
+
+    ``upstream_keys`` are those of verbatim distributions, by name.
 
     The key stands in it, so that one file is all that a client needs (apt 2.3.10 and newer). Without a key it says
     ``Trusted: yes``, since apt would refuse the repository otherwise.
@@ -23,10 +30,18 @@ def sources_file(repository: Repository, distributions: Sequence[Distribution], 
     notes = [f"# {' '.join((repository.label or repository.name).split())}"]
     if len(distributions) > 1:
         notes.append("# Keep the stanza of your distribution and remove the others.")
-    if key is None:
+    ours = [distribution for distribution in distributions if not distribution.verbatim]
+    if key is None and ours:
         notes.append("# This repository is not signed: nothing protects what is downloaded from it.")
-    stanzas = ("\n".join(_stanza(url, distribution, key)) for distribution in distributions)
+    stanzas = (
+        "\n".join(_stanza(url, item, upstream_keys.get(item.name) if item.verbatim else key)) for item in distributions
+    )
     return "\n".join(notes) + "\n" + "\n\n".join(stanzas) + "\n"
+
+
+def upstream_key_name(repository: Repository, distribution: str) -> str:
+    """What the file with an upstream's keys is called, without its suffix."""
+    return f"{repository.name}-{distribution.replace('/', '-')}"
 
 
 def component_folder(distribution: str, component: str) -> str:
@@ -98,18 +113,20 @@ def setup_steps(repository: Repository, distributions: Sequence[Distribution], *
                     "remove the others, and update again."
                 )
             )
-    older = _older(repository, distributions[0], url, signed)
+    first = distributions[0]
+    key_name = upstream_key_name(repository, first.name) if first.verbatim else repository.name
+    older = _older(repository, first, url, key_name if signed or first.verbatim else "")
     text = "Systems older than Debian 12 and Ubuntu 22.04 need this instead:" if page.tree_url(repository) else ""
     return [*steps, SetupStep(text, older)]
 
 
-def _older(repository: Repository, distribution: Distribution, url: str, signed: bool) -> tuple[str, ...]:
-    keyring = f"/etc/apt/keyrings/{repository.name}.asc"
-    option = f"signed-by={keyring}" if signed else "trusted=yes"
+def _older(repository: Repository, distribution: Distribution, url: str, key_name: str) -> tuple[str, ...]:
+    keyring = f"/etc/apt/keyrings/{key_name}.asc"
+    option = f"signed-by={keyring}" if key_name else "trusted=yes"
     line = f"deb [{option}] {url} {distribution.name} {' '.join(_components(distribution))}"
     target = shlex.quote(f"/etc/apt/sources.list.d/{repository.name}.list")
     fetch = (
         "sudo mkdir -p /etc/apt/keyrings",
-        f"sudo curl -fsSLo {shlex.quote(keyring)} {shlex.quote(f'{url}{quote(repository.name)}.asc')}",
+        f"sudo curl -fsSLo {shlex.quote(keyring)} {shlex.quote(f'{url}{quote(key_name)}.asc')}",
     )
-    return (*(fetch if signed else ()), f"echo {shlex.quote(line)} | sudo tee {target}", "sudo apt update")
+    return (*(fetch if key_name else ()), f"echo {shlex.quote(line)} | sudo tee {target}", "sudo apt update")

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+from entrepot.contracts import VERBATIM
 from entrepot.errors import UsageError
 from entrepot.models import SOURCE_ARCHITECTURE, SourceDraft
 from entrepot_plugins.shared.sources import checked_keyring
 
 from .layout import Place
+from .verbatim import further
 
 _TOKEN = re.compile(r"[!-~]+")
 _COMPONENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._~-]*(?:/[A-Za-z0-9][A-Za-z0-9+._~-]*)*")
@@ -42,6 +44,12 @@ def check_draft(draft: SourceDraft) -> SourceDraft:
             f"source {draft.name!r} names components, but its distribution {flat[0]!r} is flat and has none",
             hint="leave the components out; or leave out the slash if the distribution is not flat",
         )
+    if flat and draft.options.get(VERBATIM):
+        raise UsageError(
+            f"source {draft.name!r} has the flat distribution {flat[0]!r}, which cannot be published verbatim",
+            hint="leave out --verbatim",
+        )
+    further(draft.options, draft.name)
     options = dict(draft.options)
     if SOURCE_ARCHITECTURE in architectures:
         options["sources"] = True

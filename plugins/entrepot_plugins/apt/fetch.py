@@ -112,12 +112,23 @@ def _fetch_one(context: ReadContext, job: Job, meter: Meter) -> None:
 def _paths(job: Job, suffix: str, listed: ListedFile) -> list[str]:
     """By its digest first: that name cannot change its content in the middle of a mirror's update."""
     path = job.wanted.path + suffix
-    names = [path]
-    if job.by_hash:
-        algorithm, digest = listed.strongest
-        folder = path.rpartition("/")[0]
-        names.insert(0, f"{folder + '/' if folder else ''}by-hash/{BY_HASH[algorithm]}/{digest}")
-    return [job.place.path(name) for name in names]
+    return [job.place.path(name) for name in ([by_hash(path, listed)] if job.by_hash else []) + [path]]
+
+
+def by_hash(path: str, listed: ListedFile) -> str:
+    """The name by which clients ask for a file that a Release lists at ``path``: by its strongest digest."""
+    algorithm, digest = listed.strongest
+    folder = path.rpartition("/")[0]
+    return f"{folder + '/' if folder else ''}by-hash/{BY_HASH[algorithm]}/{digest}"
+
+
+def held(context: ReadContext, part: IndexPart) -> tuple[str, Path] | None:
+    """The suffix of the file that was fetched for a part, and where that is; None if none was."""
+    try:
+        note = json.loads(_note(context, part).read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    return note["suffix"], _file(context, part)
 
 
 def fetch_unlisted(context: ReadContext, place: Place, wanted: WantedIndex) -> IndexPart | None:

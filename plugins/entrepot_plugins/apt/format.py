@@ -15,6 +15,8 @@ SOURCE_OPTIONS = (
     Option("sources", "read the indexes of source packages, too"),
     Option("udebs", "read the indexes of the installer's packages, too"),
     Option("ignore_missing_indices", "go on without an index that the Release file names and the server does not have"),
+    Option("verbatim", "keep the indexes as they come, for distributions that publish them so"),
+    Option("verbatim_with", "what of them besides: contents, translations, dep11, cnf, installer, or all", str, ""),
     Option("allow_weak", "accept indexes of which only MD5 or SHA-1 digests are known"),
     Option("allow_stale", "accept a Release file that is older than the last one, or past its Valid-Until"),
 )
@@ -22,6 +24,11 @@ SOURCE_OPTIONS = (
 _STOPS = "apt-get update stops on every client until somebody there agrees (--allow-releaseinfo-change)"
 
 DISTRIBUTION_OPTIONS = (
+    Option(
+        "verbatim",
+        "publish the indexes of its source as they came, with every package that they name",
+        caution="clients need the key of the source in place of that of the repository",
+    ),
     Option("origin", "Origin of the Release file; the repository's if empty", str, "", _STOPS),
     Option("label", "Label of the Release file; the repository's if empty", str, "", _STOPS),
     Option(

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from entrepot.contracts import IndexUpdate, ReadContext
-from entrepot.errors import MissingError
+from entrepot.contracts import VERBATIM, IndexUpdate, ReadContext
+from entrepot.errors import DigestError, MissingError
 from entrepot.models import (
     SOURCE_ARCHITECTURE,
     Available,
@@ -27,7 +27,7 @@ from entrepot.models import (
 from entrepot.progress import ProgressEvent
 from entrepot_plugins.shared.signatures import source_keys
 
-from . import entry, fetch, layout, root, stanzas
+from . import entry, fetch, layout, root, stanzas, verbatim
 from .draft import check_draft
 from .layout import Place, WantedIndex
 from .root import Root
@@ -46,6 +46,8 @@ class _Reading:
     unchanged: bool = False
     jobs: list[fetch.Job] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    extra_parts: list[IndexPart] = field(default_factory=list)
+    verbatim: verbatim.Wanted | None = None
 
     @property
     def content(self) -> tuple[object, list[IndexPart]]:
@@ -54,7 +56,9 @@ class _Reading:
 
     def remember_parts(self) -> None:
         """Puts the parts into the state, so that they are known while the root does not change."""
-        self.state["parts"] = [[getattr(part, name) for name in PART_FIELDS] for part in self.parts]
+        self.state["parts"] = [
+            [getattr(part, name) for name in PART_FIELDS] for part in (*self.parts, *self.extra_parts)
+        ]
 
 
 class AptIndexReader:
@@ -85,11 +89,16 @@ class AptIndexReader:
             jobs = [job for reading in readings.values() for job in reading.jobs if _needed(context, job, known)]
             outcome = fetch.fetch(context, jobs)
             if not outcome.wrong and not outcome.missing:
+                _keep(context, readings, known, outcome)
+            if not outcome.wrong and not outcome.missing:
                 return _update(recipe, readings)
             again = _read(context, before, known, conditional=False)
             if [reading.content for reading in again.values()] == [reading.content for reading in readings.values()]:
                 if not outcome.wrong:
-                    return _update(recipe, _without_missing(context, readings, outcome))
+                    readings = _without_missing(context, readings, outcome)
+                    _keep(context, readings, known, outcome)
+                if not outcome.wrong:
+                    return _update(recipe, readings)
                 if attempt == TRIES:
                     raise outcome.wrong[0]
             readings = again
@@ -119,8 +128,8 @@ class AptIndexReader:
         return stanzas.one(raw, name)
 
     def extras(self, context: ReadContext, part: IndexPart) -> Iterator[Extra]:
-        """Nothing: an APT source has packages and no more."""
-        return iter(())
+        """The indexes of a distribution, as they came."""
+        yield verbatim.read(context, part)
 
     def urls(self, source: Source, seen: Mapping[str, Any], path: str) -> Sequence[str]:
         """The URL of a file of a source, quoted as apt quotes it."""
@@ -172,7 +181,9 @@ def _read_one(
     held = conditional and bool(seen) and all(known.get(part.key) == part.digest for part in remembered)
     found = root.read(context, place, seen, conditional=held and not seen.get("volatile"))
     if found is None:
-        return _Reading(dict(seen), remembered, unchanged=True)
+        extra_parts = [part for part in remembered if part.kind == verbatim.KIND]
+        parts = [part for part in remembered if part.kind != verbatim.KIND]
+        return _Reading(dict(seen), parts, unchanged=True, extra_parts=extra_parts)
     if _unlisted(found):
         reading = _without_release(context, place)
         reading.unchanged = held and reading.parts == remembered
@@ -196,7 +207,26 @@ def _planned(context: ReadContext, found: Root) -> _Reading:
     for wanted in plan.wanted:
         part = fetch.make_part(context, found.place, wanted, wanted.digest, found.signed_by)
         jobs.append(fetch.Job(part, found.place, wanted, found.release.acquire_by_hash))
-    return _Reading({}, [job.part for job in jobs], jobs=jobs, warnings=warnings)
+    reading = _Reading({}, [job.part for job in jobs], jobs=jobs, warnings=warnings)
+    if context.source.flag(VERBATIM) and context.store is not None:
+        more = verbatim.further(context.source.options, context.source.name)
+        reading.verbatim = verbatim.wanted(found, plan, jobs, more)
+        reading.extra_parts.append(reading.verbatim.part)
+    return reading
+
+
+def _keep(
+    context: ReadContext, readings: Mapping[str, _Reading], known: Mapping[str, str], outcome: fetch.Outcome
+) -> None:
+    """Keeps the indexes of distributions as they came, where the catalog does not have them so."""
+    for reading in readings.values():
+        wanted = reading.verbatim
+        if wanted is None or (not context.force and known.get(wanted.part.key) == wanted.part.digest):
+            continue
+        try:
+            reading.warnings += verbatim.keep(context, wanted)
+        except DigestError as error:
+            outcome.wrong.append(error)
 
 
 def _naming(context: ReadContext, found: Root) -> list[str]:
@@ -262,4 +292,5 @@ def _update(recipe: str, readings: Mapping[str, _Reading]) -> IndexUpdate:
         state={"recipe": recipe, "distributions": {name: reading.state for name, reading in readings.items()}},
         parts=[part for reading in readings.values() for part in reading.parts],
         warnings=list(dict.fromkeys(text for reading in readings.values() for text in reading.warnings)),
+        extra_parts=[part for reading in readings.values() for part in reading.extra_parts],
     )

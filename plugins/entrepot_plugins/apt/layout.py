@@ -71,6 +71,9 @@ class Plan:
 
     wanted: list[WantedIndex] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    folders: tuple[str, ...] = ()
+    """Of the components; none where they have none of their own."""
+    architectures: tuple[str, ...] = ()
 
 
 def url(base: str, path: str) -> str:
@@ -128,7 +131,7 @@ def _layered(source: Source, place: Place, release: Release) -> Plan:
     offered = release.architectures or tuple(dict.fromkeys(match["arch"] for match in seen if match["arch"]))
     chosen = _choose_components(source, place, components)
     architectures = _choose_architectures(source, place, release, offered)
-    result = Plan()
+    result = Plan(folders=tuple(_folder(component, release) for component in chosen), architectures=architectures)
     for component in chosen:
         folder = _folder(component, release)
         for architecture in architectures:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from entrepot.contracts import VERBATIM
 from entrepot.errors import UsageError
 from entrepot.models import Distribution, Repository, Scalar
 
@@ -18,6 +19,7 @@ _TOKENS = ("suite", "codename")
 _TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._~/-]*")
 _MOST_DAYS = 36_500
 _PRIORITY = "priority"
+_SIGNER = "signer"
 _COMPARED = ("Origin", "Label", "Codename", _PRIORITY)
 """Not Suite and Version, which apt lets change."""
 
@@ -29,11 +31,22 @@ def check_options(path: str, options: Mapping[str, Scalar]) -> None:
         if text and name in _TOKENS and not _TOKEN.fullmatch(text):
             raise UsageError(f"option {name} of {path} is not one word: {text!r}", option=name)
     _days(path, options)
+    _check_verbatim(path, options)
     if options.get("but_automatic_upgrades") and not options.get("not_automatic"):
         raise UsageError(
             f"option but_automatic_upgrades of {path} says nothing without not_automatic",
             hint="set both: --not-automatic --but-automatic-upgrades",
             option="but_automatic_upgrades",
+        )
+
+
+def _check_verbatim(path: str, options: Mapping[str, Scalar]) -> None:
+    others = sorted(name for name, value in options.items() if value and name != VERBATIM)
+    if options.get(VERBATIM) and others:
+        raise UsageError(
+            f"option {others[0]} of {path} says nothing where upstream's own Release is published",
+            hint="leave out either that or --verbatim",
+            option=others[0],
         )
 
 
@@ -60,7 +73,12 @@ def valid_days(distribution: Distribution) -> int:
 
 
 def identity(repository: Repository, distribution: Distribution) -> Mapping[str, str]:
-    """What apt compares with what it read before; the priority is that of apt_preferences(5)."""
+    """What apt compares with what it read before; the priority is that of apt_preferences(5).
+
+    What an upstream's own Release says is its own affair.
+    """
+    if distribution.verbatim:
+        return {_SIGNER: "upstream"}
     fields = release_fields(repository, distribution)
     priority = "500" if not fields["NotAutomatic"] else "100" if fields["ButAutomaticUpgrades"] else "1"
     return {name: fields.get(name, priority) for name in _COMPARED}
@@ -68,6 +86,8 @@ def identity(repository: Repository, distribution: Distribution) -> Mapping[str,
 
 def stops(before: Mapping[str, str], after: Mapping[str, str]) -> Sequence[str]:
     """What apt stops at, in its own words."""
+    if before.get(_SIGNER) != after.get(_SIGNER):
+        return ["apt-get update says that the key is not known, as from now on somebody else signs"]
     return [
         f"apt-get update says that the repository changed its default priority for apt_preferences(5) "
         f"from {before[name]} to {after[name]}"
@@ -75,7 +95,7 @@ def stops(before: Mapping[str, str], after: Mapping[str, str]) -> Sequence[str]:
         else f"apt-get update says that the repository changed its '{name}' value "
         f"from '{before[name]}' to '{after[name]}'"
         for name in _COMPARED
-        if before.get(name, after[name]) != after[name]
+        if before.get(name) != after.get(name) and name in before
     ]
 
 

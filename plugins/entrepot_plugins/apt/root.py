@@ -36,6 +36,8 @@ class Root:
     file: str = NONE
     sha256: str = ""
     validators: Validators = field(default_factory=Validators)
+    content: bytes = field(default=b"", repr=False)
+    """The file as it came."""
 
     @property
     def state(self) -> dict[str, Any]:
@@ -70,7 +72,7 @@ def read(context: ReadContext, place: Place, seen: Mapping[str, Any], *, conditi
         return None
     payload, signed_by = _believe(context, place, name, fetched.content)
     title = f"{name} of {_title(context, place)}"
-    root = Root(place, parse(payload, name=title), signed_by, name, digest, fetched.validators)
+    root = Root(place, parse(payload, name=title), signed_by, name, digest, fetched.validators, fetched.content)
     _check_age(context, title, root, seen)
     return root
 

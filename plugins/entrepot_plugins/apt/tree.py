@@ -17,17 +17,17 @@ from entrepot.errors import UsageError
 from entrepot.models import Distribution, PackageInfo, Phase, Repository, Scalar
 from entrepot.publish.bodies import BytesBody
 from entrepot.publish.encoders import COMPRESSIONS
-from entrepot_plugins.apt import release_fields
-from entrepot_plugins.apt.client_setup import component_folder, index_page, setup_steps, sources_file
+from entrepot_plugins.apt import release_fields, verbatim
+from entrepot_plugins.apt.client_setup import component_folder, index_page, setup_steps, sources_file, upstream_key_name
 from entrepot_plugins.apt.indexes import BESIDE, EntryText, has_contents, indexes
 from entrepot_plugins.apt.layout import ALL, BINARY, SOURCE, UDEB
 from entrepot_plugins.apt.pool import pool_folder
 from entrepot_plugins.apt.release_fields import valid_days
 from entrepot_plugins.shared import page
+from entrepot_plugins.shared.compression import content_type
 
 TEXT = "text/plain; charset=utf-8"
 SNAPSHOTS = "snapshots"
-_CONTENT_TYPES = {"gz": "application/gzip", "xz": "application/x-xz", "zst": "application/zstd"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,9 @@ class AptTree:
 
     def _build(self, version: VersionView, tools: TreeTools, place: _Place) -> Iterator[TreeFile]:
         folder = place.folder
+        if version.distribution.verbatim:
+            yield from verbatim.tree_files(version, folder)
+            return
         components = _components(version)
         architectures = _architectures(version)
         listed: list[_Listed] = []
@@ -94,18 +97,25 @@ class AptTree:
         """``snapshots/NAME`` is a root for clients, which look for packages two folders further up.
 
         Object stores know no way up. So the same is there as a suite of the tree, ``DISTRIBUTION/NAME``: apt takes the
-        name off again when it compares what it asked for with what a Release says that it is.
+        name off again when it compares what it asked for with what a Release says that it is. An upstream's own index,
+        which cannot say otherwise where packages are, is there as such a suite only.
         """
         distribution = version.distribution.name
         below = _Place(f"dists/{distribution}/{name}", snapshot=True)
         yield from self._build(version, tools, below)
+        if version.distribution.verbatim:
+            return
         beside = _Place(f"{SNAPSHOTS}/{name}/dists/{distribution}", snapshot=True, texts=BESIDE)
         yield from self._build(version, tools, beside)
 
     def expired(self, distribution: Distribution, published: dt.datetime, now: dt.datetime) -> bool:
         """Whether half of the days until ``Valid-Until`` are over: time enough to fail and try again."""
-        days = valid_days(distribution)
+        days = 0 if distribution.verbatim else valid_days(distribution)
         return days > 0 and now - published >= dt.timedelta(days=days) / 2
+
+    def upstream_root(self, distribution: Distribution) -> str:
+        """The tree itself: suites of one upstream share its pool."""
+        return ""
 
     def lists_files(self, distribution: Distribution) -> Sequence[str]:
         """For Contents."""
@@ -131,7 +141,10 @@ class AptTree:
         fingerprint = tools.signer.fingerprint if tools.signer else ""
         if key is not None:
             yield _file(f"{repository.name}.asc", Phase.INDEX, key, "application/pgp-keys")
-        sources = sources_file(repository, distributions, key)
+        for name, upstream_key in tools.upstream_keys.items():
+            path = f"{upstream_key_name(repository, name)}.asc"
+            yield _file(path, Phase.INDEX, upstream_key, "application/pgp-keys")
+        sources = sources_file(repository, distributions, key, tools.upstream_keys)
         if sources:
             yield _file(f"{repository.name}.sources", Phase.INDEX, sources.encode(), TEXT)
         page = index_page(repository, distributions, fingerprint)
@@ -171,9 +184,9 @@ def _architectures(version: VersionView) -> list[str]:
 
 def _under_both_names(path: str, file: RenderedFile) -> Iterator[TreeFile]:
     by_hash = f"{path.rpartition('/')[0]}/by-hash/SHA256/{file.sha256}"
-    content_type = _CONTENT_TYPES.get(file.compression, "application/octet-stream")
-    yield TreeFile(by_hash, Phase.IMMUTABLE, file.size, file.sha256, file.body, content_type)
-    yield TreeFile(path, Phase.INDEX, file.size, file.sha256, file.body, content_type, copy_of=by_hash)
+    kind = content_type(file.compression)
+    yield TreeFile(by_hash, Phase.IMMUTABLE, file.size, file.sha256, file.body, kind)
+    yield TreeFile(path, Phase.INDEX, file.size, file.sha256, file.body, kind, copy_of=by_hash)
 
 
 def _signed(folder: str, release: bytes, signer: Signer | None, now: dt.datetime) -> Iterator[TreeFile]:

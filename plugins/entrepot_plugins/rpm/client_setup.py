@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from urllib.parse import quote, urlsplit
 
 from entrepot.contracts import SetupStep
@@ -15,35 +15,67 @@ from entrepot_plugins.shared import page
 _KEY_SCHEMES = frozenset({"http", "https", "file"})
 
 
-def repo_file(repository: Repository, distributions: Sequence[Distribution], *, signed: bool) -> str:
+def repo_file(
+    repository: Repository, distributions: Sequence[Distribution], *, signed: bool, upstream_keys: Collection[str] = ()
+) -> str:
     """One section for each distribution; empty if there is none, or no URL of the tree that dnf could use.
 
     Clients check our signature of repomd.xml, which covers every package by its digest. The packages' own signatures
     are upstream's. Clients check them, too, where the distribution's option ``gpgcheck`` says so: with the keys that
     ``gpgkey`` names, and ours, for packages that we signed again. ``UsageError`` for keys that no client could fetch.
+    ``upstream_keys`` are the verbatim distributions of which an upstream's own signature is checked.
     """
     url = page.tree_url(repository)
-    return _sections(repository, distributions, url, signed=signed) if url else ""
+    return _sections(repository, distributions, url, signed=signed, upstream_keys=upstream_keys) if url else ""
 
 
-def _sections(repository: Repository, distributions: Sequence[Distribution], url: str, *, signed: bool) -> str:
+def upstream_key_name(repository: Repository, distribution: str) -> str:
+    """What the file with an upstream's keys is called, without its suffix."""
+    return f"{repository.name}-{distribution.replace('/', '-')}"
+
+
+def _sections(
+    repository: Repository,
+    distributions: Sequence[Distribution],
+    url: str,
+    *,
+    signed: bool,
+    upstream_keys: Collection[str] = (),
+) -> str:
     if not distributions:
         return ""
     notes = [f"# {_title(repository)}"]
     if len(distributions) > 1:
         notes.append("# Keep the section of your distribution and remove the others.")
-    if not signed:
+    if not signed and not all(distribution.verbatim for distribution in distributions):
         notes.append("# This repository is not signed: nothing protects what is downloaded from it.")
     ids = _ids(repository, distributions)
     sections = [
-        "\n".join(_section(repository, item, name, url, signed=signed))
+        "\n".join(
+            _section(
+                repository,
+                item,
+                name,
+                url,
+                key=_key_name(repository, item, signed=signed, upstream_keys=upstream_keys),
+            )
+        )
         for name, item in zip(ids, distributions, strict=True)
     ]
     return "\n".join(notes) + "\n" + "\n\n".join(sections) + "\n"
 
 
-def _section(repository: Repository, item: Distribution, name: str, url: str, *, signed: bool) -> list[str]:
-    keys = [f"{_plain(url)}{quote(repository.name)}.asc"] if signed else []
+def _key_name(
+    repository: Repository, item: Distribution, *, signed: bool, upstream_keys: Collection[str]
+) -> str | None:
+    """What the file with the key of whoever signs repomd.xml is called, without its suffix; None if nobody does."""
+    if item.verbatim:
+        return upstream_key_name(repository, item.name) if item.name in upstream_keys else None
+    return repository.name if signed else None
+
+
+def _section(repository: Repository, item: Distribution, name: str, url: str, *, key: str | None) -> list[str]:
+    keys = [f"{_plain(url)}{quote(key)}.asc"] if key else []
     checked = bool(item.options.get("gpgcheck"))
     if checked:
         keys += _further_keys(item)
@@ -57,7 +89,7 @@ def _section(repository: Repository, item: Distribution, name: str, url: str, *,
         f"name={_title(repository)} - {item.name}",
         f"baseurl={_plain(url)}{quote(item.name)}/",
         "enabled=1",
-        f"repo_gpgcheck={int(signed)}",
+        f"repo_gpgcheck={int(key is not None)}",
         f"gpgcheck={int(checked)}",
     ]
     return [*lines, f"gpgkey={' '.join(keys)}"] if keys else lines

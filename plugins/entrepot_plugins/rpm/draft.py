@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
+from entrepot.contracts import VERBATIM
 from entrepot.errors import UsageError
 from entrepot.models import Scalar, SourceDraft
 from entrepot.transfer.urls import redact
@@ -41,6 +42,11 @@ def check_draft(draft: SourceDraft) -> SourceDraft:
         raise UsageError(
             f"source {draft.name!r} is to have a signed repomd.xml, and no keys to verify it with",
             hint="give --keyring FILE",
+        )
+    if options.get(VERBATIM) and draft.architectures:
+        raise UsageError(
+            f"source {draft.name!r} is to be published verbatim, and names architectures: an index has all of them",
+            hint="leave out the architectures, or --verbatim",
         )
     architectures = []
     for name in draft.architectures:

@@ -95,6 +95,12 @@ def fetched(context: ReadContext) -> dict[str, Record]:
     return {type_: Record(**fields) for type_, fields in note.items()}
 
 
+def held(context: ReadContext, record: Record) -> Path | None:
+    """Where a file is that was fetched; None if it was not."""
+    path = _file(context, record)
+    return path if path.exists() else None
+
+
 def title(context: ReadContext, record: Record) -> str:
     """A file as messages name it."""
     return f"{context.source.name}: {record.location}"

@@ -17,6 +17,7 @@ SOURCE_OPTIONS = (
     Option("repo_gpgcheck", "require a signature of repomd.xml (repomd.xml.asc) by a key of the source"),
     Option("releasever", "what $releasever in a URL or a .repo file stands for", str, ""),
     Option("basearch", "what $basearch in a URL or a .repo file stands for", str, ""),
+    Option("verbatim", "keep the indexes as they come, for distributions that publish them so"),
     Option("allow_weak", "accept indexes and packages of which only MD5 or SHA-1 digests are known"),
     Option("allow_stale", "accept a repomd.xml that is older than the last one"),
     Option("images", "read .treeinfo, and fetch what it lists: the files of an installer that boots over the network"),
@@ -24,6 +25,11 @@ SOURCE_OPTIONS = (
 )
 
 DISTRIBUTION_OPTIONS = (
+    Option(
+        "verbatim",
+        "publish the indexes of its source as they came, with every package that they name",
+        caution="clients need the key of the source in place of that of the repository",
+    ),
     Option(
         "gpgcheck",
         "the .repo file tells clients to check the packages' own signatures, too; repomd.xml's they check anyway",

@@ -13,7 +13,7 @@ from entrepot.errors import MissingError, TransferError
 from entrepot.models import Extra, IndexPart, PackageFile, Phase, Sha256
 from entrepot.progress import ProgressEvent
 from entrepot.publish.bodies import BytesBody
-from entrepot_plugins.shared.digests import measure, opened
+from entrepot_plugins.shared.keeping import keep_remote
 
 from . import treeinfo
 from .locations import url
@@ -44,7 +44,7 @@ def fetch(context: ReadContext, urls: Sequence[str], known: str | None) -> Index
         files = []
         for count, (path, (algorithm, value)) in enumerate(info.digests.items()):
             _tell(context, f"Fetching {path}...", count, len(info.digests))
-            files.append(_kept(context, urls, path, algorithm, value))
+            files.append(_kept(context, urls, path, (algorithm, value)))
         _tell(context, "Fetched the installer's files", len(files), len(files), "completed")
         note = {"title": info.title, "text": content.decode("utf-8"), "files": [asdict(file) for file in files]}
         (context.folder / _NOTE).write_text(json.dumps(note), "utf-8")
@@ -59,8 +59,8 @@ def read(context: ReadContext) -> Extra:
     return Extra(KIND, NAMES[0], note["title"], data, note["text"].encode(), files=files)
 
 
-def installer_files(version: VersionView, folder: str, repomd: bytes) -> Iterator[TreeFile]:
-    """The installer's files of a version in ``folder``, and .treeinfo, which agrees with ``repomd``.
+def installer_files(version: VersionView, folder: str, repomd: bytes | None) -> Iterator[TreeFile]:
+    """The installer's files of a version in ``folder``, and .treeinfo, which agrees with ``repomd``, or is upstream's.
 
     Each file is there under its digest, too: that is written before anything changes that clients read, and under the
     plain name it is then a copy.
@@ -71,7 +71,9 @@ def installer_files(version: VersionView, folder: str, repomd: bytes) -> Iterato
             body = version.artifact(file.sha256)
             yield TreeFile(path, Phase.IMMUTABLE, file.size, file.sha256, body)
             yield TreeFile(f"{folder}/{file.name}", Phase.INDEX, file.size, file.sha256, body, copy_of=path)
-        text = treeinfo.rewritten(extra.raw, hashlib.sha256(repomd).hexdigest())
+        text = extra.raw
+        if repomd is not None:
+            text = treeinfo.rewritten(text, hashlib.sha256(repomd).hexdigest())
         for name in NAMES:
             digest = hashlib.sha256(text).hexdigest()
             yield TreeFile(f"{folder}/{name}", Phase.INDEX, len(text), digest, BytesBody(text), _TEXT)
@@ -99,29 +101,13 @@ def _text(context: ReadContext, urls: Sequence[str]) -> bytes | None:
     raise problem
 
 
-def _kept(context: ReadContext, urls: Sequence[str], path: str, algorithm: str, digest: str) -> PackageFile:
+def _kept(context: ReadContext, urls: Sequence[str], path: str, digest: tuple[str, str]) -> PackageFile:
     """A file in the private store, fetched unless it is there."""
-    assert context.store is not None
-    if algorithm == "sha256" and (size := context.store.size(digest)) is not None:
-        return PackageFile(path, size, Sha256(digest))
-    here = context.folder / hashlib.sha256(path.encode()).hexdigest()[:32]
-    problem: TransferError | None = None
-    for base in urls:
-        try:
-            context.transfer.download(url(base, path), here, size=None, digests={algorithm: digest}, limit=LARGEST)
-            break
-        except TransferError as error:
-            logger.info("%s; the next mirror is tried", error)
-            problem = error
-    else:
-        assert problem is not None  # there is at least one mirror
-        problem.hint = "sync again later, or leave the installer's files out with --no-images"
-        raise problem
-    with opened(here) as file:
-        found = measure(file)
-    context.store.add(here, Sha256(found.sha256))
-    here.unlink()
-    return PackageFile(path, found.size, Sha256(found.sha256))
+    try:
+        return keep_remote(context, [url(base, path) for base in urls], path, digest, limit=LARGEST)
+    except TransferError as error:
+        error.hint = "sync again later, or leave the installer's files out with --no-images"
+        raise
 
 
 def _tell(context: ReadContext, message: str, done: int, total: int, state: str = "running") -> None:

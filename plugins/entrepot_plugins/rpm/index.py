@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from entrepot.contracts import IndexEntry, IndexUpdate, ReadContext
+from entrepot.contracts import VERBATIM, IndexEntry, IndexUpdate, ReadContext
 from entrepot.errors import IndexFormatError, MissingError, TrustError
 from entrepot.models import (
     SOURCE_ARCHITECTURE,
@@ -26,7 +26,7 @@ from entrepot.models import (
 from entrepot.progress import ProgressEvent
 from entrepot_plugins.shared.signatures import source_keys
 
-from . import entry, fetch, fields, images, locations, metadata, mirrors, modules, root
+from . import entry, fetch, fields, images, locations, metadata, mirrors, modules, root, verbatim
 from .draft import check_draft
 from .fragments import Document, Join
 from .repomd import PACKAGES, Record
@@ -134,6 +134,9 @@ class RpmIndexReader:
         """Advisories, groups, modules; the installer's files; or a file of another type, as it came."""
         if part.key == images.KEY:
             yield images.read(context)
+            return
+        if part.key == verbatim.KEY:
+            yield verbatim.read(context)
             return
         record = fetch.fetched(context)[part.key]
         base = _base(record.type)
@@ -284,6 +287,8 @@ def _update(
         part = images.fetch(context, found.urls, None if context.force else known.get(images.KEY))
         plan.extra_parts += [part] if part else []
         plan.warnings += [] if part else [f"{context.source.name} has no .treeinfo, and so no files of an installer"]
+    if context.source.flag(VERBATIM) and context.store is not None:
+        plan.extra_parts.append(verbatim.keep(context, found, None if context.force else known.get(verbatim.KEY)))
     parts = [[part.key, part.digest] for part in plan.all_parts]
     # What is lacking is looked for again by the next sync, even if repomd.xml does not change until then.
     return IndexUpdate(

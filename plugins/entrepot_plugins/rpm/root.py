@@ -10,7 +10,7 @@ import datetime as dt
 import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from entrepot.contracts import Fetched, ReadContext, Validators
@@ -37,6 +37,8 @@ class Root:
     sha256: str
     signed_by: str | None
     validators: Validators
+    content: bytes = field(default=b"", repr=False)
+    """The file as it came."""
 
     @property
     def state(self) -> dict[str, Any]:
@@ -115,7 +117,7 @@ def _ask(context: ReadContext, found: Mirrors, base: str, seen: Mapping[str, Any
     signed_by = _verify(context, base, fetched.content, name)
     parsed = repomd.parse(fetched.content, name=name)
     _check_age(context, name, parsed, seen)
-    return _Candidate(Root(parsed, (base,), digest, signed_by, fetched.validators), generation)
+    return _Candidate(Root(parsed, (base,), digest, signed_by, fetched.validators, fetched.content), generation)
 
 
 def _generation(found: Mirrors, fetched: Fetched | None, digest: str, where: str) -> int:

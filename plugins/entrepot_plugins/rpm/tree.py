@@ -15,11 +15,12 @@ from html import escape
 from itertools import chain
 
 from entrepot.contracts import IndexText, SetupStep, TreeFile, TreeTools, VersionView
-from entrepot.errors import IndexFormatError
+from entrepot.errors import IndexFormatError, UsageError
 from entrepot.models import Distribution, EntryRef, PackageInfo, Phase, PublishedEntry, Repository
 from entrepot.publish.bodies import BytesBody
 from entrepot.publish.encoders import COMPRESSIONS
-from entrepot_plugins.rpm.client_setup import index_page, repo_file, setup_steps
+from entrepot_plugins.rpm import verbatim
+from entrepot_plugins.rpm.client_setup import index_page, repo_file, setup_steps, upstream_key_name
 from entrepot_plugins.rpm.extras_writer import extra_metadata
 from entrepot_plugins.rpm.images import installer_files
 from entrepot_plugins.rpm.raw import primary_of, unpack
@@ -65,11 +66,22 @@ class RpmTree:
         yield from self._build(version, tools, folder, primary_text(folder))
 
     def build_snapshot(self, version: VersionView, name: str, tools: TreeTools) -> Iterator[TreeFile]:
-        """``snapshots/NAME/DISTRIBUTION`` is a repository for clients, which find its packages by the way up."""
+        """``snapshots/NAME/DISTRIBUTION`` is a repository for clients, which find its packages by the way up.
+
+        ``UsageError`` for a verbatim distribution: its index cannot say that packages are elsewhere.
+        """
+        if version.distribution.verbatim:
+            raise UsageError(
+                f"{version.distribution.path} is verbatim: its upstream's index names packages beside itself only",
+                hint="mirror into a distribution that is not verbatim, which can have snapshots",
+            )
         folder = f"snapshots/{name}/{version.distribution.name}"
         yield from self._build(version, tools, folder, beside_text(folder))
 
     def _build(self, version: VersionView, tools: TreeTools, folder: str, text: EntryText) -> Iterator[TreeFile]:
+        if version.distribution.verbatim:
+            yield from verbatim.tree_files(version, folder)
+            return
         compression = (version.distribution.compressions or self.compressions)[0]
         listed: list[Metadata] = []
         for metadata in chain(_indexes(version, tools, compression, text), extra_metadata(version, tools, compression)):
@@ -83,6 +95,10 @@ class RpmTree:
         """Never: repomd.xml says until when nothing."""
         return False
 
+    def upstream_root(self, distribution: Distribution) -> str:
+        """The distribution, which clients take for a repository of its own."""
+        return f"{distribution.name}/"
+
     def front(
         self, repository: Repository, distributions: Sequence[Distribution], tools: TreeTools
     ) -> Iterator[TreeFile]:
@@ -91,7 +107,12 @@ class RpmTree:
         if tools.signer is not None:
             fingerprint = tools.signer.fingerprint
             yield _file(f"{repository.name}.asc", Phase.INDEX, tools.signer.public_key, "application/pgp-keys")
-        sections = repo_file(repository, distributions, signed=tools.signer is not None)
+        for name, upstream_key in tools.upstream_keys.items():
+            path = f"{upstream_key_name(repository, name)}.asc"
+            yield _file(path, Phase.INDEX, upstream_key, "application/pgp-keys")
+        sections = repo_file(
+            repository, distributions, signed=tools.signer is not None, upstream_keys=frozenset(tools.upstream_keys)
+        )
         if sections:
             yield _file(f"{repository.name}.repo", Phase.INDEX, sections.encode(), "text/plain; charset=utf-8")
         page = index_page(repository, distributions, fingerprint)

@@ -25,6 +25,8 @@ SUFFIXES = (".zst", ".xz", ".gz", ".bz2", ".lzma", "")
 """Compressions by the suffix of a file's name, in the order of preference: small first, and of those that are about as
 small as each other the one that is cheaper to read (50 MB take 0.08 s as zst, 0.74 s as xz, 0.25 s as gz)."""
 
+_CONTENT_TYPES = {"gz": "application/gzip", "xz": "application/x-xz", "zst": "application/zstd"}
+
 MAGIC = {b"\x28\xb5\x2f\xfd": ".zst", b"\xfd7zXZ\0": ".xz", b"\x1f\x8b": ".gz", b"BZh": ".bz2"}
 """What a compressed file starts with. The old lzma format has nothing of the kind."""
 
@@ -35,6 +37,11 @@ MEMORY_LIMIT = 128 << 20
 SMALL = 64 << 20
 MOST = 8 << 30
 RATIO = 250
+
+
+def content_type(compression: str) -> str:
+    """The media type under which a file of this compression is served."""
+    return _CONTENT_TYPES.get(compression, "application/octet-stream")
 
 
 class UnpackError(ValueError):

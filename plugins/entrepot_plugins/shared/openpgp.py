@@ -67,6 +67,12 @@ def dearmor(keys: bytes) -> bytes:
     return binary
 
 
+def armored_keys(keys: bytes) -> bytes:
+    """Public keys in one armored block, however they came."""
+    head, tail = b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n", b"-----END PGP PUBLIC KEY BLOCK-----\n"
+    return head + base64.encodebytes(dearmor(keys)) + tail
+
+
 def binary_signature(armored: bytes) -> bytes:
     """The packets in an armored detached signature; ``ValueError`` for what is none."""
     match = _ARMORED_SIGNATURE.search(armored)
