@@ -12,6 +12,7 @@ import pytest
 from entrepot.contracts import Artifact, ScanContext
 from entrepot.isolation.messages import HEAD
 from entrepot.models import Finding, Scalar, Status, Verdict
+from entrepot.pipeline.panel import Asked, Panel
 from support import odd_scanners as odd
 from support.odd_scanners import Odd, Scan
 from support.panels import panel_of, toy_case
@@ -138,8 +139,42 @@ def test_what_one_package_breaks_harms_no_other(tmp_path: Path) -> None:
         return ends.get(context.info.name, odd.fine)(artifact, context)
 
     with panel_of(tmp_path, Odd("odd", scan), workers=1) as panel:
-        said = [panel.ask(toy_case(tmp_path, f"toy{number}"))[0].verdict.status for number in range(7)]
-    assert [number for number, status in enumerate(said) if status is Status.ERROR] == [1, 3, 5]
+        said = ask_together(panel, tmp_path, 7)
+    assert [number for number, verdict in enumerate(said) if verdict.status is Status.ERROR] == [1, 3, 5]
+
+
+def ask_together(panel: Panel, folder: Path, count: int) -> list[Verdict]:
+    """What the scanner of a panel says of toys that it is asked about at once, toy0 and so on."""
+    asked = [Asked(toy_case(folder, f"toy{number}")) for number in range(count)]
+    return [stored.verdict for (stored,) in panel.ask_about(asked)]
+
+
+def test_a_package_that_hangs_takes_only_its_own_time(tmp_path: Path) -> None:
+    def scan(artifact: Artifact, context: ScanContext) -> Verdict:
+        assert context.info
+        return (odd.hang if context.info.name == "toy1" else odd.fine)(artifact, context)
+
+    with panel_of(tmp_path, Odd("odd", scan), workers=1, timeout=1) as panel:
+        said = ask_together(panel, tmp_path, 4)
+    assert [verdict.reason for verdict in said] == ["fine", "timed_out", "fine", "fine"]
+
+
+def test_what_a_scanner_prints_is_told_of_the_package_that_it_prints_about(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def scan(artifact: Artifact, context: ScanContext) -> Verdict:
+        assert context.info
+        if context.info.name in ("toy1", "toy2"):
+            sys.stdout.write(f"this is {context.info.name}\n")
+        return (odd.segfault if context.info.name == "toy2" else odd.fine)(artifact, context)
+
+    caplog.set_level(logging.INFO, "entrepot")
+    with panel_of(tmp_path, Odd("odd", scan), workers=1) as panel:
+        said = ask_together(panel, tmp_path, 4)
+    assert [verdict.reason for verdict in said] == ["fine", "fine", "crashed", "fine"]
+    assert said[2].evidence == {"output": "this is toy2"}
+    told = [record.getMessage() for record in caplog.records if "wrote about" in record.getMessage()]
+    assert told == [f"scanner odd wrote about toy{n}_1_any.toy: this is toy{n}" for n in (1, 2)]
 
 
 def process(artifact: Artifact, context: ScanContext) -> Verdict:
@@ -150,7 +185,7 @@ def process(artifact: Artifact, context: ScanContext) -> Verdict:
 @pytest.mark.parametrize(("serve", "processes"), [(1, 4), (2, 2), (1000, 1)])
 def test_a_process_serves_as_many_packages_as_it_may(tmp_path: Path, serve: int, processes: int) -> None:
     with panel_of(tmp_path, Odd("odd", process), workers=1, serve=serve) as panel:
-        said = [panel.ask(toy_case(tmp_path))[0].verdict.evidence["pid"] for _ in range(4)]
+        said = [verdict.evidence["pid"] for verdict in ask_together(panel, tmp_path, 4)]
     assert len(set(said)) == processes
 
 
@@ -219,8 +254,9 @@ def test_what_it_leaves_in_its_folder_is_gone_before_the_next_package(tmp_path: 
         return Verdict(Status.PASS, "fine", findings=tuple(Finding(name, "low", "left") for name in found))
 
     with panel_of(tmp_path, Odd("odd", scan)) as panel:
-        found = [panel.ask(toy_case(tmp_path))[0].verdict.findings for _ in range(3)]
-    assert found == [()] * 3
+        found = [verdict.findings for verdict in ask_together(panel, tmp_path, 3)]
+        found += [verdict.findings for verdict in ask_together(panel, tmp_path, 1)]
+    assert found == [()] * 4
     assert list((tmp_path / "scratch").rglob("left")) == []
 
 

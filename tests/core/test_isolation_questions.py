@@ -19,6 +19,7 @@ from entrepot.isolation.clerk import Clerk
 from entrepot.isolation.messages import HEAD, MAX_TEXTS, QUESTION, BadAnswerError
 from entrepot.models import Distribution, Scalar, Status, Verdict
 from entrepot.pipeline.offers import CatalogOffers
+from entrepot.pipeline.panel import Asked
 from entrepot.services import imports, repositories
 from entrepot_plugins.apt.solver import AptSolver
 from support import odd_scanners as odd
@@ -188,6 +189,18 @@ def test_a_scanner_that_asks_nonsense_is_an_error(
     status, why, said = says(tmp_path, offers, odd.say_raw(data))
     assert (status, why) == (Status.ERROR, reason)
     assert message in said
+
+
+def test_a_scanner_that_asks_while_other_packages_wait_for_it_gets_its_answers(
+    tmp_path: Path, offers: CatalogOffers
+) -> None:
+    def scan(artifact: Artifact, context: ScanContext) -> Verdict:
+        assert context.surroundings
+        return Verdict(Status.PASS, " ".join(str(item) for item in context.surroundings.pool("amd64").everything()))
+
+    with panel_of(tmp_path, Odd("odd", scan), offers=lambda _: offers) as panel:
+        said = panel.ask_about([Asked(toy_case(tmp_path, f"toy{number}")) for number in range(3)])
+    assert [stored.verdict.reason for (stored,) in said] == ["libc6:amd64=2.36-9 musl-dev:amd64=1.0-1"] * 3
 
 
 def asks_for_ever(artifact: Artifact, context: ScanContext) -> Verdict:

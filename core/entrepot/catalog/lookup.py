@@ -138,6 +138,14 @@ class CatalogLookup:
         """
         return [Available(*row) for row in self._ask(sql, [name, above, architecture, format_name, OFFERS])]
 
+    def asked_before(self, artifacts: Collection[str], scanner: str) -> Collection[str]:
+        """Those of some artifacts of which a scanner said anything that ``earlier`` may answer."""
+        sql = """
+            SELECT DISTINCT sha256 FROM verdicts WHERE sha256 IN (SELECT value FROM json_each(?)) AND scanner = ?
+            AND basis <> '' AND status <> 'error'
+        """
+        return {sha256 for (sha256,) in self._ask(sql, [to_json(sorted(artifacts)), scanner])}
+
     def earlier(self, sha256: str, scanner: str, basis: str) -> StoredVerdict | None:
         """What a scanner said last of an artifact on a basis, as it was first given; an error is never used again."""
         sql = """

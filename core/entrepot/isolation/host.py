@@ -10,62 +10,23 @@ import select
 import signal
 import socket
 import threading
-import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import chain
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 from entrepot.isolation.case import ScanServices
-from entrepot.isolation.messages import (
-    HEAD,
-    QUESTION,
-    Answer,
-    BadAnswerError,
-    Failure,
-    FloodError,
-    Request,
-    decode,
-    pack,
-)
+from entrepot.isolation.exchange import EndedError, Errand, Exchange, Worker
+from entrepot.isolation.messages import Answer, BadAnswerError, Failure, FloodError
 from entrepot.isolation.zygote import END, FORK, NUMBER, PATIENCE, serve
 
 READY = 10.0
 """Seconds in which a new zygote has to answer."""
-NOISE = 2000
-"""Bytes of what a scanner writes to standard output and error that are kept, the first ones."""
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
-
-
-class LostError(Exception):
-    """There is no answer. ``reason`` is a verdict's: timed_out, crashed, out_of_memory, flooded, bad_answer."""
-
-    def __init__(self, reason: str, message: str, output: str = "") -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
-        self.output = output
-
-
-@dataclass(slots=True)
-class _Worker:
-    scanner: str
-    pid: int
-    ended: int
-    """A descriptor that becomes readable when the process is over."""
-    channel: socket.socket
-    output: int
-    served: int = 0
-
-    def close(self) -> None:
-        self.channel.close()
-        os.close(self.output)
-        os.close(self.ended)
 
 
 @contextmanager
@@ -92,7 +53,8 @@ class Host:
 
     def __init__(self, services: ScanServices, workers: int, serve: int) -> None:
         self._lock = threading.Lock()
-        self._idle: dict[str, list[_Worker]] = {}
+        self._idle: dict[str, list[Worker]] = {}
+        self._noisy: set[str] = set()
         self._serve = serve
         self._aborted = self._broken = False
         self._pid, self._control = _zygote(services)
@@ -102,27 +64,50 @@ class Host:
         """Does ``work``, which may call ``ask``, in one of the threads."""
         return self._pool.submit(work)
 
-    def ask(self, request: Request, timeout: float, clerk: Callable[[bytes], bytes]) -> tuple[Answer, str]:
-        """The answer, and the first of what the scanner wrote to standard output and error; else ``LostError``.
+    def ask(self, errands: Sequence[Errand], timeout: float) -> Sequence[tuple[Answer, str]]:
+        """What comes of requests to one scanner, in their order, with the first of what it printed for each.
 
-        ``clerk`` answers what the worker asks in the meantime; the time for that is part of the worker's.
+        Each has ``timeout`` seconds; what the clerk takes to answer its questions is part of that. Several are asked at
+        once, and whichever fails has no effect on the others. A scanner that prints is asked one by one from then on,
+        beginning with those of which it is not known for which it printed: scanning again harms nothing.
         """
-        worker = self._take(request.scanner)
+        answers: list[tuple[Answer, str]] = []
+        while len(answers) < len(errands):
+            answers += self._ask_some(errands[len(answers) :], timeout)
+        return answers
+
+    def _ask_some(self, errands: Sequence[Errand], timeout: float) -> Sequence[tuple[Answer, str]]:
+        """As many of the first ones as one worker answers. None if they have to be asked one by one."""
+        scanner, limit = errands[0].request.scanner, errands[0].request.output << 10
         try:
-            exchange = _Exchange(worker, pack(request), time.monotonic() + timeout, request.output << 10, clerk)
-            answer = decode(exchange.run(), request.question)
-        except (TimeoutError, _EndedError, FloodError, BadAnswerError) as error:
-            self._lose(worker, exchange.output, error, timeout)
+            worker = self._take(scanner)
+        except OSError as error:
+            return [(Failure("crashed", f"no process can be started for it: {error}"), "")]
+        room = 1 if scanner in self._noisy else self._serve - worker.served
+        exchange = Exchange(worker, errands[: max(room, 1)], timeout, limit)
+        lost: list[Answer] = []
+        try:
+            exchange.run()
+        except (TimeoutError, EndedError, FloodError, BadAnswerError) as error:
+            lost = [self._lose(worker, error, timeout)]
         except BaseException:
             self._end(worker)
             raise
-        worker.served += 1
-        if worker.served < self._serve and not isinstance(answer, Failure) and not _is_over(worker):
+        else:
+            self._done(worker, exchange.answers)
+        if exchange.written and len(exchange.errands) > 1:
+            self._noisy.add(scanner)
+            return []
+        return [(answer, exchange.output) for answer in [*exchange.answers, *lost]]
+
+    def _done(self, worker: Worker, answers: Sequence[Answer]) -> None:
+        """Keeps a worker for the next request, unless it has served or harmed enough."""
+        worker.served += len(answers)
+        if worker.served < self._serve and not isinstance(answers[-1], Failure) and not worker.is_over():
             with self._lock:
                 self._idle.setdefault(worker.scanner, []).append(worker)
         else:
             self._end(worker)
-        return answer, exchange.output
 
     def abort(self) -> None:
         """Ends every process; what is being asked is lost at once, and nothing can be asked any more."""
@@ -144,7 +129,7 @@ class Host:
 
     # ------------------------------------------------------------------------------------------------- processes
 
-    def _take(self, scanner: str) -> _Worker:
+    def _take(self, scanner: str) -> Worker:
         """A worker that waits for a request; a new one where none does, or where it died while it waited."""
         while True:
             with self._lock:
@@ -152,11 +137,11 @@ class Host:
                 worker = idle.pop() if idle else None
             if worker is None:
                 return self._fork(scanner)
-            if not _is_over(worker):
+            if not worker.is_over():
                 return worker
             self._end(worker)
 
-    def _fork(self, scanner: str) -> _Worker:
+    def _fork(self, scanner: str) -> Worker:
         ours, theirs = socket.socketpair()
         read, write = os.pipe()
         with theirs:
@@ -165,17 +150,17 @@ class Host:
                 if pid < 0:
                     raise OSError(-pid, os.strerror(-pid))
                 ended = os.pidfd_open(pid)
-            except OSError as error:
+            except OSError:
                 ours.close()
                 os.close(read)
-                raise LostError("crashed", f"no process can be started for it: {error}") from error
+                raise
             finally:
                 os.close(write)
         ours.settimeout(0)
         os.set_blocking(read, False)
-        return _Worker(scanner, pid, ended, ours, read)
+        return Worker(scanner, pid, ended, ours, read)
 
-    def _end(self, worker: _Worker) -> int:
+    def _end(self, worker: Worker) -> int:
         """Kills what is left of a worker and of what it started; how it ended, as of ``wait``."""
         worker.close()
         try:
@@ -197,20 +182,21 @@ class Host:
             self._broken = False
             return int(NUMBER.unpack(reply)[0])
 
-    def _lose(self, worker: _Worker, output: str, error: Exception, timeout: float) -> NoReturn:
-        over = _is_over(worker, 500 if isinstance(error, _EndedError) else 0)
+    def _lose(self, worker: Worker, error: Exception, timeout: float) -> Failure:
+        """What became of a worker that has no answer, which is ended."""
+        over = worker.is_over(500 if isinstance(error, EndedError) else 0)
         status = self._end(worker)
         if self._aborted:
-            raise LostError("crashed", "the batch was ended before it answered", output)
+            return Failure("crashed", "the batch was ended before it answered")
         if isinstance(error, TimeoutError):
-            raise LostError("timed_out", f"it did not answer within {timeout:g} seconds, and was ended", output)
+            return Failure("timed_out", f"it did not answer within {timeout:g} seconds, and was ended")
         if isinstance(error, FloodError):
-            raise LostError("flooded", str(error), output)
+            return Failure("flooded", str(error))
         if isinstance(error, BadAnswerError):
-            raise LostError("bad_answer", f"its answer is none: {error}", output)
+            return Failure("bad_answer", f"its answer is none: {error}")
         if not over:
-            raise LostError("bad_answer", "it closed the connection on which it has to answer", output)
-        raise LostError(*_how(status), output)
+            return Failure("bad_answer", "it closed the connection on which it has to answer")
+        return Failure(*_how(status))
 
 
 def _how(status: int) -> tuple[str, str]:
@@ -222,125 +208,6 @@ def _how(status: int) -> tuple[str, str]:
     if number == signal.SIGKILL:
         return "out_of_memory", f"its process was killed ({name}), which the system does where memory runs out"
     return "crashed", f"its process crashed ({name})"
-
-
-def _is_over(worker: _Worker, milliseconds: int = 0) -> bool:
-    poll = select.poll()
-    poll.register(worker.ended, select.POLLIN)
-    return len(poll.poll(milliseconds)) > 0
-
-
-# ------------------------------------------------------------------------------------------------------ one exchange
-
-
-class _EndedError(Exception):
-    """The worker's end of the connection is closed."""
-
-
-@dataclass(slots=True)
-class _Exchange:
-    """One request and its answer. Reads what comes, in the order in which it comes, and writes what is taken."""
-
-    worker: _Worker
-    frame: bytes
-    deadline: float
-    limit: int
-    """Bytes of the answer, of each question, and of everything else that is written."""
-    clerk: Callable[[bytes], bytes]
-    answer: bytearray = field(default_factory=bytearray)
-    noise: bytearray = field(default_factory=bytearray)
-    written: int = 0
-    closed: bool = False
-
-    @property
-    def output(self) -> str:
-        """The first of what was written besides the answer, printable."""
-        text = self.noise[:NOISE].decode("utf-8", "backslashreplace").strip()
-        return "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text)
-
-    def run(self) -> bytes:
-        """The answer's JSON; ``TimeoutError``, ``_EndedError``, ``FloodError`` or ``BadAnswerError``."""
-        channel, output = self.worker.channel, self.worker.output
-        poll, unsent = select.poll(), memoryview(self.frame)
-        poll.register(channel, select.POLLIN | select.POLLOUT)
-        poll.register(output, select.POLLIN)
-        poll.register(self.worker.ended, select.POLLIN)
-        while not self._is_whole():
-            left = self.deadline - time.monotonic()
-            ready = dict(poll.poll(max(left, 0) * 1000)) if left > 0 else {}
-            if not ready:
-                raise TimeoutError
-            if output in ready and not self._listen():
-                poll.unregister(output)
-            if unsent and ready.get(channel.fileno(), 0) & select.POLLOUT:
-                unsent = unsent[self._send(unsent) :]
-                if not unsent:
-                    poll.modify(channel, select.POLLIN)
-            # What was said before the end comes first: the end is looked at when nothing more can be read.
-            if ready.get(channel.fileno(), 0) & ~select.POLLOUT:
-                self._receive()
-            elif self.worker.ended in ready:
-                self.closed = True
-            if self._is_whole() and self._asks():
-                if unsent:
-                    raise BadAnswerError("it asks before it was told everything")
-                unsent = memoryview(self._told())
-                poll.modify(channel, select.POLLIN | select.POLLOUT)
-            if self.closed and not self._is_whole():
-                raise _EndedError
-        self._listen()
-        return bytes(self.answer[HEAD.size :])
-
-    def _is_whole(self) -> bool:
-        if len(self.answer) < HEAD.size:
-            return False
-        length = HEAD.unpack_from(self.answer)[0] & ~QUESTION
-        if length > self.limit:
-            raise FloodError(f"its answer has {length} bytes; {self.limit >> 10} KiB are allowed")
-        if len(self.answer) > HEAD.size + length:
-            raise BadAnswerError("it goes on after its end")
-        return len(self.answer) == HEAD.size + int(length)
-
-    def _asks(self) -> bool:
-        return bool(HEAD.unpack_from(self.answer)[0] & QUESTION)
-
-    def _told(self) -> bytes:
-        """The frame that answers a question."""
-        question = bytes(self.answer[HEAD.size :])
-        self.answer.clear()
-        answer = self.clerk(question)
-        return HEAD.pack(len(answer)) + answer
-
-    def _send(self, data: memoryview) -> int:
-        try:
-            return self.worker.channel.send(data[: 1 << 20])
-        except BlockingIOError:
-            return 0
-        except OSError:
-            self.closed = True
-            return 0
-
-    def _receive(self) -> None:
-        try:
-            data = self.worker.channel.recv(1 << 16)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        self.closed = not data
-        self.answer += data
-
-    def _listen(self) -> bool:
-        """Takes what was written besides; whether there can be more of it."""
-        try:
-            data = os.read(self.worker.output, 1 << 16)
-        except BlockingIOError:
-            return True
-        self.noise += data[: max(NOISE - len(self.noise), 0)]
-        self.written += len(data)
-        if self.written > self.limit:
-            raise FloodError(f"it wrote more than {self.limit >> 10} KiB to its output")
-        return bool(data)
 
 
 # ---------------------------------------------------------------------------------------------------- the zygote

@@ -2,7 +2,7 @@
 
 Only the command has the catalog open: SQLite keeps what it knows of locks on a file in memory, which a fork inherits,
 so that a connection of a worker to the same file would believe in locks that nobody has. A question is a frame of JSON
-whose length has the highest bit set; what comes back is a pickle, as everything that comes from the command.
+whose length has the highest bit set, and so has what comes back: a pickle, as everything that comes from the command.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import pickle
 import socket
 import threading
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
@@ -26,31 +27,58 @@ from entrepot.models import Available, Source
 T = TypeVar("T")
 
 
-def read_frame(channel: socket.socket) -> bytes:
-    """What the command sent; empty at the end."""
-    head = _read_exactly(channel, HEAD.size)
-    return _read_exactly(channel, HEAD.unpack(head)[0]) if head else b""
+class Channel:
+    """The worker's end. Requests may come while earlier ones are worked on: they wait here."""
 
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._received = bytearray()
+        self._ahead: deque[bytes] = deque()
 
-def send_frame(channel: socket.socket, body: bytes, flag: int = 0) -> None:
-    """An answer, or with ``QUESTION`` a question."""
-    channel.sendall(HEAD.pack(len(body) | flag) + body)
+    def request(self) -> bytes:
+        """The next request; empty at the end."""
+        if self._ahead:
+            return self._ahead.popleft()
+        _, body = self._frame()
+        return body
 
+    def send(self, body: bytes, flag: int = 0) -> None:
+        """An answer, or with ``QUESTION`` a question."""
+        self._connection.sendall(HEAD.pack(len(body) | flag) + body)
 
-def _read_exactly(channel: socket.socket, count: int) -> bytes:
-    data = bytearray()
-    while len(data) < count:
-        piece = channel.recv(min(count - len(data), 1 << 20))
-        if not piece:
-            return b""
-        data += piece
-    return bytes(data)
+    def reply(self) -> bytes:
+        """The answer to a question; empty at the end."""
+        while True:
+            replies, body = self._frame()
+            if replies or not body:
+                return body
+            self._ahead.append(body)
+
+    def _frame(self) -> tuple[bool, bytes]:
+        received = self._received
+        if not self._fill(HEAD.size):
+            return False, b""
+        head = HEAD.unpack_from(received)[0]
+        end = HEAD.size + (head & ~QUESTION)
+        if not self._fill(end):
+            return False, b""
+        body = bytes(received[HEAD.size : end])
+        del received[:end]
+        return bool(head & QUESTION), body
+
+    def _fill(self, count: int) -> bool:
+        while len(self._received) < count:
+            piece = self._connection.recv(1 << 18)
+            if not piece:
+                return False
+            self._received += piece
+        return True
 
 
 class Line:
     """Asks the command; one question at a time, from any thread of the scanner."""
 
-    def __init__(self, channel: socket.socket) -> None:
+    def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._lock = threading.Lock()
 
@@ -58,8 +86,8 @@ class Line:
         """The answer; ``EntrepotError`` with what the command says where it has none."""
         body = json.dumps([question, *arguments], separators=(",", ":")).encode()
         with self._lock:
-            send_frame(self._channel, body, QUESTION)
-            frame = read_frame(self._channel)
+            self._channel.send(body, QUESTION)
+            frame = self._channel.reply()
         if not frame:
             raise EntrepotError("the command is gone")
         answered, value = pickle.loads(frame)  # noqa: S301 - from the process that this one is a fork of

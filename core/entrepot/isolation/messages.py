@@ -18,7 +18,7 @@ from entrepot.models import Basis, Finding, Scalar, Status, Verdict
 
 HEAD = struct.Struct(">Q")
 QUESTION = 1 << 63
-"""In the length of a frame: a worker asks something, and will answer later."""
+"""In the length of a frame: a worker asks something, and will answer later; or what it asked is answered."""
 MAX_TEXTS = 500
 """Names in one question: few questions, and no statement with too many parameters."""
 TEXTS = ("reason", "message", "tool", "tool_version", "database_version")

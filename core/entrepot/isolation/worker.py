@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from entrepot.contracts import ReusableScanner
 from entrepot.isolation.case import NOBODY, Case, OpenServices, ScanServices, Together
-from entrepot.isolation.line import Line, read_frame, send_frame
+from entrepot.isolation.line import Channel, Line
 from entrepot.isolation.messages import Answer, Failure, Request, encode
 from entrepot.models import Basis, Status, Verdict
 
@@ -35,12 +35,12 @@ def work(channel: socket.socket, output: int, services: ScanServices) -> NoRetur
     """Serves ``channel``; what scanners write to standard output or error goes to the descriptor ``output``."""
     with contextlib.suppress(BaseException):
         _settle_in(output)
-        open_services = OpenServices(services, Line(channel))
-        batches: dict[str, Together] = {}
+        command = Channel(channel)
+        desk = _Desk(OpenServices(services, Line(command)))
         occupied = _address_space()
-        while frame := read_frame(channel):
+        while frame := command.request():
             request: Request = pickle.loads(frame)  # noqa: S301 - from the process that this one is a fork of
-            send_frame(channel, _reply(request, open_services, batches, occupied))
+            command.send(_reply(request, desk, occupied))
     os._exit(0)
 
 
@@ -73,7 +73,7 @@ def _address_space() -> int:
     return pages * resource.getpagesize()
 
 
-def _reply(request: Request, services: OpenServices, batches: dict[str, Together], occupied: int) -> bytes:
+def _reply(request: Request, desk: _Desk, occupied: int) -> bytes:
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     allowed = occupied + (request.memory << 20)
     failure: Failure
@@ -81,7 +81,7 @@ def _reply(request: Request, services: OpenServices, batches: dict[str, Together
         resource.setrlimit(
             resource.RLIMIT_AS, (allowed if hard == resource.RLIM_INFINITY else min(allowed, hard), hard)
         )
-        reply = encode(_answer(request, services, batches))
+        reply = encode(desk.answer(request))
         if len(reply) <= request.output << 10:
             return reply
         failure = Failure("flooded", f"its answer has {len(reply)} bytes; {request.output} KiB are allowed")
@@ -95,22 +95,39 @@ def _reply(request: Request, services: OpenServices, batches: dict[str, Together
     return encode(failure)
 
 
-def _answer(request: Request, services: OpenServices, batches: dict[str, Together]) -> Answer:
-    case: Case = pickle.loads(request.case)  # noqa: S301 - as above
-    os.chdir(request.folder)
-    # Where a scanner and its tools put temporary files unless they are told otherwise: it goes with the scan.
-    os.environ["TMPDIR"] = tempfile.tempdir = request.folder
-    together = NOBODY
-    if request.batch:
-        if request.batch not in batches:
-            batches.clear()
-            batches[request.batch] = pickle.loads(Path(request.batch).read_bytes())  # noqa: S301 - the command's file
-        together = batches[request.batch]
-    scanner = services.scanners[request.scanner]
-    context = services.context(case, request.scanner, Path(request.folder), together, request.position)
-    if request.question == "basis":
-        return checked_basis(scanner.basis(context)) if isinstance(scanner, ReusableScanner) else None
-    return checked_verdict(scanner.scan(case.artifact, context))
+class _Desk:
+    """Answers requests. What the last one was about is kept: the next may be about the same package, or batch."""
+
+    def __init__(self, services: OpenServices) -> None:
+        self._services = services
+        self._bases = {
+            n: scanner.basis for n, scanner in services.scanners.items() if isinstance(scanner, ReusableScanner)
+        }
+        self._case: tuple[bytes, Case] | None = None
+        self._batch: tuple[str, Together] = ("", NOBODY)
+
+    def answer(self, request: Request) -> Answer:
+        """What the scanner says."""
+        os.chdir(request.folder)
+        # Where a scanner and its tools put temporary files unless they are told otherwise: it goes with the scan.
+        os.environ["TMPDIR"] = tempfile.tempdir = request.folder
+        case, together = self._case_of(request), self._together(request)
+        context = self._services.context(case, request.scanner, Path(request.folder), together, request.position)
+        if request.question == "basis":
+            return checked_basis(self._bases[request.scanner](context))
+        return checked_verdict(self._services.scanners[request.scanner].scan(case.artifact, context))
+
+    def _case_of(self, request: Request) -> Case:
+        if self._case is None or self._case[0] != request.case:
+            self._case = request.case, pickle.loads(request.case)  # noqa: S301 - as above
+        return self._case[1]
+
+    def _together(self, request: Request) -> Together:
+        if not request.batch:
+            return NOBODY
+        if self._batch[0] != request.batch:
+            self._batch = request.batch, pickle.loads(Path(request.batch).read_bytes())  # noqa: S301 - the command's
+        return self._batch[1]
 
 
 def checked_verdict(answer: object) -> Verdict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import pickle
 import shutil
 import tempfile
@@ -18,7 +19,8 @@ from typing import Protocol
 from entrepot.catalog.database import to_json
 from entrepot.catalog.imports import StoredVerdict
 from entrepot.contracts import BulkScanner, ReusableScanner, Scanner, is_isolated
-from entrepot.isolation import NOBODY, Case, Host, LostError, OpenServices, ScanServices, Together, open_host
+from entrepot.isolation import NOBODY, Case, Host, OpenServices, ScanServices, Together, open_host
+from entrepot.isolation.exchange import Errand
 from entrepot.isolation.messages import Answer, Failure, Request
 from entrepot.isolation.worker import checked_basis, checked_verdict
 from entrepot.models import Basis, PackageInfo, Status, Verdict
@@ -33,6 +35,7 @@ logger = logging.getLogger(__name__)
 class Earlier(Protocol):
     """Knows what was said before; ``catalog.CatalogLookup`` does."""
 
+    def asked_before(self, artifacts: Collection[str], scanner: str) -> Collection[str]: ...
     def earlier(self, sha256: str, scanner: str, basis: str) -> StoredVerdict | None: ...
 
 
@@ -62,14 +65,33 @@ Heard = Callable[[str, StoredVerdict | None], None]
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """What one scanner is told: a case, and the batch in the form in which its process gets it."""
+class Asked:
+    """A package that scanners are asked about.
+
+    ``position`` is its place among those of the batch that come in; -1 if it is not one of them. ``heard`` is told of
+    each scanner when it begins, and when it has said something: from several threads.
+    """
 
     case: Case
-    parcel: Callable[[], bytes]
-    batch: Companions | None = None
     position: int = -1
     heard: Heard | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What one scanner is told: a package, in the form in which its process gets it, and the batch."""
+
+    asked: Asked
+    parcel: Callable[[], bytes]
+    batch: Companions | None = None
+
+    @property
+    def case(self) -> Case:
+        return self.asked.case
+
+
+_Question = tuple[str, _Told]
+_Ask = Callable[[Scanner, Sequence[_Question]], Sequence[Answer]]
 
 
 class Panel:
@@ -129,12 +151,12 @@ class Panel:
 
     def recall(self, case: Case, skip: Collection[str] = ()) -> Sequence[StoredVerdict]:
         """What was said earlier and still holds, by the scanners that can tell; none looks at the files for it."""
-        told = _Told(case, _Parcel(case).data)
+        told = _Told(Asked(case), _Parcel(case).data)
         found = []
         for name, scanner in self._by_stage[ALONE]:
             if name not in skip and name in self._reusable:
-                ask = self._ask_worker if self._host and is_isolated(scanner) else self._ask_here
-                found += [said for said in [self._recalled(scanner, ask, told)[1]] if said]
+                (basis,) = self._way_to(scanner)(scanner, [("basis", told)])
+                found += [said for said in [self._recalled(scanner, told, self._digest(scanner, basis))] if said]
         return found
 
     def ask(
@@ -144,73 +166,100 @@ class Panel:
         batch: Companions | None = None,
         position: int = -1,
         skip: Collection[str] = (),
-        heard: Heard | None = None,
     ) -> tuple[StoredVerdict, ...]:
-        """What the scanners of a stage say, in the order of their names; all but those to ``skip``.
+        """What the scanners of a stage say of one package."""
+        return self.ask_about([Asked(case, position)], stage, batch, skip)[0]
 
-        ``position`` is the case's place among those of ``batch`` that come in; -1 if it is not one of them.
-        ``heard`` is told of each scanner when it begins, and when it has said something: from several threads.
-        """
-        parcel = _Parcel(case)
-        told = _Told(case, parcel.data, batch, position, heard)
-        isolated: dict[str, Future[StoredVerdict]] = {}
-        said: dict[str, StoredVerdict] = {}
+    def ask_about(
+        self,
+        packages: Sequence[Asked],
+        stage: str = ALONE,
+        batch: Companions | None = None,
+        skip: Collection[str] = (),
+    ) -> Sequence[tuple[StoredVerdict, ...]]:
+        """What the scanners of a stage say of each package, in the order of their names; all but those to ``skip``."""
+        told = [_Told(asked, _Parcel(asked.case).data, batch) for asked in packages]
+        isolated: dict[str, Future[Sequence[StoredVerdict]]] = {}
+        said: dict[str, Sequence[StoredVerdict]] = {}
         here = []
         for name, scanner in self._by_stage[stage]:
             if name in skip:
                 continue
             if self._host and is_isolated(scanner):
-                isolated[name] = self._host.submit(partial(self._examine, scanner, self._ask_worker, told))
+                isolated[name] = self._host.submit(partial(self._examine, scanner, told))
             else:
                 here.append((name, scanner))
         for name, scanner in here:
-            said[name] = self._examine(scanner, self._ask_here, told)
+            said[name] = self._examine(scanner, told)
         said |= {name: future.result() for name, future in isolated.items()}
-        return tuple(said[name] for name in sorted(said))
+        names = sorted(said)
+        return [tuple([said[name][place] for name in names]) for place in range(len(told))]
 
-    def _examine(self, scanner: Scanner, ask: Callable[[Scanner, str, _Told], Answer], told: _Told) -> StoredVerdict:
-        """One verdict: an earlier one where it holds, else a new one."""
-        if told.heard:
-            told.heard(scanner.name, None)
-        stored = self._verdict(scanner, ask, told)
-        if told.heard:
-            told.heard(scanner.name, stored)
-        return stored
+    def _examine(self, scanner: Scanner, told: Sequence[_Told]) -> Sequence[StoredVerdict]:
+        """A verdict about each package: an earlier one where it holds, else a new one."""
+        for one in told:
+            if one.asked.heard:
+                one.asked.heard(scanner.name, None)
+        said = self._verdicts(scanner, told)
+        for one, stored in zip(told, said, strict=True):
+            if one.asked.heard:
+                one.asked.heard(scanner.name, stored)
+        return said
 
-    def _verdict(self, scanner: Scanner, ask: Callable[[Scanner, str, _Told], Answer], told: _Told) -> StoredVerdict:
-        digest, found = self._recalled(scanner, ask, told)
-        if found:
-            return found
-        answer = ask(scanner, "scan", told)
-        if not isinstance(answer, Verdict):
-            failure = answer if isinstance(answer, Failure) else Failure("bad_answer", "it gave no verdict")
-            evidence = {"output": failure.output} if failure.output else {}
-            answer = Verdict(Status.ERROR, failure.reason, failure.message, scanner.name, evidence=evidence)
-        return StoredVerdict(scanner.name, scanner.version, scanner.answers, answer, digest)
-
-    def _recalled(
-        self, scanner: Scanner, ask: Callable[[Scanner, str, _Told], Answer], told: _Told
-    ) -> tuple[str, StoredVerdict | None]:
-        """The digest of what a verdict depends on now, and an earlier one on the same."""
+    def _verdicts(self, scanner: Scanner, told: Sequence[_Told]) -> Sequence[StoredVerdict]:
+        ask = self._way_to(scanner)
         if scanner.name not in self._reusable:
-            return "", None
-        basis = ask(scanner, "basis", told)
-        if not isinstance(basis, Basis):
-            return "", None
-        digest = self._digest(scanner, basis)
-        found = self._earlier and self._earlier.earlier(told.case.artifact.sha256, scanner.name, digest)
-        return digest, replace(found, answers=scanner.answers) if found else None
+            answers = ask(scanner, [("scan", one) for one in told])
+            return [_stored(scanner, answer, "") for answer in answers]
+        known: Collection[str] = ()
+        if self._earlier:
+            known = self._earlier.asked_before({one.case.artifact.sha256 for one in told}, scanner.name)
+        questions: list[_Question] = []
+        for one in told:
+            # Where nothing was said that could hold, both are asked at once.
+            questions += [("basis", one)] if one.case.artifact.sha256 in known else [("basis", one), ("scan", one)]
+        remaining = iter(ask(scanner, questions))
+        said: list[StoredVerdict | None] = []
+        digests, anew = [], []
+        for one in told:
+            digest = self._digest(scanner, next(remaining))
+            digests.append(digest)
+            if one.case.artifact.sha256 not in known:
+                said.append(_stored(scanner, next(remaining), digest))
+            else:
+                said.append(self._recalled(scanner, one, digest))
+                anew += [] if said[-1] else [("scan", one)]
+        remaining = iter(ask(scanner, anew) if anew else ())
+        return [
+            stored or _stored(scanner, next(remaining), digest) for stored, digest in zip(said, digests, strict=True)
+        ]
 
-    def _digest(self, scanner: Scanner, basis: Basis) -> str:
+    def _recalled(self, scanner: Scanner, told: _Told, digest: str) -> StoredVerdict | None:
+        """An earlier verdict that depends on the same."""
+        if not digest or not self._earlier:
+            return None
+        found = self._earlier.earlier(told.case.artifact.sha256, scanner.name, digest)
+        return replace(found, answers=scanner.answers) if found else None
+
+    def _digest(self, scanner: Scanner, basis: Answer) -> str:
+        """Of what a verdict depends on; empty where nobody knows."""
+        if not isinstance(basis, Basis):
+            return ""
         settings = self._services.settings(scanner.name)
         text = to_json([scanner.name, scanner.version, repr(_sorted(settings)), list(basis)])
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def _ask_here(self, scanner: Scanner, question: str, told: _Told) -> Answer:
+    def _way_to(self, scanner: Scanner) -> _Ask:
+        return self._ask_worker if self._host and is_isolated(scanner) else self._ask_here
+
+    def _ask_here(self, scanner: Scanner, questions: Sequence[_Question]) -> Sequence[Answer]:
+        return [self._ask_one_here(scanner, question, told) for question, told in questions]
+
+    def _ask_one_here(self, scanner: Scanner, question: str, told: _Told) -> Answer:
         case = told.case
         together = told.batch.together if told.batch else NOBODY
         with self._folders.one() as folder:
-            context = self._services.context(case, scanner.name, folder, together, told.position)
+            context = self._services.context(case, scanner.name, folder, together, told.asked.position)
             try:
                 if question == "basis":
                     return checked_basis(scanner.basis(context)) if isinstance(scanner, ReusableScanner) else None
@@ -221,32 +270,48 @@ class Panel:
                 logger.warning(_WORDS[question], scanner.name, case.artifact.paths[0].name, exc_info=True)
                 return Failure("scanner_failed", f"{type(error).__name__}: {error}")
 
-    def _ask_worker(self, scanner: Scanner, question: str, told: _Told) -> Answer:
+    def _ask_worker(self, scanner: Scanner, questions: Sequence[_Question]) -> Sequence[Answer]:
         assert self._host is not None
         limits = self._settings.limits_of(scanner.name)
-        name = told.case.artifact.paths[0].name
-        with self._folders.one() as folder:
-            request = Request(
-                question,
-                scanner.name,
-                told.parcel(),
-                str(folder),
-                limits.memory,
-                limits.output,
-                str(told.batch.file) if told.batch else "",
-                told.position,
-            )
-            try:
-                answer, output = self._host.ask(request, limits.timeout, self._services.clerk(told.case).answer)
-            except LostError as lost:
-                answer, output = Failure(lost.reason, lost.message), lost.output
-        if output:
-            logger.info("scanner %s wrote about %s: %s", scanner.name, name, output)
-        if isinstance(answer, Failure):
-            where = WorkerError(answer.traceback or answer.message)
-            logger.warning(_WORDS[question], scanner.name, name, exc_info=where)
-            return replace(answer, output=output)
-        return answer
+        with ExitStack() as stack:
+            errands = []
+            for question, told in questions:
+                request = Request(
+                    question,
+                    scanner.name,
+                    told.parcel(),
+                    str(stack.enter_context(self._folders.one())),
+                    limits.memory,
+                    limits.output,
+                    str(told.batch.file) if told.batch else "",
+                    told.asked.position,
+                )
+                errands.append(Errand(request, self._services.clerk(told.case).answer))
+            answers = self._host.ask(errands, limits.timeout)
+        return [
+            _logged(scanner, question, told, answer, output)
+            for (question, told), (answer, output) in zip(questions, answers, strict=True)
+        ]
+
+
+def _stored(scanner: Scanner, answer: Answer, digest: str) -> StoredVerdict:
+    if not isinstance(answer, Verdict):
+        failure = answer if isinstance(answer, Failure) else Failure("bad_answer", "it gave no verdict")
+        evidence = {"output": failure.output} if failure.output else {}
+        answer = Verdict(Status.ERROR, failure.reason, failure.message, scanner.name, evidence=evidence)
+    return StoredVerdict(scanner.name, scanner.version, scanner.answers, answer, digest)
+
+
+def _logged(scanner: Scanner, question: str, told: _Told, answer: Answer, output: str) -> Answer:
+    """What a worker answered; what it printed is logged, and kept where it failed."""
+    name = told.case.artifact.paths[0].name
+    if output:
+        logger.info("scanner %s wrote about %s: %s", scanner.name, name, output)
+    if isinstance(answer, Failure):
+        where = WorkerError(answer.traceback or answer.message)
+        logger.warning(_WORDS[question], scanner.name, name, exc_info=where)
+        return replace(answer, output=output)
+    return answer
 
 
 _WORDS = {"scan": "scanner %s failed on %s", "basis": "scanner %s cannot say what its verdict on %s depends on"}
@@ -311,7 +376,7 @@ class Folders:
         except IndexError:
             folder = Path(tempfile.mkdtemp(dir=self._parent))
         yield folder
-        if any(folder.iterdir()):
+        if os.listdir(folder):
             shutil.rmtree(folder, ignore_errors=True)
         else:
             self._free.append(folder)

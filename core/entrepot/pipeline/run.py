@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from entrepot.contracts import Format, Signer, Transfer
 from entrepot.errors import EntrepotError, StorageError
 from entrepot.events import ImportResult
+from entrepot.isolation import Case
 from entrepot.models import Distribution, PackageInfo, Repository, Version
 from entrepot.pipeline.fetch import discard, fetch
 from entrepot.pipeline.inspect import Inspection, Subject, read_case
-from entrepot.pipeline.panel import ALONE, BATCH, Companions, Heard, Panel
+from entrepot.pipeline.panel import BATCH, Asked, Companions, Panel
 from entrepot.pipeline.settle import Attempt, Job, Ledger, Settlement
 from entrepot.pipeline.telling import Teller
 from entrepot.progress import Progress, ProgressEvent
@@ -24,6 +26,11 @@ from entrepot.store import ArtifactStore
 
 if TYPE_CHECKING:
     from entrepot.catalog import Catalog
+
+LOT = 8
+"""Packages that scanners are asked about at once: to put one question and to wait for one answer costs as much."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -85,8 +92,7 @@ class Batch:
     def inspect(self, attempts: Sequence[Attempt], executor: Executor, count: Counter) -> None:
         """Fetches packages and shows them to the scanners that look at each by itself."""
         teller = Teller(self.progress, attempts)
-        work = [partial(self._fetch_and_inspect, attempt, count, teller) for attempt in attempts]
-        self._all(list(zip(attempts, work, strict=True)), executor)
+        self._all([partial(self._fetch_and_inspect, lot, count, teller) for lot in _lots(attempts)], executor)
 
     def inspect_together(
         self, lots: Lots, settlement: Settlement, executor: Executor, beside: Sequence[PackageInfo] = ()
@@ -111,12 +117,8 @@ class Batch:
             companions = Companions(together, self.scratch, held)
             left: dict[int, None] = {}
             for lot in lots:
-                teller = Teller(self.progress, lot)
-                work = []
-                for attempt, alone in _read(lot):
-                    place, heard = places.get(attempt.import_id, -1), partial(teller.heard, attempt.import_id)
-                    work.append((attempt, partial(self._inspect_again, alone, companions, place, heard)))
-                self._all(work, executor)
+                ask = partial(self._inspect_again, companions, places, Teller(self.progress, lot))
+                self._all([partial(ask, few) for few in _lots(_read(lot))], executor)
                 lots.told(lot)
                 passed = [attempt.import_id for attempt in lot if settlement.passes(attempt)]
                 left |= {import_id: None for import_id in passed if import_id in coming}
@@ -124,9 +126,9 @@ class Batch:
                 return
             coming = left
 
-    def _all(self, work: Sequence[tuple[Attempt, Callable[[], Inspection]]], executor: Executor) -> None:
-        """Does it for all attempts, and leaves in each what came out."""
-        futures: dict[Future[Inspection], Attempt] = {executor.submit(function): attempt for attempt, function in work}
+    def _all(self, work: Sequence[Callable[[], None]], executor: Executor) -> None:
+        """Does all of it, and gives up the rest where something ends this."""
+        futures: list[Future[None]] = [executor.submit(function) for function in work]
         try:
             wait(futures)
         except BaseException:
@@ -137,43 +139,57 @@ class Batch:
             if self.transfer:
                 self.transfer.close()
             raise
-        for future, attempt in futures.items():
-            try:
-                attempt.inspection = future.result()
-            except EntrepotError as error:
-                attempt.inspection, attempt.error = None, error
-            except OSError as error:
-                attempt.inspection, attempt.error = None, StorageError(f"{attempt.job.label}: {error}")
+        for future in futures:
+            future.result()
 
-    def _fetch_and_inspect(self, attempt: Attempt, count: Counter, teller: Teller) -> Inspection:
+    def _fetch_and_inspect(self, attempts: Sequence[Attempt], count: Counter, teller: Teller) -> None:
+        """Leaves in each attempt what came out, or why nothing did."""
+        read: list[tuple[Attempt, Case]] = []
+        for attempt in attempts:
+            with _failing(attempt):
+                read.append((attempt, self._read_case(attempt, count, teller)))
+        asked = [Asked(case, heard=partial(teller.heard, attempt.import_id)) for attempt, case in read]
+        for (attempt, case), verdicts in zip(read, self.panel.ask_about(asked), strict=True):
+            with _failing(attempt):
+                inspection = Inspection(case, case.artifact.paths, case.artifact.sha256, case.info, verdicts)
+                if self.resigner and inspection.info:
+                    folder = self.scratch / f"resigned-{attempt.import_id}"
+                    folder.mkdir()
+                    inspection = self._resign(inspection, inspection.info, self.resigner, folder)
+                self._keep(inspection)
+                attempt.inspection = inspection
+                count.package()
+
+    def _read_case(self, attempt: Attempt, count: Counter, teller: Teller) -> Case:
         job = attempt.job
-        if job.fetching and self.transfer:
-            fetching = job.fetching
+        if not (job.fetching and self.transfer):
+            return read_case(Subject(job.paths), self.format, self.distribution, self.ledger.now)
+        fetching = job.fetching
 
-            def on_bytes(more: int) -> None:
-                count.bytes(more)
-                teller.bytes(attempt.import_id, more)
+        def on_bytes(more: int) -> None:
+            count.bytes(more)
+            teller.bytes(attempt.import_id, more)
 
-            paths = tuple(fetch(fetching, self.format, self.transfer, self.store, self.max_size, on_bytes))
-            teller.fetched(attempt.import_id)
-            subject = Subject(paths, fetching.available, fetching.source, fetching.raw, fetching.keyring)
-        else:
-            subject = Subject(job.paths)
-        case = read_case(subject, self.format, self.distribution, self.ledger.now)
-        verdicts = self.panel.ask(case, ALONE, heard=partial(teller.heard, attempt.import_id))
-        inspection = Inspection(case, case.artifact.paths, case.artifact.sha256, case.info, verdicts)
-        if self.resigner and inspection.info:
-            folder = self.scratch / f"resigned-{attempt.import_id}"
-            folder.mkdir()
-            inspection = self._resign(inspection, inspection.info, self.resigner, folder)
-        self._keep(inspection)
-        count.package()
-        return inspection
+        paths = tuple(fetch(fetching, self.format, self.transfer, self.store, self.max_size, on_bytes))
+        teller.fetched(attempt.import_id)
+        subject = Subject(paths, fetching.available, fetching.source, fetching.raw, fetching.keyring)
+        return read_case(subject, self.format, self.distribution, self.ledger.now)
 
-    def _inspect_again(self, inspection: Inspection, companions: Companions, position: int, heard: Heard) -> Inspection:
-        """The same with what those scanners say that know the rest of the batch."""
-        verdicts = (*inspection.verdicts, *self.panel.ask(inspection.case, BATCH, companions, position, heard=heard))
-        return replace(inspection, verdicts=tuple(sorted(verdicts, key=lambda stored: stored.scanner)))
+    def _inspect_again(
+        self,
+        companions: Companions,
+        places: Mapping[int, int],
+        teller: Teller,
+        inspected: Sequence[tuple[Attempt, Inspection]],
+    ) -> None:
+        """Adds what those scanners say that know the rest of the batch; ``places`` are those of what comes in there."""
+        asked = [
+            Asked(alone.case, places.get(attempt.import_id, -1), partial(teller.heard, attempt.import_id))
+            for attempt, alone in inspected
+        ]
+        for (attempt, alone), said in zip(inspected, self.panel.ask_about(asked, BATCH, companions), strict=True):
+            verdicts = sorted((*alone.verdicts, *said), key=lambda stored: stored.scanner)
+            attempt.inspection = replace(alone, verdicts=tuple(verdicts))
 
     def _resign(self, inspection: Inspection, info: PackageInfo, signer: Signer, folder: Path) -> Inspection:
         """The same package under another signature; what the scanners said is about all the rest of it."""
@@ -211,6 +227,23 @@ class _OneLot:
 
     def told(self, lot: Sequence[Attempt]) -> None:
         """It is in the attempts already."""
+
+
+@contextmanager
+def _failing(attempt: Attempt) -> Iterator[None]:
+    """Notes why an attempt fails, which is no reason for others to fail."""
+    try:
+        yield
+    except EntrepotError as error:
+        attempt.inspection, attempt.error = None, error
+    except OSError as error:
+        attempt.inspection, attempt.error = None, StorageError(f"{attempt.job.label}: {error}")
+
+
+def _lots(work: Sequence[T]) -> Sequence[Sequence[T]]:
+    """The work in lots that one thread does; small ones where there is little, so that every thread has some."""
+    size = max(1, min(LOT, len(work) // LOT))
+    return [work[at : at + size] for at in range(0, len(work), size)]
 
 
 def _read(attempts: Sequence[Attempt]) -> list[tuple[Attempt, Inspection]]:
