@@ -39,6 +39,8 @@ class Tally:
         self._lock = threading.Lock()
         self.sent = 0
         """Bytes of bodies of requests."""
+        self.received = 0
+        """Bytes of answers."""
         tally = self
 
         class Relay(StreamRequestHandler):
@@ -75,7 +77,7 @@ class Tally:
         """Begins anew."""
         with self._lock:
             self._requests.clear()
-            self.sent = 0
+            self.sent = self.received = 0
 
     def text(self) -> str:
         """All of it, for a table."""
@@ -86,7 +88,7 @@ class Tally:
     def _relay(self, client: socket.socket) -> None:
         with socket.create_connection(self._service) as service:
             service.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            answers = threading.Thread(target=_pump, args=(service, client))
+            answers = threading.Thread(target=_pump, args=(service, client, self))
             answers.start()
             reader = _Reader(self)
             with suppress(ConnectionError):
@@ -95,6 +97,11 @@ class Tally:
                     service.sendall(data)
                 service.shutdown(socket.SHUT_WR)
             answers.join()
+
+    def count_answer(self, size: int) -> None:
+        """Takes bytes of an answer."""
+        with self._lock:
+            self.received += size
 
     def add(self, head: bytes, length: int) -> None:
         """Takes a request, by its head and the length of its body."""
@@ -138,8 +145,9 @@ class _Server(ThreadingTCPServer):
     request_queue_size = 128
 
 
-def _pump(service: socket.socket, client: socket.socket) -> None:
+def _pump(service: socket.socket, client: socket.socket, tally: Tally) -> None:
     with suppress(ConnectionError):
         while data := service.recv(_CHUNK):
+            tally.count_answer(len(data))
             client.sendall(data)
         client.shutdown(socket.SHUT_WR)

@@ -177,6 +177,16 @@ class Lease:
         except (KeyError, TypeError, ValueError) as error:
             raise StorageError(f"{self.subject.key} is not a lease", hint="remove it if nothing is running") from error
 
+    def take_away(self) -> LeaseDocument | None:
+        """Ends the lease of whoever has it, and answers who that was; None if nobody has it."""
+        info = self._storage.stat(self.subject.key)
+        document = self.read()
+        if info is None or document.expires is None:
+            return None
+        self.generation = document.generation + 1
+        self._put(held=False, over=info)
+        return document
+
     def _taken(self, document: LeaseDocument) -> bool:
         if document.expires is None or document.expires <= self._clock():
             return False

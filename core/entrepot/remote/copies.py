@@ -27,7 +27,6 @@ NOTE = "copy.json"
 PREFIX = "c-"
 KEPT = 2
 """Copies that stay when nobody uses them."""
-MOST_FILES = 10_000
 LOCAL_FOLDERS = frozenset({"scratch", "fetch", "cache", "store", "tasks", "uploads"})
 """Folders of a workspace that are of this machine alone, or, with the private store, on the storage itself."""
 
@@ -71,6 +70,12 @@ class Copy:
         forget_log(path)
         return listed(path) if path.exists() else b""
 
+    def clear(self) -> None:
+        """Makes it a copy of nothing."""
+        self.doubt()
+        shutil.rmtree(self.home)
+        self.home.mkdir(mode=0o700)
+
     def doubt(self) -> None:
         """Notes that databases are about to be another generation than they were."""
         (self.folder / NOTE).unlink(missing_ok=True)
@@ -104,25 +109,26 @@ class Copy:
             self.generation = Generation.read(head.name, note["generation"].encode())
             self.seen = Seen(head, str(note["etag"]))
 
-    def files(self) -> Iterator[tuple[str, Path]]:
-        """Path and file of every small file: what is to be on the storage besides databases."""
-        for folder, folders, names in os.walk(self.home):
-            place = Path(folder).relative_to(self.home)
-            if not place.parts:
-                folders[:] = [name for name in folders if name not in LOCAL_FOLDERS]
-            for name in names:
-                path = (place / name).as_posix()
-                file = Path(folder, name)
-                if is_small_file(path) and file.is_file() and not file.is_symlink():
-                    yield path, file
-
     def stored_files(self) -> dict[str, Stored]:
         """The small files by size and content."""
         found = {}
-        for path, file in self.files():
+        for path, file in small_files(self.home):
             content = file.read_bytes() if file.stat().st_size <= MAX_FILE else b""
             found[path] = Stored(file.stat().st_size, digest(content))
         return found
+
+
+def small_files(home: Path) -> Iterator[tuple[str, Path]]:
+    """Path and file of every small file of a workspace's folder: what is on the storage besides databases."""
+    for folder, folders, names in os.walk(home):
+        place = Path(folder).relative_to(home)
+        if not place.parts:
+            folders[:] = [name for name in folders if name not in LOCAL_FOLDERS]
+        for name in names:
+            path = (place / name).as_posix()
+            file = Path(folder, name)
+            if is_small_file(path) and file.is_file() and not file.is_symlink():
+                yield path, file
 
 
 def is_small_file(path: str) -> bool:
@@ -131,6 +137,15 @@ def is_small_file(path: str) -> bool:
     passing = name.startswith((".#", "tmp")) or name.endswith(("~", ".lock", ".new")) or name == "random_seed"
     database = path.partition(".db")[0] in ("catalog", "access") and ".db" in path
     return is_file_path(path) and path.partition("/")[0] not in LOCAL_FOLDERS and not database and not passing
+
+
+def last_seen(folder: Path) -> Seen | None:
+    """The head as this machine saw it last."""
+    for path in sorted(folder.glob(f"{PREFIX}*/{NOTE}"), key=lambda path: path.stat().st_mtime, reverse=True):
+        with suppress(OSError, ValueError, KeyError, TypeError, StorageError):
+            note = json.loads(path.read_text())
+            return Seen(Head.read(note["head"].encode()), str(note["etag"]))
+    return None
 
 
 def take(folder: Path, generation: str) -> Copy:

@@ -27,7 +27,7 @@ LISTS = "catalog/lists/"
 FILES = "catalog/files/"
 STORE = "store"
 
-CHUNK = 128 << 10
+CHUNK = 256 << 10
 """Bytes of a database that travel together: a whole number of pages of any size that SQLite has."""
 MAX_DOCUMENT = 8 << 20
 MAX_FILE = 16 << 20

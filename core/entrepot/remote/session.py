@@ -11,21 +11,20 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from entrepot.catalog.database import forget_log, logged_pages, write_back
 from entrepot.contracts import Storage
 from entrepot.errors import BusyError, StorageError
-from entrepot.publish.lease import Lease, LostLeaseError, Subject
-from entrepot.remote.chunks import ChunkList, MissingChunkError, listed, materialise, read_list, upload
-from entrepot.remote.copies import Copy, cache_folder, file_times, take
+from entrepot.publish.lease import Lease, LeaseDocument, LostLeaseError, Subject
+from entrepot.remote.chunks import ChunkList, MissingChunkError, listed, upload
+from entrepot.remote.copies import Copy, cache_folder, file_times, last_seen, take
+from entrepot.remote.filling import DATABASES, Filler
 from entrepot.remote.generations import Generations, Seen
 from entrepot.remote.keeping import kept, sweep
 from entrepot.remote.layout import CHUNK, LEASE_KEY, MAX_FILE, Generation, Head, Made, Stored, digest, new_name
 from entrepot.settings import HomeSettings
 
-DATABASES = ("catalog.db", "access.db")
 BEAT = 20.0
 """Seconds between two looks whether the lease has to be renewed."""
 SWEEP_EVERY = 20
@@ -35,14 +34,6 @@ SUBJECT = Subject(
     LEASE_KEY, "the workspace is being changed by", "other commands are", "another command took the workspace over"
 )
 LOST = "another command took the workspace over, and nothing of what this one did since was kept"
-
-
-@dataclass(frozen=True, slots=True)
-class Traffic:
-    """Bytes that databases took, in both directions."""
-
-    up: int = 0
-    down: int = 0
 
 
 class Session:
@@ -62,7 +53,8 @@ class Session:
     ) -> None:
         self.url = url
         self.folder = cache_folder(url)
-        self.traffic = Traffic()
+        self.sent = 0
+        """Bytes of databases that were uploaded."""
         self._open_storage, self._clock, self._settings, self._who = storage, clock, settings, who
         self._moved = moved
         self._generations: Generations | None = None
@@ -87,6 +79,10 @@ class Session:
         return self._generations
 
     @property
+    def _filler(self) -> Filler:
+        return Filler(self.generations)
+
+    @property
     def home(self) -> Path:
         """The folder on this machine."""
         return self._opened().home
@@ -101,14 +97,14 @@ class Session:
         return self._seen is not None
 
     @property
-    def newest(self) -> tuple[Head, Generation] | None:
+    def newest(self) -> Generation | None:
         """The generation that this command works with; None where no workspace is."""
         self._opened()
-        return (self._seen.head, self._generation) if self._seen and self._generation else None
+        return self._generation
 
     def _opened(self) -> Copy:
         if self._copy is None:
-            seen = self.generations.seen()
+            seen = self.generations.seen(last_seen(self.folder))
             copy = take(self.folder, seen.head.name if seen else "")
             try:
                 for attempt in range(TRIES):
@@ -128,55 +124,29 @@ class Session:
         return self._copy
 
     def _fill(self, copy: Copy, seen: Seen | None) -> None:
-        """Makes a copy what the head says."""
         for name in DATABASES:
             forget_log(copy.home / name)
         if seen is None:
-            copy.doubt()
-            shutil.rmtree(copy.home)
-            copy.home.mkdir(mode=0o700)
+            copy.clear()
             return
-        if copy.generation is None or copy.generation.made.name != seen.head.name:
-            generation = self.generations.get(seen.head.name)
-            self._room_for(copy, generation)
-            known = {name: copy.known(name) for name in DATABASES}
-            copy.doubt()
-            lists = {}
-            for name, stored in generation.databases.items():
-                lists[name] = self._fetched(copy.home / name, stored, known.get(name, b""))
-            for name in {*DATABASES} - {*lists}:
-                (copy.home / name).unlink(missing_ok=True)
-            copy.believe(seen, generation, lists)
+        self._filler.fill(copy, seen)
         assert copy.generation is not None
-        self._put_files(copy, copy.generation.files, copy.stored_files())
         self._seen, self._generation, self._lists = seen, copy.generation, dict(copy.lists)
         self._times = {name: file_times(copy.home / name) for name in self._lists}
 
-    def _fetched(self, path: Path, stored: Stored, known: ChunkList) -> ChunkList:
-        chunks = read_list(self.generations.storage, stored)
-        down = materialise(self.generations.storage, path, stored.size, chunks, known)
-        self.traffic = Traffic(self.traffic.up, self.traffic.down + down + len(chunks))
-        return chunks
-
-    def _room_for(self, copy: Copy, generation: Generation) -> None:
-        here = sum((copy.home / name).stat().st_size for name in DATABASES if (copy.home / name).exists())
-        needed, free = generation.made.size - here, shutil.disk_usage(self.folder).free
-        if needed > free:
-            raise StorageError(
-                f"the workspace needs {needed} bytes more in {self.folder}, where {free} are free",
-                hint="name a folder with more room in ENTREPOT_CACHE",
-            )
-
-    def _put_files(self, copy: Copy, wanted: Mapping[str, Stored], here: Mapping[str, Stored]) -> None:
-        for path in {*here} - {*wanted}:
-            (copy.home / path).unlink(missing_ok=True)
-        for path, stored in wanted.items():
-            if here.get(path) != stored:
-                file = copy.home / path
-                file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                write_new(file, self.generations.file(stored))
-
     # ------------------------------------------------------------------------------------------------ writing
+
+    def lease(self) -> Lease:
+        """The lease, not taken."""
+        return Lease(self.generations.storage, self._clock, self._settings().wait, subject=SUBJECT)
+
+    def break_lease(self) -> LeaseDocument | None:
+        """Takes the lease from whoever has it, and answers who that was; None if nobody has it."""
+        lease = self.lease()
+        held = lease.take_away()
+        if held is not None:
+            self.generations.fence(lease.generation)
+        return held
 
     def begin(self) -> None:
         """Has the workspace for this command alone, in its newest generation; ``BusyError`` if another one has it."""
@@ -185,7 +155,7 @@ class Session:
         if self._lease is not None:
             return
         copy = self._opened()
-        lease = Lease(self.generations.storage, self._clock, self._settings().wait, subject=SUBJECT)
+        lease = self.lease()
         with ExitStack() as ending:
             ending.enter_context(lease)
             seen = self.generations.seen(self._seen)
@@ -193,7 +163,9 @@ class Session:
                 # Who had it may still be at work: what that command writes to the head has to fail from now on.
                 seen = self.generations.fence(lease.generation)
             if seen != self._seen:
+                self._lost = True
                 self._catch_up(copy, seen)
+                self._lost = False
             copy.doubt()
             self._lease = lease
             ending.enter_context(self._heartbeat(lease))
@@ -210,8 +182,8 @@ class Session:
             raise BusyError("the workspace was set back to an older generation meanwhile", hint="run it again")
         if seen.head.name != before.made.name:
             generation = self.generations.get(seen.head.name)
-            self._move_to(copy, generation)
             self._files_move_to(copy, before.files, generation.files)
+            self._move_to(copy, generation)
             self._generation = generation
         self._seen = seen
 
@@ -224,7 +196,7 @@ class Session:
                 shutil.copyfile(old, new)
                 if file_times(old) != self._times.get(name):
                     known = listed(new)
-            self._lists[name] = self._fetched(new, stored, known)
+            self._lists[name] = self._filler.fetch(new, stored, known)
             self._paths[name], self._times[name] = new, file_times(new)
         self._moved()
 
@@ -238,7 +210,7 @@ class Session:
         kept_here = {path: stored for path, stored in here.items() if path in ours}
         gone = {path for path in ours if path not in here}
         wanted = {path: stored for path, stored in after.items() if path not in gone} | kept_here
-        self._put_files(copy, wanted, here)
+        self._filler.put_files(copy.home, wanted, here)
 
     @contextmanager
     def _heartbeat(self, lease: Lease) -> Iterator[None]:
@@ -268,7 +240,7 @@ class Session:
         old = self.generations.numbered(self._generation, number)
         copy = self._opened()
         self._move_to(copy, old)
-        self._put_files(copy, old.files, copy.stored_files())
+        self._filler.put_files(copy.home, old.files, copy.stored_files())
         self._restoring = number
         return old
 
@@ -290,7 +262,7 @@ class Session:
             return
         for name, chunks in changed.items():
             up = upload(self.generations.storage, self.path(name), chunks, self._lists.get(name, b""))
-            self.traffic = Traffic(self.traffic.up + up, self.traffic.down)
+            self.sent += up
         held = {*self._generation.files.values()} if self._generation else set()
         for path, stored in files.items():
             if stored not in held and self.generations.put_file(self._copy.home / path) != stored:
@@ -386,12 +358,3 @@ class Session:
 def stored_list(path: Path, chunks: ChunkList) -> Stored:
     """How a generation names a database of these chunks."""
     return Stored(path.stat().st_size, digest(chunks))
-
-
-def write_new(path: Path, data: bytes) -> None:
-    """Replaces a file by a private one, in one step."""
-    new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)
-    new.touch(mode=0o600)
-    new.write_bytes(data)
-    new.replace(path)
