@@ -12,7 +12,8 @@ from entrepot.errors import StorageError
 from entrepot.events import ImportResult, TreePublished
 from entrepot.hookspecs import hookimpl
 from entrepot.publish.collect import Collection, TreeCollector
-from entrepot.services import imports, publishing, reviews, scanning, upkeep
+from entrepot.services import imports, publishing, reviews, scanning, snapshots, upkeep
+from entrepot.services.snapshots import SnapshotRequest
 from support.debs import make_deb
 from support.probes import Probe
 from support.rpms import make_rpm
@@ -98,7 +99,8 @@ def test_caches_are_told_of_what_went(depot: Depot, probe: Probe) -> None:
     bring(depot, "evil")
     probe.known = {"evil": BAD}
     scanning.scan(depot.workspace)
-    assert [path for path in told[-1].changed if "evil" in path]
+    assert len(told[-1].changed) == 1
+    assert "evil" in told[-1].changed[0]
 
 
 def test_what_could_not_be_removed_is_removed_by_the_next_publication(
@@ -149,3 +151,13 @@ def test_a_file_that_another_distribution_has_stays(depot: Depot, probe: Probe) 
     scanning.scan(depot.workspace, scanning.ScanRequest(["example/stable"]))
     assert named(depot, "evil") == 1
     assert reachable(depot, "evil")
+
+
+def test_a_snapshot_has_it_until_the_snapshot_is_removed(depot: Depot, probe: Probe) -> None:
+    bring(depot, "evil")
+    snapshots.create(depot.workspace, "example/stable", request=SnapshotRequest("before"))
+    probe.known = {"evil": BAD}
+    scanning.scan(depot.workspace)
+    assert reachable(depot, "evil")
+    snapshots.remove(depot.workspace, "example/stable", "before")
+    assert not reachable(depot, "evil")

@@ -196,19 +196,9 @@ class Job:
         once: who still has an older index may not get them.
         """
         number, result = self._put_in_place(progress)
-        if self.request.dry_run:
-            return number, result
-        withdrawn: Sequence[str] = ()
-        try:
-            withdrawn = self._take_away()
-        finally:
-            written, changed = (result.report.written, result.report.changed) if result.report else (0, ())
-            if result.report or withdrawn:
-                event = TreePublished(
-                    self.repository, self.target, self.distribution, number, written, [*changed, *withdrawn]
-                )
-                self.workspace.plugins.tell("tree_published", event)
-        return number, replace(result, withdrawn=withdrawn)
+        if result.report:
+            self._tell(number, result.report.written, result.report.changed)
+        return number, result if self.request.dry_run else replace(result, withdrawn=self.take_away(number))
 
     def _put_in_place(self, progress: Progress) -> tuple[int, TargetResult]:
         number, plan = self.plan()
@@ -233,7 +223,8 @@ class Job:
             storage.close()
         return number, TargetResult(self.target.url, "published", plan, report)
 
-    def _take_away(self) -> Sequence[str]:
+    def take_away(self, number: int) -> Sequence[str]:
+        """Removes what no version in place names any more and must not be had; answers the paths."""
         workspace = self.workspace
         if not workspace.catalog.publications.may_be_withdrawn(self.target, self.repository.id):
             return ()
@@ -245,7 +236,12 @@ class Job:
             paths = [file.path for file in collector.remove(self.target, storage).files]
         with workspace.catalog.transaction():
             record(workspace, "publish.withdraw", self.distribution.path, {"target": self.target.url, "files": paths})
+        self._tell(number, 0, paths)
         return paths
+
+    def _tell(self, number: int, written: int, changed: Sequence[str]) -> None:
+        event = TreePublished(self.repository, self.target, self.distribution, number, written, changed)
+        self.workspace.plugins.tell("tree_published", event)
 
     def plan(self) -> tuple[int, TreePlan | None]:
         """Which version it is, and what putting it in place takes; None if it is in place."""

@@ -152,6 +152,9 @@ def remove(
         with catalog.transaction():
             catalog.snapshots.remove(snapshot)
             record(workspace, "snapshot.remove", distribution.path, {"name": name, "version": snapshot.version})
+        # What it alone had, and what was withdrawn or refused meanwhile, has no grace.
+        taken = [job.take_away(snapshot.version) for job in jobs]
+        targets = [replace(target, withdrawn=paths) for target, paths in zip(targets, taken, strict=True)]
     return SnapshotResult(snapshot, targets, removed=not dry_run)
 
 
