@@ -99,6 +99,19 @@ class Feed:
     changed_at: dt.datetime | None
 
 
+class AdvisoryState(NamedTuple):
+    """What there is of vulnerability data, apart from its age."""
+
+    number: int
+    """Of the last change of advisories, or of what is known of vulnerabilities."""
+    sources: str
+    """A digest of which sources there are, with their indexes."""
+    offers: str
+    """A digest of what these offer and say themselves."""
+    telling: bool
+    """Whether one of them has advisories of its own."""
+
+
 class Hit(NamedTuple):
     """One advisory that affects a version of a package."""
 

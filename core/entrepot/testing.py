@@ -39,8 +39,9 @@ from entrepot.isolation import Case, Moment, OpenServices, ScanServices
 from entrepot.isolation.messages import STATUSES, decode, encode
 from entrepot.isolation.worker import checked_basis, checked_verdict
 from entrepot.models import Basis, Distribution, PackageInfo, Status, Verdict
+from entrepot.pipeline.handed import Companions
 from entrepot.pipeline.inspect import Subject, read_case
-from entrepot.pipeline.panel import ALONE, BATCH, Companions, Panel, open_panel
+from entrepot.pipeline.panel import ALONE, BATCH, Panel, open_panel
 from entrepot.pipeline.surroundings import DistributionSurroundings
 from entrepot.settings import InspectionSettings, Limits
 

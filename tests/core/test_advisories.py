@@ -331,3 +331,38 @@ def test_advisories_of_an_older_catalog_are_found_by_their_words() -> None:
     migrations.apply(database)
     rows = database.conn.execute("SELECT name, advisory_id FROM advisory_names").fetchall()
     assert rows == [("CVE-1", 7), ("CVE-2", 7), ("DSA-1", 7)]
+
+
+def test_what_changed_is_known_by_the_names_of_packages(desk: Desk) -> None:
+    number = 0
+
+    def changed() -> list[str]:
+        nonlocal number
+        found = sorted(desk.lookup.changed(number))
+        number = desk.lookup.state().number
+        return found
+
+    def about(number: int, name: str, fixed: str = "1.0-2") -> Record:
+        return osv(f"CVE-2026-{number}", package("Debian:12", name, fixed=fixed))
+
+    desk.load("debian", about(1001, "hello"), about(1002, "curl"), about(1003, "bash"))
+    assert changed() == ["bash", "curl", "hello"]
+    desk.load("debian", about(1001, "hello"), about(1002, "curl", fixed="1.0-9"))
+    assert changed() == ["bash", "curl"]
+    before = desk.lookup.state()
+    desk.load("debian", about(1001, "hello"), about(1002, "curl", fixed="1.0-9"))
+    assert desk.lookup.state() == before
+    path = desk.folder / "epss.csv"
+    for score, names in (("0.5", ["curl"]), ("0.5", []), ("0.6", ["curl"])):
+        path.write_text(
+            f"#model_version:v1\ncve,epss,percentile\nCVE-2026-1002,{score},0.9\nCVE-2026-7777,{score},0.9\n"
+        )
+        if advisories.list_feeds(desk.workspace)[1:]:
+            advisories.update_feed(desk.workspace, "epss", force=True)
+        else:
+            advisories.add_feed(desk.workspace, "epss", str(path))
+        assert changed() == names
+    advisories.remove_feed(desk.workspace, "epss")
+    assert changed() == ["curl"]
+    advisories.remove_feed(desk.workspace, "debian")
+    assert changed() == ["curl", "hello"]

@@ -19,6 +19,19 @@ BATCH = 500
 OF_AN_ADVISORY = ("advisory_affected", "advisory_names")
 """Tables whose rows go with their advisory."""
 
+CHANGES = """
+    INSERT OR REPLACE INTO advisory_changes (package, number)
+    SELECT package, (SELECT coalesce(max(number), 0) + 1 FROM advisory_changes) FROM ({packages}) UNION
+    SELECT '', (SELECT coalesce(max(number), 0) + 1 FROM advisory_changes)
+"""
+"""Notes that something else is said of packages now; ``packages`` is a query for their names."""
+
+ABOUT = """
+    SELECT DISTINCT p.package FROM advisory_names n JOIN advisory_affected p ON p.advisory_id = n.advisory_id
+    WHERE n.name IN ({names})
+"""
+"""The packages that advisories about vulnerabilities name; ``names`` is a query for these."""
+
 Describe = Callable[[RawAdvisory], Advisory]
 
 
@@ -78,6 +91,14 @@ class AdvisoriesTable:
     def remove(self, feed: Feed) -> None:
         """Removes a feed with all it said."""
         execute = self._db.conn.execute
+        execute(
+            CHANGES.format(
+                packages="SELECT package FROM advisory_affected WHERE advisory_id IN"
+                " (SELECT id FROM advisories WHERE feed_id = ?)"
+                f" UNION {ABOUT.format(names='SELECT vulnerability FROM vulnerability_facts WHERE feed_id = ?')}"
+            ),
+            [feed.id, feed.id],
+        )
         execute("DELETE FROM vulnerability_facts WHERE feed_id = ?", [feed.id])
         for table in OF_AN_ADVISORY:
             execute(
@@ -115,6 +136,15 @@ class AdvisoriesTable:
         execute = self._db.conn.execute
         same = "f.feed_id = :feed AND f.vulnerability = t.vulnerability AND f.kind = t.kind"
         parameters = {"feed": feed_id}
+        other = f"""
+            SELECT t.vulnerability FROM temp.told t WHERE NOT EXISTS (
+                SELECT 1 FROM vulnerability_facts f WHERE {same} AND f.value = t.value
+            ) UNION SELECT f.vulnerability FROM vulnerability_facts f WHERE f.feed_id = :feed AND NOT EXISTS (
+                SELECT 1 FROM temp.told t WHERE {same}
+            )
+        """
+        if execute(f"SELECT EXISTS ({other})", parameters).fetchone()[0]:
+            execute(CHANGES.format(packages=ABOUT.format(names=other)), parameters)
         removed = execute(
             f"DELETE FROM vulnerability_facts AS f WHERE f.feed_id = :feed"
             f" AND NOT EXISTS (SELECT 1 FROM temp.told t WHERE {same})",
@@ -159,6 +189,8 @@ class _Replacement:
             self._conn.execute("SELECT coalesce(max(id), 0) + 1 FROM advisories").fetchone()[0]
         )
         self._unchanged = 0
+        self._packages: set[str] = set()
+        """Of which something else is said now."""
         self._ecosystems: dict[str, int] = dict(
             self._conn.execute("SELECT name, id FROM advisory_ecosystems WHERE feed_id = ?", [feed_id])
         )
@@ -200,6 +232,7 @@ class _Replacement:
                 )
                 for item in advisory.affected
             ]
+            self._packages.update(item.package for item in advisory.affected)
             self._next += 1
         self._conn.executemany(
             "INSERT INTO advisories (id, feed_id, digest, name, vulnerabilities, aliases, modified, withdrawn,"
@@ -252,6 +285,8 @@ class _Replacement:
                 " (SELECT 1 FROM advisories n WHERE n.name = o.name AND n.feed_id = o.feed_id AND n.id >= ?)",
                 [ids, self._feed_id, self._first_new],
             ).fetchone()[0]
+            of_them = f"SELECT DISTINCT package FROM advisory_affected WHERE advisory_id IN ({chosen})"
+            self._packages.update(row[0] for row in execute(of_them, [ids]))
             for table in OF_AN_ADVISORY:
                 execute(
                     f"DELETE FROM {table} WHERE advisory_id IN"
@@ -267,5 +302,9 @@ class _Replacement:
             [self._feed_id],
         )
         added = self._next - self._first_new
+        if added or removed:
+            execute(
+                CHANGES.format(packages="SELECT value AS package FROM json_each(?)"), [to_json(list(self._packages))]
+            )
         changed = min(changed, added)  # several records of one name may have become one
         return SyncCounts(added - changed, changed, removed - changed, self._unchanged)

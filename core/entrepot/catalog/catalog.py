@@ -26,6 +26,7 @@ from entrepot.catalog.retention import RetentionTable
 from entrepot.catalog.reviews import ReviewsTable
 from entrepot.catalog.schedule import ScheduleTable
 from entrepot.catalog.search import Search
+from entrepot.catalog.settled import SettledTable
 from entrepot.catalog.snapshots import SnapshotsTable
 from entrepot.catalog.sources import SourcesTable
 from entrepot.catalog.standing import StandingTable
@@ -117,6 +118,10 @@ class Catalog:
     @cached_property
     def imports(self) -> ImportsTable:
         return ImportsTable(self.database)
+
+    @cached_property
+    def settled(self) -> SettledTable:
+        return SettledTable(self.database)
 
     @cached_property
     def holdings(self) -> HoldingsTable:

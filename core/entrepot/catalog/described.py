@@ -161,6 +161,8 @@ HIDDEN = (
     "source_state",
     "advisory_names",
     "advisory_ecosystems",
+    "advisory_changes",
+    "scan_states",
     "vulnerability_facts",
     "audit_head",
     "_sqlite_migrations",

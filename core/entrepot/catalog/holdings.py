@@ -67,9 +67,15 @@ class HoldingsTable:
         self._db = database
 
     def of(
-        self, distribution: Distribution, names: Collection[str] | None = None, artifacts: Collection[str] | None = None
+        self,
+        distribution: Distribution,
+        names: Collection[str] | None = None,
+        artifacts: Collection[str] | None = None,
+        without: Collection[int] = (),
     ) -> Iterator[Sequence[Holding]]:
         """What is in and what waits, in chunks; only packages of these names, or that came as these artifacts.
+
+        Packages whose ids are in ``without`` are left out of what is in.
 
         Which they are is read first, so that a caller may write between two chunks.
         """
@@ -78,6 +84,7 @@ class HoldingsTable:
         sql = f"""
             SELECT p.id, m.id, m.component, ({_IMPORT}) FROM membership m JOIN packages p ON p.id = m.package_id
             WHERE m.distribution_id = :distribution AND m.removed_in IS NULL{some}
+            AND m.package_id NOT IN (SELECT value FROM json_each(:without))
             UNION ALL
             SELECT p.id, NULL, i.component, i.id FROM imports i JOIN packages p ON p.id = i.package_id
             WHERE i.distribution_id = :distribution AND i.state = 'pending_review'{some} AND NOT (
@@ -91,10 +98,20 @@ class HoldingsTable:
             "distribution": distribution.id,
             "names": to_json(sorted(names or ())),
             "artifacts": to_json(sorted(artifacts or ())),
+            "without": to_json(sorted(without)),
         }
         found = iter(self._db.conn.execute(sql, parameters).fetchall())
         while chunk := list(islice(found, CHUNK)):
             yield self._load(chunk)
+
+    def sample(self, distribution: Distribution) -> Holding | None:
+        """Any of the packages that are in; None if there is none, or it waits."""
+        sql = f"""
+            SELECT p.id, m.id, m.component, ({_IMPORT}) FROM membership m JOIN packages p ON p.id = m.package_id
+            WHERE m.distribution_id = :distribution AND m.removed_in IS NULL LIMIT 1
+        """
+        found = self._load(self._db.conn.execute(sql, {"distribution": distribution.id}).fetchall())
+        return found[0] if found else None
 
     def arriving(self, origin: Distribution, package_ids: Sequence[int]) -> Iterator[Sequence[Holding]]:
         """Packages of another distribution that are about to come in, in chunks, with their imports there."""

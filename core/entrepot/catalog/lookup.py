@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import sqlite3
 import threading
 from collections.abc import Collection, Mapping, Sequence
@@ -10,7 +11,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from entrepot.advisories import Hit, Told
+from entrepot.advisories import AdvisoryState, Hit, Told
 from entrepot.catalog.database import BUSY_SECONDS, from_json, to_json, to_time
 from entrepot.catalog.imports import StoredVerdict
 from entrepot.models import Available, Finding, Source, Status, Verdict
@@ -146,6 +147,26 @@ class CatalogLookup:
         """
         return {sha256 for (sha256,) in self._ask(sql, [to_json(sorted(artifacts)), scanner])}
 
+    def state(self) -> AdvisoryState:
+        """What there is at this moment: the same state, the same answers about every package."""
+        number = self._ask("SELECT coalesce(max(number), 0) FROM advisory_changes")[0][0]
+        sources = self._ask("SELECT id, name, format FROM sources ORDER BY id")
+        indexes = self._ask("SELECT id, source_id, distribution, digest, changed_at FROM source_indexes ORDER BY id")
+        states = self._ask("SELECT source_id, generation, changed_at, packages FROM source_state ORDER BY source_id")
+        telling = self._ask(
+            """
+            SELECT EXISTS (SELECT 1 FROM source_extras s JOIN extras e ON e.id = s.extra_id WHERE e.kind = 'advisory')
+            """
+        )[0][0]
+        return AdvisoryState(
+            number, _digest([sources, [row[:3] for row in indexes]]), _digest([indexes, states]), bool(telling)
+        )
+
+    def changed(self, since: int) -> Collection[str]:
+        """The names of packages of which advisories say something else than at the change of this number."""
+        sql = "SELECT package FROM advisory_changes WHERE number > ? AND package <> ''"
+        return {row[0] for row in self._ask(sql, [since])}
+
     def earlier(self, sha256: str, scanner: str, basis: str) -> StoredVerdict | None:
         """What a scanner said last of an artifact on a basis, as it was first given; an error is never used again."""
         sql = """
@@ -185,3 +206,7 @@ class CatalogLookup:
                 # Packages are asked about in any order: with the usual 2 MiB most of what they need is read each time.
                 self._connection.execute(f"PRAGMA cache_size = -{CACHE}")
             return self._connection.execute(sql, parameters).fetchall()
+
+
+def _digest(values: object) -> str:
+    return hashlib.sha256(to_json(values).encode()).hexdigest()

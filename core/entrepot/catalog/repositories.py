@@ -99,10 +99,12 @@ class RepositoriesTable:
         """Removes a distribution with its versions and imports; its files are left to collections."""
         execute = self._db.conn.execute
         of_imports = "SELECT id FROM imports WHERE distribution_id = ?"
-        of_verdicts = f"SELECT id FROM verdicts WHERE import_id IN ({of_imports})"
+        of_verdicts = "SELECT id FROM verdicts WHERE distribution_id = ?"
         execute(f"DELETE FROM findings WHERE verdict_id IN ({of_verdicts})", [distribution.id])
-        execute(f"DELETE FROM verdicts WHERE import_id IN ({of_imports})", [distribution.id])
+        execute("DELETE FROM verdicts WHERE distribution_id = ?", [distribution.id])
         execute(f"DELETE FROM reviews WHERE import_id IN ({of_imports})", [distribution.id])
+        # Ids of verdicts, by which scans of other distributions know what is new, are given again.
+        execute("DELETE FROM scan_states")
         for table in ("imports", "membership", "extra_membership", "versions", "publications"):
             execute(f"DELETE FROM {table} WHERE distribution_id = ?", [distribution.id])
         execute(

@@ -4,7 +4,7 @@ A format is six small objects held together by one; a scanner, a storage, a sign
 core calls them only through what is written here, and they see of the core only what they are handed.
 """
 
-from entrepot.contracts.advisories import AdvisoryFormat, AdvisoryLookup, VersionKeys
+from entrepot.contracts.advisories import AdvisoryFormat, AdvisoryHistory, AdvisoryLookup, VersionKeys
 from entrepot.contracts.executors import ExecutorFactory
 from entrepot.contracts.formats import Format
 from entrepot.contracts.indexes import (
@@ -24,10 +24,12 @@ from entrepot.contracts.reports import NamesPackages, ReportFormat, ReportKind, 
 from entrepot.contracts.scanners import (
     Artifact,
     BulkScanner,
+    Changed,
     DemandingScanner,
     ReusableScanner,
     ScanContext,
     Scanner,
+    SteadyScanner,
     is_isolated,
 )
 from entrepot.contracts.signing import Signer, SignerFactory, SigningKey
@@ -55,6 +57,7 @@ from entrepot.contracts.trees import (
 
 __all__ = [
     "AdvisoryFormat",
+    "AdvisoryHistory",
     "AdvisoryLookup",
     "Artifact",
     "Body",
@@ -62,6 +65,7 @@ __all__ = [
     "BulkScanner",
     "Candidate",
     "CandidatePool",
+    "Changed",
     "ChecksOptions",
     "ClientFiles",
     "Closure",
@@ -69,13 +73,13 @@ __all__ = [
     "ExecutorFactory",
     "ExplainsSetup",
     "Fetched",
+    "FieldFinder",
     "FileBody",
     "Format",
     "IndexEntry",
     "IndexReader",
     "IndexText",
     "IndexUpdate",
-    "FieldFinder",
     "Keeper",
     "KeyringReader",
     "ListsFiles",
@@ -101,6 +105,7 @@ __all__ = [
     "SignerFactory",
     "SigningKey",
     "Solver",
+    "SteadyScanner",
     "StopsClients",
     "Storage",
     "StorageFactory",

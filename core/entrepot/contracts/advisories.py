@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from entrepot.advisories import Advisory, Fact, Hit, RawAdvisory, Told
+from entrepot.advisories import Advisory, AdvisoryState, Fact, Hit, RawAdvisory, Told
 from entrepot.models import Available, Source
 
 
@@ -83,4 +83,16 @@ class AdvisoryLookup(Protocol):
 
     def offers(self, format_name: str, name: str, architecture: str, above: bytes) -> Sequence[Available]:
         """What synced sources offer of a package, newer than ``above``; the newest first."""
+        ...
+
+
+class AdvisoryHistory(AdvisoryLookup, Protocol):
+    """What a scanner may ask besides that runs in the command's own process."""
+
+    def state(self) -> AdvisoryState:
+        """What there is at this moment: the same state, the same answers about every package."""
+        ...
+
+    def changed(self, since: int) -> Collection[str]:
+        """The names of packages of which advisories say something else than at the change of this number."""
         ...

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from entrepot.contracts.advisories import AdvisoryLookup
+from entrepot.contracts.advisories import AdvisoryHistory, AdvisoryLookup
 from entrepot.contracts.formats import Format
 from entrepot.contracts.surroundings import Surroundings
 from entrepot.models import Available, Basis, Distribution, PackageInfo, Source, Verdict
@@ -61,11 +61,12 @@ class Scanner(Protocol):
     It runs in a process of its own, with limits on time, memory and output, unless it has ``isolated = False``: only
     for one that neither runs foreign code nor reads the files. ``advisories`` and ``surroundings`` are there in both
     cases: from another process, each question goes to the command. It may have the methods of ``ReusableScanner``,
-    ``BulkScanner`` and ``DemandingScanner``, and ``stage = "batch"`` if it has to know what else comes in, which
-    ``ScanContext.batch`` then tells: it is asked again where that turns out to be less. One that has
+    ``BulkScanner``, ``SteadyScanner`` and ``DemandingScanner``, and ``stage = "batch"`` if it has to know what else
+    comes in, which ``ScanContext.batch`` then tells: it is asked again where that turns out to be less. One that has
     ``before_fetch = True`` is also asked about packages that were not fetched: ``Artifact.paths`` is then empty, and
     ``ScanContext.info`` has what the index says.
     With ``arrival = True`` what it says is about how a package came in: a later scan does not ask it again.
+    With ``common_basis = True`` its ``basis`` is the same for all packages that a distribution has.
     One that has ``reads_files = False`` never opens ``Artifact.paths``: a later scan does not fetch them.
     """
 
@@ -118,6 +119,32 @@ class BulkScanner(Scanner, Protocol):
         ``Artifact.paths`` has names of files that are not there. After an exception, or an answer of another length,
         every one of them is shown to ``scan``.
         """
+        ...
+
+
+class Changed(NamedTuple):
+    """Packages of a distribution of which a scanner may say something else now."""
+
+    names: Collection[str]
+    """Their names, or those of their source packages."""
+    spoken: bool
+    """Whether it may also be something else of all that do not pass."""
+
+
+@runtime_checkable
+class SteadyScanner(Scanner, Protocol):
+    """A scanner that knows of which packages it may say something else than it said.
+
+    Only one with ``isolated = False``. A scan of a whole distribution asks it about those alone. ``context`` is that of
+    any package of the distribution.
+    """
+
+    def mark(self, context: ScanContext, history: AdvisoryHistory) -> str:
+        """What its verdicts depend on besides the packages and the settings, as a text that ``changed`` reads."""
+        ...
+
+    def changed(self, since: str, context: ScanContext, history: AdvisoryHistory) -> Changed | None:
+        """The packages of which it may say something else than at an earlier ``mark``; None if that may be all."""
         ...
 
 

@@ -73,9 +73,15 @@ class Evaluator:
     waiting: Waiting
     outcomes: Outcomes
 
-    def at_once(self, holdings: Sequence[Holding]) -> Sequence[Mapping[str, StoredVerdict]]:
-        """What is said of each of several packages by scanners that answer about many at once."""
-        return self.panel.ask_many([self._described(holding, self.folder) for holding in holdings])
+    def described(self, holding: Holding) -> ScanCase:
+        """The package with names of files that are not there."""
+        return self._described(holding, self.folder)
+
+    def at_once(
+        self, holdings: Sequence[Holding], settled: Sequence[Collection[str]]
+    ) -> Sequence[Mapping[str, StoredVerdict]]:
+        """What is said of each of several packages by scanners that answer about many at once and are not settled."""
+        return self.panel.ask_many([self._described(holding, self.folder) for holding in holdings], settled)
 
     def evaluate(
         self,
@@ -83,15 +89,16 @@ class Evaluator:
         said: Mapping[str, StoredVerdict],
         waivers: Sequence[Waiver],
         answered: Mapping[str, StoredVerdict],
+        settled: Collection[str] = (),
     ) -> Evaluation:
         """What is said of a package now. ``said`` is what scanners said last; what still holds is not asked again.
 
-        ``answered`` is what some say now, who are not asked any more.
+        ``answered`` is what some say now, who are not asked any more; the ``settled`` would say what they said.
         """
         answers = dict(answered)
         # How a package came in does not change, and what its source was then may be gone by now.
-        known = {name for name, scanner in self.scanners.items() if name in said and _of_arrival(scanner)}
-        known |= answers.keys()
+        known = {name for name, scanner in self.scanners.items() if name in said and of_arrival(scanner)}
+        known |= answers.keys() | {name for name in settled if name in said}
         if len(known) < len(self.scanners):
             answers |= self._answers(holding, known)
         new, confirmed = [], []
@@ -160,11 +167,12 @@ class Evaluator:
 
 def reads_files(scanner: Scanner) -> bool:
     """Whether a scanner has to have the files; what it says without them may change with time and place."""
-    usual = is_isolated(scanner) or _of_arrival(scanner)
+    usual = is_isolated(scanner) or of_arrival(scanner)
     return bool(getattr(scanner, "reads_files", usual))
 
 
-def _of_arrival(scanner: Scanner) -> bool:
+def of_arrival(scanner: Scanner) -> bool:
+    """Whether what a scanner says is about how a package came in: it does not change."""
     return bool(getattr(scanner, "arrival", False))
 
 

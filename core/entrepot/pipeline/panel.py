@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import pickle
-import shutil
-import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from entrepot.catalog.database import to_json
+from entrepot.catalog.database import from_json, to_json
 from entrepot.catalog.imports import StoredVerdict
-from entrepot.contracts import BulkScanner, ReusableScanner, Scanner, is_isolated
-from entrepot.isolation import NOBODY, Case, Host, OpenServices, ScanServices, Together, open_host
+from entrepot.contracts import (
+    AdvisoryHistory,
+    BulkScanner,
+    Changed,
+    ReusableScanner,
+    Scanner,
+    SteadyScanner,
+    is_isolated,
+)
+from entrepot.isolation import NOBODY, Case, Host, OpenServices, ScanServices, open_host
 from entrepot.isolation.exchange import Errand
 from entrepot.isolation.messages import Answer, Failure, Request
 from entrepot.isolation.worker import checked_basis, checked_verdict
-from entrepot.models import Basis, PackageInfo, Status, Verdict
+from entrepot.models import Basis, Status, Verdict
+from entrepot.pipeline.handed import Companions, Folders, Parcel
 from entrepot.settings import InspectionSettings
 
 ALONE, BATCH = "package", "batch"
@@ -122,13 +127,18 @@ class Panel:
         """Those of a stage."""
         return frozenset(name for name, _ in self._by_stage[stage])
 
-    def ask_many(self, cases: Sequence[Case]) -> Sequence[Mapping[str, StoredVerdict]]:
-        """What scanners say of each case that answer about many at once, by their names; empty if there is none."""
+    def ask_many(self, cases: Sequence[Case], skip: Sequence[Collection[str]]) -> Sequence[Mapping[str, StoredVerdict]]:
+        """What scanners say of each case that answer about many at once, by their names; empty if there is none.
+
+        ``skip`` has, for each case, the names of those that are not asked about it.
+        """
         found: list[dict[str, StoredVerdict]] = [{} for _ in cases]
         for name, scanner in self._by_stage[ALONE]:
             if isinstance(scanner, BulkScanner) and name not in self._reusable and not is_isolated(scanner):
-                for said, verdict in zip(found, self._answers(scanner, cases), strict=False):
-                    said[name] = StoredVerdict(name, scanner.version, scanner.answers, verdict)
+                places = [place for place, names in enumerate(skip) if name not in names]
+                answers = self._answers(scanner, [cases[place] for place in places]) if places else ()
+                for place, verdict in zip(places, answers, strict=False):
+                    found[place][name] = StoredVerdict(name, scanner.version, scanner.answers, verdict)
         return found
 
     def _answers(self, scanner: BulkScanner, cases: Sequence[Case]) -> Sequence[Verdict]:
@@ -144,6 +154,45 @@ class Panel:
                 return ()
         return verdicts if len(verdicts) == len(cases) else ()
 
+    def mark(self, name: str, case: Case, beside: Companions, history: AdvisoryHistory) -> str | None:
+        """What the verdicts of a scanner about packages that are in depend on besides these; None if nobody knows.
+
+        ``case`` is any of them, and ``beside`` what comes in with it: nothing.
+        """
+        scanner = self._services.scanners[name]
+        if getattr(scanner, "arrival", False):
+            return "arrival"
+        if isinstance(scanner, SteadyScanner) and not is_isolated(scanner):
+            with self._folders.one() as folder:
+                try:
+                    mark = str(scanner.mark(self._services.context(case, name, folder), history))
+                except Exception:  # who does not know is asked about every package
+                    logger.warning("scanner %s cannot say what its verdicts depend on", name, exc_info=True)
+                    return None
+            return to_json([self._digest(scanner, Basis()), mark])
+        if not getattr(scanner, "common_basis", False):
+            return None
+        told = _Told(Asked(case), Parcel(case).data, beside)
+        return self._digest(scanner, self._way_to(scanner)(scanner, [("basis", told)])[0]) or None
+
+    def changed(self, name: str, since: str, mark: str, case: Case, history: AdvisoryHistory) -> Changed | None:
+        """Of which packages a scanner may say something else than at an earlier ``mark``; None if that may be all."""
+        if since == mark:
+            return Changed((), spoken=False)
+        scanner = self._services.scanners[name]
+        if not isinstance(scanner, SteadyScanner) or is_isolated(scanner):
+            return None
+        (digest, before), (digest_now, _) = from_json(since), from_json(mark)
+        if digest != digest_now:
+            return None
+        with self._folders.one() as folder:
+            try:
+                found = scanner.changed(before, self._services.context(case, name, folder), history)
+                return found and Changed(frozenset(map(str, found.names)), bool(found.spoken))
+            except Exception:  # the same
+                logger.warning("scanner %s cannot say what changed for its verdicts", name, exc_info=True)
+                return None
+
     def abort(self) -> None:
         """Ends isolated scanners at once: they are recorded as failed."""
         if self._host:
@@ -151,7 +200,7 @@ class Panel:
 
     def recall(self, case: Case, skip: Collection[str] = ()) -> Sequence[StoredVerdict]:
         """What was said earlier and still holds, by the scanners that can tell; none looks at the files for it."""
-        told = _Told(Asked(case), _Parcel(case).data)
+        told = _Told(Asked(case), Parcel(case).data)
         found = []
         for name, scanner in self._by_stage[ALONE]:
             if name not in skip and name in self._reusable:
@@ -178,7 +227,7 @@ class Panel:
         skip: Collection[str] = (),
     ) -> Sequence[tuple[StoredVerdict, ...]]:
         """What the scanners of a stage say of each package, in the order of their names; all but those to ``skip``."""
-        told = [_Told(asked, _Parcel(asked.case).data, batch) for asked in packages]
+        told = [_Told(asked, Parcel(asked.case).data, batch) for asked in packages]
         isolated: dict[str, Future[Sequence[StoredVerdict]]] = {}
         said: dict[str, Sequence[StoredVerdict]] = {}
         here = []
@@ -322,61 +371,3 @@ def _sorted(value: object) -> object:
     if isinstance(value, Mapping):
         return sorted((key, _sorted(item)) for key, item in value.items())
     return value
-
-
-class _Parcel:
-    """A case as it is sent to workers, made when the first of them needs it."""
-
-    def __init__(self, case: Case) -> None:
-        self._case = case
-
-    @cached_property
-    def _data(self) -> bytes:
-        return pickle.dumps(self._case, pickle.HIGHEST_PROTOCOL)
-
-    def data(self) -> bytes:
-        """The pickle."""
-        return self._data
-
-
-class Companions:
-    """The packages of a batch that come in, and those that are held back.
-
-    Workers read them from a file that is written for the first that asks.
-    """
-
-    def __init__(self, packages: Sequence[PackageInfo], folder: Path, held: Sequence[PackageInfo] = ()) -> None:
-        self.together = Together(list(packages), list(held))
-        self._folder = folder
-
-    @cached_property
-    def file(self) -> Path:
-        """The pickle of both."""
-        handle, name = tempfile.mkstemp(dir=self._folder, prefix="batch-")
-        with open(handle, "wb") as file:
-            pickle.dump(self.together, file, pickle.HIGHEST_PROTOCOL)
-        return Path(name)
-
-
-class Folders:
-    """Empty private folders for scanners. One that is left empty is handed out again.
-
-    Few scanners ever write, and making and removing a folder costs as much as reading a small package.
-    """
-
-    def __init__(self, parent: Path) -> None:
-        self._parent = parent
-        self._free: list[Path] = []
-
-    @contextmanager
-    def one(self) -> Iterator[Path]:
-        """A folder that nobody else has before the end of the context; what is left in it is removed."""
-        try:
-            folder = self._free.pop()
-        except IndexError:
-            folder = Path(tempfile.mkdtemp(dir=self._parent))
-        yield folder
-        if os.listdir(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-        else:
-            self._free.append(folder)

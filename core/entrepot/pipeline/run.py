@@ -17,8 +17,9 @@ from entrepot.events import ImportResult
 from entrepot.isolation import Case
 from entrepot.models import Distribution, PackageInfo, Repository, Version
 from entrepot.pipeline.fetch import discard, fetch
+from entrepot.pipeline.handed import Companions
 from entrepot.pipeline.inspect import Inspection, Subject, read_case
-from entrepot.pipeline.panel import BATCH, Asked, Companions, Panel
+from entrepot.pipeline.panel import BATCH, Asked, Panel
 from entrepot.pipeline.settle import Attempt, Job, Ledger, Settlement
 from entrepot.pipeline.telling import Teller
 from entrepot.progress import Progress, ProgressEvent

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from entrepot.catalog.holdings import Holding
 from entrepot.models import Distribution, PackageInfo
 from entrepot.pipeline.foresight import lets_in
-from entrepot.pipeline.panel import Companions
+from entrepot.pipeline.handed import Companions
 from entrepot.pipeline.policy import Case
 from entrepot.policies import PolicySettings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +13,20 @@ from entrepot.catalog.holdings import Holding
 from entrepot.catalog.imports import StoredVerdict
 from entrepot.errors import EntrepotError, StorageError, UsageError
 from entrepot.events import finding_json
-from entrepot.models import Decision, Distribution, Outcome, Version, Waiver
+from entrepot.models import Decision, Distribution, Outcome, Waiver
 from entrepot.pipeline.evaluate import Evaluation, Evaluator
 from entrepot.pipeline.explain import pipeline_words
 from entrepot.pipeline.panel import BATCH
 from entrepot.pipeline.policy import Outcomes
 from entrepot.pipeline.reopen import Worsening, action_for
+from entrepot.pipeline.settled import Settled
 from entrepot.pipeline.waiting import waiting
 from entrepot.progress import Progress, ProgressEvent, Task, silent
 from entrepot.services.inspection import scanners as open_scanners
-from entrepot.services.publishing import PublishResult, publish
+from entrepot.services.publishing import publish
 from entrepot.services.records import record
 from entrepot.services.reopening import follow
+from entrepot.services.scan_results import DistributionScan, ScannedPackage, ScanResult
 from entrepot.services.scan_targets import scan_targets
 from entrepot.services.tasks import running
 
@@ -36,8 +38,8 @@ WORKERS = 4
 TOGETHER = 10
 """Packages that one thread takes at a time."""
 
-Work = tuple[Holding, Mapping[str, StoredVerdict], Sequence[Waiver], Mapping[str, StoredVerdict]]
-"""A package, what scanners said of it last, the waivers for it, and what some scanners say now."""
+Work = tuple[Holding, Mapping[str, StoredVerdict], Sequence[Waiver], Mapping[str, StoredVerdict], Collection[str]]
+"""A package, what scanners said of it last, the waivers for it, what some scanners say now, and who would not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,98 +50,6 @@ class ScanRequest:
     scanners: Sequence[str] = ()
     dry_run: bool = False
     publish_after: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class ScannedPackage:
-    """A package of which something is said that was not said before, or that does not pass."""
-
-    distribution: str
-    package: str
-    version: str
-    architecture: str
-    sha256: str
-    import_id: int | None
-    status: str
-    """``worse``: it is in and would not come in any more. ``better``: it waits, and would come in now. ``changed``:
-    scanners say something else, and nothing follows. ``waits``: it waits, as before."""
-    action: str
-    """What was, or would be, done: ``report``, ``review`` or ``withdraw``; empty if nothing."""
-    outcome: tuple[str, str]
-    """Before and now: ``publish``, ``pending_review`` or ``reject``."""
-    pipeline: tuple[Mapping[str, str], Mapping[str, str]]
-    reasons: Sequence[str]
-    findings: Sequence[Mapping[str, Any]]
-    """Those that are new, each with its scanner."""
-
-    def as_json(self) -> dict[str, Any]:
-        """For ``--json`` and the HTTP API."""
-        return {
-            "distribution": self.distribution,
-            "package": self.package,
-            "version": self.version,
-            "architecture": self.architecture,
-            "sha256": self.sha256,
-            "import_id": self.import_id,
-            "status": self.status,
-            "action": self.action,
-            "before": {"outcome": self.outcome[0], "pipeline": dict(self.pipeline[0])},
-            "after": {"outcome": self.outcome[1], "pipeline": dict(self.pipeline[1])},
-            "reasons": list(self.reasons),
-            "new_findings": list(self.findings),
-        }
-
-
-@dataclass(slots=True)
-class DistributionScan:
-    """What a scan of one distribution came to."""
-
-    distribution: Distribution
-    scanned: int = 0
-    packages: list[ScannedPackage] = field(default_factory=list)
-    failures: list[tuple[str, EntrepotError]] = field(default_factory=list)
-    version: Version | None = None
-    publication: PublishResult | None = None
-    publish_error: EntrepotError | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """For ``--json`` and the HTTP API."""
-        return {
-            "distribution": self.distribution.path,
-            "scanned": self.scanned,
-            "packages": [package.as_json() for package in self.packages],
-            "failures": [{"package": label, "error": str(error), "hint": error.hint} for label, error in self.failures],
-            "version": self.version.number if self.version else None,
-            "publication": self.publication.as_json() if self.publication else None,
-            "publish_error": str(self.publish_error) if self.publish_error else None,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class ScanResult:
-    """What a scan came to, by distribution."""
-
-    distributions: Sequence[DistributionScan]
-    dry_run: bool
-
-    @property
-    def worse(self) -> Sequence[ScannedPackage]:
-        """What is in and would not come in any more."""
-        return [package for scan in self.distributions for package in scan.packages if package.status == "worse"]
-
-    @property
-    def failed(self) -> bool:
-        """Whether something could not be looked at, or not be published."""
-        return any(scan.failures or scan.publish_error for scan in self.distributions)
-
-    def as_json(self) -> dict[str, Any]:
-        """For ``--json`` and the HTTP API."""
-        return {
-            "dry_run": self.dry_run,
-            "scanned": sum(scan.scanned for scan in self.distributions),
-            "worse": len(self.worse),
-            "distributions": [scan.as_json() for scan in self.distributions],
-        }
 
 
 EVERYTHING = ScanRequest()
@@ -184,17 +94,23 @@ class _Scan:
         self._now = workspace.now()
         self._result = DistributionScan(distribution)
         self._worse: list[Worsening] = []
+        self._told: list[int] = []
+        """Packages that the next scan has to look at again, whatever changes."""
 
     def run(self, progress: Progress) -> DistributionScan:
         """Looks at every package, and does what follows unless it is only to be told."""
         total = self._catalog.holdings.count(self._distribution) if self._names is None else None
         with self._opened() as (evaluator, executor):
-            for chunk in self._catalog.holdings.of(self._distribution, self._names):
-                self._look(chunk, evaluator, executor)
+            # Who names packages wants to know of these.
+            settled = Settled(self._catalog, evaluator) if self._names is None else None
+            quiet = settled.quiet if settled else ()
+            self._result.scanned = self._result.settled = len(quiet)
+            for chunk in self._catalog.holdings.of(self._distribution, self._names, without=quiet):
+                self._look(chunk, evaluator, executor, settled)
                 self._result.scanned += len(chunk)
                 done = self._result.scanned
                 progress(ProgressEvent("scan.packages", "Scanning", "running", done, total, "packages"))
-        self._follow()
+        self._follow(settled)
         done = self._result.scanned
         progress(ProgressEvent("scan.packages", "Scanned", "completed", done, done, "packages"))
         return self._result
@@ -224,16 +140,19 @@ class _Scan:
                 executor,
             )
 
-    def _look(self, chunk: Sequence[Holding], evaluator: Evaluator, executor: Executor) -> None:
+    def _look(
+        self, chunk: Sequence[Holding], evaluator: Evaluator, executor: Executor, settled: Settled | None
+    ) -> None:
         said = self._said(chunk)
         waivers = self._catalog.reviews.waivers(self._distribution.id, {item.inspected for item in chunk})
+        known = [settled.scanners(item.package_id) if settled else () for item in chunk]
         work = [
-            (item, said.get(item.inspected, {}), waivers.get(item.inspected, ()), answered)
-            for item, answered in zip(chunk, evaluator.at_once(chunk), strict=True)
+            (item, said.get(item.inspected, {}), waivers.get(item.inspected, ()), answered, same)
+            for item, answered, same in zip(chunk, evaluator.at_once(chunk, known), known, strict=True)
         ]
         # Several at once: most are done in less time than it takes to hand them from thread to thread.
         parts = [work[start : start + TOGETHER] for start in range(0, len(work), TOGETHER)]
-        if all(len(answered) == len(evaluator.scanners) for *_, answered in work):
+        if all({*answered, *same} >= evaluator.scanners.keys() for *_, answered, same in work):
             found = [_evaluated(evaluator, part) for part in parts]
         else:
             found = [future.result() for future in [executor.submit(_evaluated, evaluator, part) for part in parts]]
@@ -241,11 +160,12 @@ class _Scan:
         for (holding, before, *_), evaluation in zip(work, chain.from_iterable(found), strict=True):
             if isinstance(evaluation, EntrepotError):
                 self._result.failures.append((f"{holding.info.name} {holding.info.version}", evaluation))
+                self._told.append(holding.package_id)
                 continue
             evaluations.append(evaluation)
             self._note(evaluation, before, evaluator)
         if not self._request.dry_run:
-            self._keep(evaluations, evaluator)
+            self._keep(evaluations, evaluator, settled)
 
     def _said(self, chunk: Sequence[Holding]) -> Mapping[str, Mapping[str, StoredVerdict]]:
         """What was said last in this distribution; of what came here from another one without an import, there."""
@@ -264,6 +184,7 @@ class _Scan:
             expired = not evaluation.new and bool(holding.import_id) and self._expired(holding)
             worsening = Worsening(holding, decision, action_for(self._policy.on_change, expired=expired), expired)
             self._worse.append(worsening)
+            self._told.append(holding.package_id)
             action = worsening.action.value
         was = [before[name] for name in sorted(before)]
         self._result.packages.append(
@@ -287,13 +208,15 @@ class _Scan:
         waivers = self._catalog.reviews.waivers(self._distribution.id, [holding.inspected]).get(holding.inspected, ())
         return any(not waiver.holds(self._now) for waiver in waivers)
 
-    def _keep(self, evaluations: Sequence[Evaluation], evaluator: Evaluator) -> None:
+    def _keep(self, evaluations: Sequence[Evaluation], evaluator: Evaluator, settled: Settled | None) -> None:
         """Keeps what scanners say that is new, and what the policy makes of it for those that wait."""
         changed = [item for item in evaluations if item.new or item.confirmed]
         if not changed:
             return
         imports, here = self._catalog.imports, self._distribution.id
         with self._catalog.transaction():
+            if settled:
+                settled.writes()
             added = []
             for item in changed:
                 holding = item.holding
@@ -312,8 +235,10 @@ class _Scan:
                         message = _waits(item, decision) if holding.waits else row["message"]
                         imports.redecide(holding.import_id, holding.state, message, decision)
             imports.add_verdicts_of_many(added, self._now, here)
+            if settled:
+                settled.wrote()
 
-    def _follow(self) -> None:
+    def _follow(self, settled: Settled | None) -> None:
         """What follows from the whole scan, and its entry in the audit log."""
         if self._request.dry_run:
             return
@@ -322,10 +247,16 @@ class _Scan:
         statuses = [package.status for package in self._result.packages]
         counts = {status: statuses.count(status) for status in ("worse", "better", "changed", "waits")}
         worse = [f"{item.holding.info.name} {item.holding.info.version}: {item.action}" for item in self._worse]
-        counts |= {"scanned": self._result.scanned, "failed": len(self._result.failures)}
+        counts |= {
+            "scanned": self._result.scanned,
+            "settled": self._result.settled,
+            "failed": len(self._result.failures),
+        }
         detail = {**self._policy.named(), **counts, "packages": worse}
         with self._catalog.transaction():
             record(self._workspace, "scan", self._distribution.path, detail)
+            if settled:
+                settled.save(self._told)
 
 
 def _evaluated(evaluator: Evaluator, work: Sequence[Work]) -> Sequence[Evaluation | EntrepotError]:

@@ -20,6 +20,7 @@ from entrepot.catalog.migrations import (
     m14_file_lists,
     m15_snapshots,
     m16_extra_files,
+    m17_scan_states,
 )
 from entrepot.catalog.migrations.registry import migrations
 
@@ -40,5 +41,6 @@ __all__ = [
     "m14_file_lists",
     "m15_snapshots",
     "m16_extra_files",
+    "m17_scan_states",
     "migrations",
 ]

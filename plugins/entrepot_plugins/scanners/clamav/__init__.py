@@ -26,6 +26,7 @@ class ClamavScanner:
     name = "clamav"
     answers = "antivirus"
     version = "2"
+    common_basis = True
 
     def scan(self, artifact: Artifact, context: ScanContext) -> Verdict:
         """The verdict. Evidence: the engine, how it was reached, bytes and files that it saw, age of its signatures."""
@@ -40,7 +41,7 @@ class ClamavScanner:
         return unready(settings)
 
     def basis(self, context: ScanContext) -> Basis | None:
-        """Versions of engine and signatures; None where they are not known."""
+        """Versions of engine and signatures, or that nobody set one up; None where they are not known."""
         from entrepot_plugins.scanners.clamav.scanner import basis
 
         return basis(context)

@@ -55,7 +55,9 @@ def basis(context: ScanContext) -> Basis | None:
     settings = clamav_settings(context.settings)
     try:
         version = find_engine(settings, context.folder).version()
-    except (NotSetUpError, ClamavError):
+    except NotSetUpError as error:
+        return Basis(inputs=str(error))
+    except ClamavError:
         return None
     return Basis(version.engine, version.database) if version.number else None
 

@@ -19,6 +19,7 @@ class ContentsScanner:
     name = "contents"
     answers = "contents"
     version = "1"
+    common_basis = True
 
     def basis(self, context: ScanContext) -> Basis:
         """The rules: nothing but the package and the settings matters besides."""

@@ -24,6 +24,7 @@ class DependenciesScanner:
     version = "2"
     stage = "batch"
     reads_files = False
+    common_basis = True
 
     def scan(self, artifact: Artifact, context: ScanContext) -> Verdict:
         """The verdict. Evidence: for which machines, how many packages it would bring, and from where."""

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from entrepot.contracts import Artifact, ScanContext
+from entrepot.contracts import AdvisoryHistory, Artifact, Changed, ScanContext
 from entrepot.models import Verdict
 
 if TYPE_CHECKING:
@@ -44,6 +44,18 @@ class OsvScanner:
         from entrepot_plugins.scanners.osv.scanner import scan_many
 
         return scan_many([context for _, context in packages])
+
+    def mark(self, context: ScanContext, history: AdvisoryHistory) -> str:
+        """What the data says, what sources offer, and what is too old."""
+        from entrepot_plugins.scanners.osv.steady import mark
+
+        return mark(context, history)
+
+    def changed(self, since: str, context: ScanContext, history: AdvisoryHistory) -> Changed | None:
+        """The packages that advisories say something else of, or that have findings which a source may fix now."""
+        from entrepot_plugins.scanners.osv.steady import changed
+
+        return changed(since, context, history)
 
 
 class AdvisoryReader(Protocol):
