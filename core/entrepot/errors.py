@@ -180,6 +180,23 @@ class TooLargeError(UsageError):
     title = "Too large"
 
 
+class DeliveryError(EntrepotError):
+    """Somebody outside could not be told of an event.
+
+    ``retry_after``: seconds to wait at least before the next try; ``for_good``: another try is of no use.
+    """
+
+    status = 502
+    title = "Not delivered"
+
+    def __init__(
+        self, message: str, *, hint: str = "", retry_after: float = 0.0, for_good: bool = False, **data: object
+    ) -> None:
+        super().__init__(message, hint=hint, **data)
+        self.retry_after = retry_after
+        self.for_good = for_good
+
+
 class BatchError(EntrepotError):
     """Some items of a batch failed; ``failures`` holds each with its error, ``results`` what was done."""
 

@@ -129,6 +129,7 @@ class ImportDecided:
     """A policy decided about an import."""
 
     result: ImportResult
+    distribution: Distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,19 @@ class PackageWorsened:
 
 
 @dataclass(frozen=True, slots=True)
+class AdvisoryMatched:
+    """A scan found advisories that touch a package which is in. ``import_id`` is None where no import brought it.
+
+    ``findings`` are those of kind ``vulnerability`` that were not known of this package here before.
+    """
+
+    distribution: Distribution
+    package: PackageInfo
+    import_id: int | None
+    findings: Sequence[Finding]
+
+
+@dataclass(frozen=True, slots=True)
 class VersionCreated:
     """A distribution has a new version."""
 
@@ -167,7 +181,7 @@ class VersionCreated:
 class TreePublished:
     """A version is in place at one target.
 
-    ``changed`` are the paths whose content is another than before, for caches to forget.
+    ``changed`` are the paths whose content is another than before, or that are gone, for caches to forget.
     """
 
     repository: Repository
@@ -176,3 +190,9 @@ class TreePublished:
     version: int
     written: int
     changed: Sequence[str]
+
+
+Event = (
+    SourceSynced | ImportDecided | PackageImported | PackageWorsened | AdvisoryMatched | VersionCreated | TreePublished
+)
+"""Whatever can be told."""

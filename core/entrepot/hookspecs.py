@@ -21,12 +21,14 @@ if TYPE_CHECKING:
         AdvisoryFormat,
         ExecutorFactory,
         Format,
+        NotifierFactory,
         ReportFormat,
         Scanner,
         SignerFactory,
         StorageFactory,
     )
     from entrepot.events import (
+        AdvisoryMatched,
         ImportDecided,
         PackageImported,
         PackageWorsened,
@@ -131,6 +133,21 @@ def register_executors() -> Iterable[ExecutorFactory]:
 
 
 @hookspec
+def register_notifiers() -> Iterable[NotifierFactory]:
+    """Ways to tell somebody outside of events, by kind: what ``[notify.NAME]`` of the settings may ask for.
+
+    Unlike what a hook below is told, an event is kept until a notifier has taken it.
+
+    Example::
+
+        @hookimpl
+        def register_notifiers():
+            return [MatrixNotifierFactory()]
+    """
+    return ()
+
+
+@hookspec
 def register_commands() -> Iterable[click.Command]:
     """Commands for the command line; the workspace is in ``click.get_current_context().obj``.
 
@@ -190,6 +207,19 @@ def package_worsened(event: PackageWorsened) -> None:
         @hookimpl
         def package_worsened(event):
             print(event.package.name, event.action, event.reasons)
+    """
+
+
+@hookspec
+def advisory_matched(event: AdvisoryMatched) -> None:
+    """A scan found advisories that touch a package which is in and that nobody knew of before, whatever the policy
+    makes of them; once for each package of a distribution. Return and exceptions as in ``source_synced``.
+
+    Example::
+
+        @hookimpl
+        def advisory_matched(event):
+            print(event.package.name, [finding.id for finding in event.findings])
     """
 
 

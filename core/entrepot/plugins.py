@@ -19,6 +19,7 @@ from entrepot.contracts import (
     AdvisoryFormat,
     ExecutorFactory,
     Format,
+    NotifierFactory,
     ReportFormat,
     Scanner,
     SignerFactory,
@@ -38,6 +39,7 @@ BUILTIN_PLUGINS = (
     "entrepot_plugins.reports",
     "entrepot_plugins.signers",
     "entrepot_plugins.executors",
+    "entrepot_plugins.notifiers",
     "entrepot_plugins.demo",
     "entrepot_storage",
     "datasette_entrepot.command",
@@ -52,6 +54,7 @@ EXTENSION_POINTS: Mapping[str, tuple[str, ...]] = {
     "register_storage": ("scheme",),
     "register_signers": ("name",),
     "register_executors": ("scheme",),
+    "register_notifiers": ("kind", "hears"),
     "register_commands": ("name",),
 }
 """The hooks that hand over objects, and what each object must have at once, its name among them first."""
@@ -80,6 +83,7 @@ class Plugins:
     storage: Mapping[str, StorageFactory]
     signers: Mapping[str, SignerFactory]
     executors: Mapping[str, ExecutorFactory]
+    notifiers: Mapping[str, NotifierFactory]
     commands: Mapping[str, click.Command]
     origins: Mapping[tuple[str, str], str]
     broken: Sequence[BrokenPlugin] = field(default_factory=tuple)
@@ -103,6 +107,10 @@ class Plugins:
     def executor(self, scheme: str) -> ExecutorFactory:
         """The executor of this URL scheme."""
         return _pick("executor", self.executors, scheme)
+
+    def notifier(self, kind: str) -> NotifierFactory:
+        """The notifier of this kind."""
+        return _pick("kind of notifier", self.notifiers, kind)
 
     def listens(self, hook: str) -> bool:
         """Whether some plugin has an event hook: what it would be told may cost something to find out."""
@@ -211,6 +219,7 @@ def _collect(manager: pluggy.PluginManager, broken: list[BrokenPlugin], strict: 
         storage=by_hook["register_storage"],
         signers=by_hook["register_signers"],
         executors=by_hook["register_executors"],
+        notifiers=by_hook["register_notifiers"],
         commands=by_hook["register_commands"],
         origins=origins,
         broken=broken,

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from entrepot.errors import SettingsError
 from entrepot.models import Role
+from entrepot.notifying import NotifierSettings, read_notifiers
 from entrepot.policies import PolicySettings
 from entrepot.policies.reading import read_policies
 from entrepot.timetable import Job, read_jobs
@@ -121,6 +122,10 @@ class Settings:
     inspection: InspectionSettings = field(default_factory=InspectionSettings)
     schedule: Mapping[str, Job] = field(default_factory=dict)
     """What is done by itself."""
+    notify: Mapping[str, NotifierSettings] = field(default_factory=dict)
+    """Who is told of events."""
+    notify_seconds: int = 5
+    """What a command may take at its end to tell them; 0 leaves that to ``notify run``."""
 
     def policy(self, name: str) -> PolicySettings:
         """The policy of this name; ``SettingsError`` that lists those there are."""
@@ -173,6 +178,8 @@ def read_settings(document: dict[str, Any], file: SettingsFile) -> Settings:
         web=reader.web(),
         inspection=reader.inspection(),
         schedule=read_jobs(reader.tables("schedule"), reader.file),
+        notify=read_notifiers(reader.tables("notify"), reader.file),
+        notify_seconds=reader.size("notify_seconds", 5, 0),
     )
     reader.refuse_unknown()
     if settings.default_policy not in settings.policies:

@@ -1,4 +1,4 @@
-"""What every scanner has to do, as tests that its author runs against it (with pytest)::
+"""What every scanner and every notifier has to do, as tests that its author runs against it (with pytest)::
 
     from entrepot.testing import ScannerContract
 
@@ -34,18 +34,29 @@ from typing import Any, ClassVar
 import pytest
 
 from entrepot.catalog.imports import StoredVerdict
-from entrepot.contracts import AdvisoryLookup, Candidate, Format, ReusableScanner, Scanner, is_isolated
+from entrepot.contracts import (
+    AdvisoryLookup,
+    Candidate,
+    Format,
+    Notice,
+    NotifierFactory,
+    ReusableScanner,
+    Scanner,
+    is_isolated,
+)
+from entrepot.errors import EntrepotError, SettingsError
 from entrepot.isolation import Case, Moment, OpenServices, ScanServices
 from entrepot.isolation.messages import STATUSES, decode, encode
 from entrepot.isolation.worker import checked_basis, checked_verdict
 from entrepot.models import Basis, Distribution, PackageInfo, Status, Verdict
+from entrepot.notifying import EVENTS
 from entrepot.pipeline.handed import Companions
 from entrepot.pipeline.inspect import Subject, read_case
 from entrepot.pipeline.panel import ALONE, BATCH, Panel, open_panel
 from entrepot.pipeline.surroundings import DistributionSurroundings
 from entrepot.settings import InspectionSettings, Limits
 
-__all__ = ["ScannerContract"]
+__all__ = ["NotifierContract", "ScannerContract"]
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 FAILURES = frozenset(("scanner_failed", "timed_out", "crashed", "out_of_memory", "flooded", "bad_answer"))
@@ -321,3 +332,68 @@ def _distribution(format_name: str) -> Distribution:
         options={},
         created_at=NOW,
     )
+
+
+class NotifierContract(ABC):
+    """Tests of one kind of notifier: ``make_factory``, its ``settings``, and what its receiver has taken."""
+
+    secrets: ClassVar[Sequence[str]] = ()
+    """What is in the settings, or what they refer to, and may be in no message."""
+
+    @abstractmethod
+    def make_factory(self) -> NotifierFactory: ...
+
+    @abstractmethod
+    def settings(self, folder: Path) -> Mapping[str, Any]:
+        """The table of a notifier whose receiver is there."""
+
+    @abstractmethod
+    def broken(self, folder: Path) -> Mapping[str, Any]:
+        """That of one whose receiver takes nothing."""
+
+    @abstractmethod
+    def received(self, folder: Path) -> Sequence[str]:
+        """What the receiver of ``settings`` has of the notices that it took: for each one its id, or what it led to."""
+
+    def notices(self, count: int) -> Sequence[Notice]:
+        """Notices that the kind makes something of."""
+        event = next(iter(sorted(self.make_factory().hears)), "version_created")
+        found = []
+        for number in range(1, count + 1):
+            data = {"distribution": "shop/window", "target": "file:///srv", "changed": [f"a/{number}"]}
+            head = {"id": f"evt_{number:032x}", "type": event, "timestamp": "2026-01-01T00:00:00Z", "version": 1}
+            found.append(Notice(f"evt_{number:032x}", event, {**head, "actor": "somebody", "data": data}))
+        return found
+
+    def test_it_says_what_it_is(self) -> None:
+        factory = self.make_factory()
+        assert re.fullmatch(r"[a-z][a-z0-9_-]*", factory.kind)
+        assert {*factory.hears} <= {*EVENTS}
+
+    def test_it_tells_one_notice_and_as_many_as_it_takes(self, tmp_path: Path) -> None:
+        with self.make_factory().open("one", self.settings(tmp_path), tmp_path) as notifier:
+            first, *others = self.notices(4)
+            assert notifier.together >= 1
+            notifier.deliver([first], 10.0)
+            for start in range(0, len(others), notifier.together):
+                notifier.deliver(others[start : start + notifier.together], 10.0)
+        assert len(set(self.received(tmp_path))) == 4
+
+    def test_it_can_tell_the_same_twice(self, tmp_path: Path) -> None:
+        for _ in range(2):
+            with self.make_factory().open("one", self.settings(tmp_path), tmp_path) as notifier:
+                notifier.deliver(self.notices(1), 10.0)
+        assert len(set(self.received(tmp_path))) == 1
+
+    def test_it_says_so_where_nobody_takes_it_and_quotes_no_secret(self, tmp_path: Path) -> None:
+        with pytest.raises(EntrepotError) as caught:  # noqa: SIM117 - it may fail when it is opened, too
+            with self.make_factory().open("one", self.broken(tmp_path), tmp_path) as notifier:
+                notifier.deliver(self.notices(1), 5.0)
+        said = f"{caught.value} {caught.value.hint} {caught.value.data}"
+        assert not [secret for secret in self.secrets if secret in said]
+
+    def test_a_setting_that_it_does_not_know_is_refused_by_name(self, tmp_path: Path) -> None:
+        settings = {**self.settings(tmp_path), "colour": "green"}
+        opened = self.make_factory().open("one", settings, tmp_path)
+        with pytest.raises(SettingsError, match=r"notify\.one\.colour"):
+            opened.__enter__()

@@ -140,6 +140,11 @@ class Workspace:
         self._open_catalog().close()
         self._created = True
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the catalog was opened."""
+        return "catalog" in self.__dict__
+
     def close(self) -> None:
         """Closes what was opened. On a storage, what was not committed is not kept."""
         for name in ("catalog", "access"):

@@ -17,7 +17,7 @@ from datasette_entrepot.protocols import Datasette
 from entrepot.catalog.database import is_catalog
 from entrepot.errors import AuthenticationError, ConflictError, EntrepotError, TooManyTriesError
 from entrepot.models import Identity, Role
-from entrepot.services import queue, schedule
+from entrepot.services import notifiers, queue, schedule
 from entrepot.workspace import CATALOG_FILE, Workspace
 
 if TYPE_CHECKING:
@@ -115,13 +115,14 @@ class Site:
             self.watchers -= 1
 
     async def tend(self) -> None:
-        """Starts what waits or is due and ends what is dead, for as long as the server runs."""
+        """Starts what waits or is due, ends what is dead and tells what is to be told, while the server runs."""
         while True:
             try:
                 if self.scheduled:
                     await self.run(SCHEDULER, schedule.begin_due)
                 if not self.read_only:
                     await self.run(ANONYMOUS, queue.dispatch)
+                    await self.run(ANONYMOUS, notifiers.deliver_at_end)
             except EntrepotError:
                 logger.exception("looking after tasks failed; it is tried again")
             await asyncio.sleep(TEND_OFTEN if self.watchers else TEND_SELDOM)

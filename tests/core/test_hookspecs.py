@@ -11,12 +11,14 @@ from typing import Any
 import click
 import pytest
 
+import support.notes
 import support.toy
 from entrepot import hookspecs
 from entrepot.contracts import (
     AdvisoryFormat,
     ExecutorFactory,
     Format,
+    NotifierFactory,
     ReportFormat,
     ReportKind,
     Scanner,
@@ -24,6 +26,7 @@ from entrepot.contracts import (
 )
 from entrepot.events import ImportDecided, PackageImported, SourceSynced, TreePublished, VersionCreated
 from entrepot.hookspecs import hookimpl
+from entrepot.notifying import EVENTS as TYPES
 from entrepot.plugins import EXTENSION_POINTS, make_plugins
 from entrepot.services import publishing
 from entrepot_plugins.executors.threads import ThreadsExecutorFactory
@@ -63,6 +66,10 @@ def test_the_example_of_a_hook_is_a_plugin(name: str) -> None:
 
 def test_every_hook_that_hands_over_objects_is_collected() -> None:
     assert set(EXTENSION_POINTS) == set(HOOKS) - EVENTS
+
+
+def test_everything_that_is_told_can_be_told_to_notifiers() -> None:
+    assert set(TYPES) == EVENTS
 
 
 # ------------------------------------------------------------------------------------------------- register_*
@@ -155,6 +162,10 @@ class Supplier:
         return [ToyExecutor()]
 
     @hookimpl
+    def register_notifiers(self) -> Iterable[NotifierFactory]:
+        return [support.notes.NotesFactory()]
+
+    @hookimpl
     def register_commands(self) -> Iterable[click.Command]:
         return [report]
 
@@ -169,6 +180,7 @@ class Supplier:
         ("register_storage", "toystore"),
         ("register_signers", "toysigner"),
         ("register_executors", "toythreads"),
+        ("register_notifiers", "notes"),
         ("register_commands", "toy-report"),
     ],
 )
@@ -182,6 +194,7 @@ def test_what_a_plugin_registers_is_there_by_name(hook: str, name: str) -> None:
         "register_storage": plugins.storage,
         "register_signers": plugins.signers,
         "register_executors": plugins.executors,
+        "register_notifiers": plugins.notifiers,
         "register_commands": plugins.commands,
     }
     assert name in tables[hook]
@@ -244,7 +257,7 @@ def test_each_package_of_a_batch_is_told_of_and_the_version_once(heard: Heard) -
     heard.box.upstream.add("ball", 1)
     heard.box.sync()
     names = heard.after(lambda: heard.box.bring("says-beep", "ball", "says-block"))
-    assert [names.count(name) for name in sorted(EVENTS)] == [3, 2, 0, 0, 1, 1]
+    assert [names.count(name) for name in sorted(EVENTS)] == [0, 3, 2, 0, 0, 1, 1]
 
 
 @pytest.mark.parametrize("word", ["review", "block", "crash"])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from entrepot.catalog.holdings import HoldingsTable
 from entrepot.catalog.imports import ImportsTable
 from entrepot.catalog.listings import Listings
 from entrepot.catalog.lookup import CatalogLookup
+from entrepot.catalog.outbox import OutboxTable
 from entrepot.catalog.packages import PackagesTable
 from entrepot.catalog.publications import PublicationsTable
 from entrepot.catalog.repositories import RepositoriesTable
@@ -45,14 +46,34 @@ class Catalog:
         self.database = open_to_read(path) if read_only else open_database(path)
         self._before_write = before_write
         self._left: list[sqlite3.Connection] = []
+        self._afterwards: list[Callable[[], object]] = []
         if before_write is not None:
             keep_log(self.database)
 
-    def transaction(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
         """What is changed inside becomes visible as a whole at its end, or not at all."""
-        if self._before_write is not None and not self.database.conn.in_transaction:
+        outermost = not self.database.conn.in_transaction
+        if outermost and self._before_write is not None:
             self._before_write()
-        return transaction(self.database)
+        try:
+            with transaction(self.database):
+                yield
+        except BaseException:
+            if outermost:
+                self._afterwards.clear()
+            raise
+        if outermost:
+            acts, self._afterwards = self._afterwards, []
+            for act in acts:
+                act()
+
+    def afterwards(self, act: Callable[[], object]) -> None:
+        """Does something when the transaction that is under way is over and nothing took it back; else at once."""
+        if self.database.conn.in_transaction:
+            self._afterwards.append(act)
+        else:
+            act()
 
     def move(self, path: Path) -> None:
         """Goes on with another file, a newer state of the same catalog. What is being read is read to its end."""
@@ -138,6 +159,10 @@ class Catalog:
     @cached_property
     def snapshots(self) -> SnapshotsTable:
         return SnapshotsTable(self.database)
+
+    @cached_property
+    def outbox(self) -> OutboxTable:
+        return OutboxTable(self.database)
 
     @cached_property
     def tasks(self) -> TasksTable:

@@ -136,7 +136,7 @@ PUBLIC: Mapping[str, Public] = {
 
 EMPTY = ("reviews", "tasks", "audit", "audit_head", "published_files")
 """Tables that are in the copy without a row: pages ask them."""
-LEFT_OUT = ("schedule", "advisory_changes", "scan_states")
+LEFT_OUT = ("schedule", "advisory_changes", "scan_states", "outbox", "notifiers")
 FULL_TEXT = ("available_fts",)
 """Made anew from what was copied."""
 VIEWS = ("packages_in_distributions", "published_with_findings")

@@ -40,6 +40,7 @@ class App:
         self.home = home if "://" in str(home) else Path(home).expanduser().absolute()
         self.quiet = quiet
         self.json = False
+        self._kept = False
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -48,15 +49,38 @@ class App:
 
         return Workspace(home_of(str(self.home)))
 
-    def close(self) -> None:
-        """Closes what was opened."""
-        if "workspace" in self.__dict__:
+    def close(self, *, tell: bool = False) -> None:
+        """Closes what was opened; with ``tell``, after others were told what happened, if that was kept."""
+        if "workspace" not in self.__dict__:
+            return
+        try:
+            if tell and self._kept and self.workspace.is_open:
+                self._notify()
+        finally:
             self.workspace.close()
 
     def commit(self) -> None:
         """Keeps what the command did: before it says that it did it."""
         if "workspace" in self.__dict__:
+            self._kept = False
             self.workspace.commit()
+            self._kept = True
+
+    def _notify(self) -> None:
+        from entrepot.services import notifiers
+
+        try:
+            deliveries = notifiers.deliver_at_end(self.workspace)
+            self.workspace.commit()
+        except EntrepotError as error:
+            # What was asked for is done all the same.
+            self.warn([f"nobody was told of it: {error}"])
+            return
+        self.warn(
+            f"{delivery.notifier} was not told, which is tried again: {delivery.error}"
+            for delivery in deliveries
+            if delivery.error
+        )
 
     def say(self, message: str) -> None:
         """A message for a person."""

@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "apply": ("entrepot.cli.declaration", "Make the workspace what a file says."),
     "export": ("entrepot.cli.declaration", "Write what the workspace has as such a file."),
     "schedule": ("entrepot.cli.schedule", "What is done by itself, and when."),
+    "notify": ("entrepot.cli.notify", "Those who are told of events: webhooks, caches, log files."),
     "token": ("entrepot.cli.access", "Tokens for the HTTP API."),
     "user": ("entrepot.cli.access", "Persons who sign in with a password."),
     "task": ("entrepot.cli.operations", "What was done, how far it came, how it ended."),
@@ -86,6 +87,7 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Turns errors into a message, a hint and an exit code: the one place that does."""
         arguments: Sequence[str] = ctx.meta[ARGUMENTS]
+        ended = False
         try:
             for argument in arguments:
                 if argument != argument.encode("utf-8", "replace").decode():
@@ -93,6 +95,7 @@ class LazyGroup(click.Group):
             answer = super().invoke(ctx)
             if app := ctx.find_object(App):
                 app.commit()
+            ended = True
             return answer
         except click.ClickException as error:
             if "--json" in arguments:
@@ -101,15 +104,18 @@ class LazyGroup(click.Group):
         except EntrepotError as error:
             app = ctx.find_object(App)
             assert app is not None
+            ended = True
             app.fail(error)
-        except (KeyboardInterrupt, click.exceptions.Exit):
+        except (KeyboardInterrupt, click.exceptions.Exit) as end:
             if app := ctx.find_object(App):
                 app.commit()
+            # Who interrupts does not want to wait for others.
+            ended = isinstance(end, click.exceptions.Exit)
             raise
         finally:
             app = ctx.find_object(App)
             if app is not None:
-                app.close()
+                app.close(tell=ended)
 
 
 def _plugin_commands(ctx: click.Context) -> Mapping[str, click.Command]:

@@ -19,6 +19,7 @@ from entrepot.contracts.indexes import (
     ReadContext,
     VersionScheme,
 )
+from entrepot.contracts.notifiers import Notice, Notifier, NotifierFactory
 from entrepot.contracts.packages import PackageReader, SignatureCheck
 from entrepot.contracts.reports import NamesPackages, ReportFormat, ReportKind, ReportSubject
 from entrepot.contracts.scanners import (
@@ -85,6 +86,9 @@ __all__ = [
     "ListsFiles",
     "Missing",
     "NamesPackages",
+    "Notice",
+    "Notifier",
+    "NotifierFactory",
     "ObjectInfo",
     "ObjectMeta",
     "Option",

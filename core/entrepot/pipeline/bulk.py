@@ -110,12 +110,12 @@ class Bulk:
         self,
         leaving: Callable[[int], Sequence[Member]],
         message: str,
-        detail: Callable[[int, Version, int, int], Mapping[str, object]],
+        noted: Callable[[int, Version | None, int, int], object],
         upstream: UpstreamIndex | None = None,
     ) -> Version | None:
         """Adds what is staged, and leaves out what ``leaving`` answers for the newest version, in one transaction.
 
-        ``detail`` is what the audit log keeps: of the number before, the new version, how many came and how many went.
+        ``noted`` is called inside it with the number before, the new version, how many came and how many went.
         With ``upstream`` the version is what that names and no less, at its places; else nothing is changed.
         """
         self._count.finish()
@@ -139,7 +139,7 @@ class Bulk:
                 upstream.check(version.number if version else before)
             if version is not None:
                 catalog.imports.conclude(added, f"in version {version.number}", version.number, now)
-                self._settlement.tell("mirror", distribution.path, detail(before, version, len(added), len(gone)))
+            noted(before, version, len(added), len(gone))
         return version
 
     def _stage(self, attempts: Sequence[Attempt]) -> None:

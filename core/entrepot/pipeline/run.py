@@ -52,10 +52,12 @@ class Batch:
     resigner: Signer | None = None
     """Whose signature packages get when they come in, in place of those they had."""
 
-    def run(self, jobs: Sequence[Job], executor: Executor) -> tuple[Sequence[ImportResult], Version | None]:
+    def run(
+        self, jobs: Sequence[Job], executor: Executor, noted: Callable[[Sequence[ImportResult], Version | None], object]
+    ) -> tuple[Sequence[ImportResult], Version | None]:
         """Fetches and inspects in parallel, then decides and adds in one transaction: one batch is one version.
 
-        A job that fails does not hold up the others; its result says why.
+        A job that fails does not hold up the others; its result says why. ``noted`` is called inside the transaction.
         """
         settlement = self.settlement()
         attempts = settlement.open(jobs)
@@ -72,6 +74,7 @@ class Batch:
             # Once more, where nobody else writes: a collection may have removed what was there and used by nothing.
             self.keep(pending)
             version = settlement.settle(pending)
+            noted([attempt.result for attempt in pending if attempt.result], version)
         Teller(self.progress, pending).settled(pending)
         for attempt in pending:
             if attempt.job.fetching and attempt.inspection:

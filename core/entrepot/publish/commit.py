@@ -43,7 +43,7 @@ class StalePlanError(BusyError):
 
 @dataclass(frozen=True, slots=True)
 class PublishReport:
-    """What a publication did. ``changed`` are paths whose content is another than before."""
+    """What a publication did. ``changed`` are paths whose content is another than before, or that are gone."""
 
     written: int
     bytes: int
@@ -64,10 +64,10 @@ class Committer:
         settings: PublishSettings,
         clock: Callable[[], dt.datetime],
         progress: Progress,
-        on_complete: Callable[[Mapping[str, int]], None] = lambda _: None,
+        on_complete: Callable[[PublishReport], None] = lambda _: None,
         keep: Callable[[], object] = lambda: None,
     ) -> None:
-        """``on_complete`` is called with the requests, inside the transaction that notes a publication as complete.
+        """``on_complete`` is called inside the transaction that notes a publication as complete.
 
         ``keep`` makes sure that what was noted so far outlives this process: a tree is never ahead of its catalog.
         """
@@ -119,10 +119,11 @@ class Committer:
                 self._count("delete")
             # Giving the lease back is one write more.
             requests = self._requests | {"write": self._requests["write"] + lease.writes + 1, "read": lease.reads}
-            self._end(plan, publication, requests)
+            changed = [*(file.path for file in changing), *plan.removals]
+            report = PublishReport(plan.files, plan.size, plan.kept, len(plan.superseded), requests, changed)
+            self._end(plan, publication, report)
         self._progress(ProgressEvent("publish.write", "Published", "completed", plan.files, plan.files, "files"))
-        changed = [file.path for file in changing]
-        return PublishReport(plan.files, plan.size, plan.kept, len(plan.superseded), requests, changed)
+        return report
 
     def _begin(self, plan: TreePlan) -> int:
         """Notes that files which clients read are about to change, unless somebody else did the same before."""
@@ -145,7 +146,7 @@ class Committer:
             plan.target, plan.distribution, version, digest, plan.identity, plan.now, plan.snapshot
         )
 
-    def _end(self, plan: TreePlan, publication: int, requests: Mapping[str, int]) -> None:
+    def _end(self, plan: TreePlan, publication: int, report: PublishReport) -> None:
         publications = self._catalog.publications
         with self._catalog.transaction():
             changed = [_entry(file) for file in plan.writes if file.phase > Phase.IMMUTABLE]
@@ -153,8 +154,8 @@ class Committer:
             publications.save(plan.target, None, [_entry(file) for file in plan.shared], plan.now)
             publications.supersede(plan.target, plan.superseded, publication, plan.now)
             publications.forget_files(plan.target, plan.removals)
-            publications.complete(publication, plan.signed_by, plan.files, plan.size, requests)
-            self._on_complete(requests)
+            publications.complete(publication, plan.signed_by, plan.files, plan.size, report.requests)
+            self._on_complete(report)
 
     def _payload(self, plan: TreePlan) -> None:
         for start in range(0, len(plan.payload), CHUNK):

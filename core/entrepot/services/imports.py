@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from entrepot.pipeline.resolve import PackageSpec, resolve, with_dependencies
 from entrepot.pipeline.settle import Job
 from entrepot.progress import Progress, Task, silent
 from entrepot.services.batches import BatchOptions, open_batch
+from entrepot.services.notices import tell
 from entrepot.services.publishing import PublishResult, publish
 from entrepot.services.tasks import running
 from entrepot.services.verbatim import refuse_change
@@ -254,7 +256,20 @@ def _run(
 ) -> tuple[Sequence[ImportResult], Version | None]:
     options = BatchOptions(component, resign=resign, workers=len(jobs))
     with open_batch(workspace, distribution, task, transfer, options) as (batch, executor):
-        return batch.run(jobs, executor)
+        return batch.run(jobs, executor, partial(_noted, workspace, distribution))
+
+
+def _noted(
+    workspace: Workspace, distribution: Distribution, results: Sequence[ImportResult], version: Version | None
+) -> None:
+    """Tells what came of a batch; inside its transaction."""
+    for result in results:
+        if result.status in DECIDED:
+            tell(workspace, "import_decided", ImportDecided(result, distribution))
+        if result.status == ImportState.PUBLISHED.value:
+            tell(workspace, "package_imported", PackageImported(result, distribution))
+    if version is not None:
+        tell(workspace, "version_created", VersionCreated(distribution, version))
 
 
 def _finish(
@@ -265,16 +280,9 @@ def _finish(
     task: Task,
     publish_after: bool,
 ) -> BatchResult:
-    tell = workspace.plugins.tell
-    for result in results:
-        if result.status in DECIDED:
-            tell("import_decided", ImportDecided(result))
-        if result.status == ImportState.PUBLISHED.value:
-            tell("package_imported", PackageImported(result, distribution))
     publication, failure = None, None
     if version is not None:
         task.created.append(f"{distribution.path} version {version.number}")
-        tell("version_created", VersionCreated(distribution, version))
     if publish_after and any(result.repository_version for result in results):
         try:
             publication = publish(workspace, distribution.path, task.progress)

@@ -21,7 +21,9 @@ from entrepot.progress import Progress, Task, silent
 from entrepot.query import Query
 from entrepot.services.batches import BatchOptions, open_batch
 from entrepot.services.imports import stored_result
+from entrepot.services.notices import listens, tell
 from entrepot.services.publishing import PublishResult, publish
+from entrepot.services.records import record
 from entrepot.services.selecting import MirrorPlan, MirrorRequest, changes, select
 from entrepot.services.sources import sync_source
 from entrepot.services.tasks import running
@@ -110,7 +112,7 @@ def mirror(
         run = _Run(workspace, request, plan, task)
         with workspace.transfer(plan.source) as transfer:
             result = run.result(transfer)
-        return _finished(workspace, result, run.bulk, task, publish_after=publish_after)
+        return _finished(workspace, result, task, publish_after=publish_after)
 
 
 def query_of(request: MirrorRequest, *, files: bool = False) -> Query:
@@ -154,7 +156,7 @@ class _Run:
             upstream = self._plan.upstream
             if upstream is not None:
                 refuse_switch(plan.distribution, [*self._not_in(), *self._held()])
-            version = self.bulk.finish(self._leaving, f"mirror {plan.source.name}", self._detail, upstream)
+            version = self.bulk.finish(self._leaving, f"mirror {plan.source.name}", self._noted, upstream)
         gathered = self.bulk.gathered
         return MirrorResult(
             self._plan,
@@ -238,9 +240,13 @@ class _Run:
         self._removed, self._kept = len(leaving), len(left) - len(leaving)
         return leaving
 
-    def _detail(self, before: int, version: Version, added: int, removed: int) -> Mapping[str, object]:
+    def _noted(self, before: int, version: Version | None, added: int, removed: int) -> None:
+        """Writes down what became of it, and tells; inside the transaction."""
+        self._tell_packages()
+        if version is None:
+            return
         plan = self._plan
-        return {
+        detail = {
             "source": plan.source.name,
             "query": str(plan.query),
             "exact": self._exact,
@@ -250,30 +256,31 @@ class _Run:
             "removed": removed,
             "task": self._task.id,
         }
+        record(self._workspace, "mirror", plan.distribution.path, detail)
+        tell(self._workspace, "version_created", VersionCreated(plan.distribution, version))
+
+    def _tell_packages(self) -> None:
+        workspace, distribution, gathered = self._workspace, self._plan.distribution, self.bulk.gathered
+        for refused in gathered.refused:
+            tell(workspace, "import_decided", ImportDecided(refused, distribution))
+        if not listens(workspace, "import_decided", "package_imported"):
+            return
+        for staged in gathered.staged:
+            stored = stored_result(workspace, staged.import_id)
+            if stored.status == ImportState.PUBLISHED.value:
+                tell(workspace, "import_decided", ImportDecided(stored, distribution))
+                tell(workspace, "package_imported", PackageImported(stored, distribution))
 
 
 def _label(result: ImportResult) -> str:
     return f"{result.package}:{result.architecture}={result.version}"
 
 
-def _finished(
-    workspace: Workspace, result: MirrorResult, bulk: Bulk, task: Task, *, publish_after: bool
-) -> MirrorResult:
-    """Tells plugins, and publishes."""
+def _finished(workspace: Workspace, result: MirrorResult, task: Task, *, publish_after: bool) -> MirrorResult:
     plan, version = result.plan, result.version
-    plugins = workspace.plugins
-    for refused in bulk.gathered.refused:
-        plugins.tell("import_decided", ImportDecided(refused))
-    if plugins.listens("import_decided") or plugins.listens("package_imported"):
-        for staged in bulk.gathered.staged:
-            stored = stored_result(workspace, staged.import_id)
-            if stored.status == ImportState.PUBLISHED.value:
-                plugins.tell("import_decided", ImportDecided(stored))
-                plugins.tell("package_imported", PackageImported(stored, plan.distribution))
     if version is None:
         return result
     task.created.append(f"{plan.distribution.path} version {version.number}")
-    plugins.tell("version_created", VersionCreated(plan.distribution, version))
     if not publish_after:
         return result
     publication, failure = None, None

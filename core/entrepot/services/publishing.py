@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,6 +21,7 @@ from entrepot.publish.encoders import Levels
 from entrepot.publish.file_lists import read_file_lists
 from entrepot.publish.plan import Planner, TreePlan
 from entrepot.publish.tree import Tree, TreeMaker
+from entrepot.services.notices import tell
 from entrepot.services.records import record
 from entrepot.services.reopening import lapse
 from entrepot.services.retaining import retain
@@ -196,8 +197,6 @@ class Job:
         once: who still has an older index may not get them.
         """
         number, result = self._put_in_place(progress)
-        if result.report:
-            self._tell(number, result.report.written, result.report.changed)
         return number, result if self.request.dry_run else replace(result, withdrawn=self.take_away(number))
 
     def _put_in_place(self, progress: Progress) -> tuple[int, TargetResult]:
@@ -236,12 +235,13 @@ class Job:
             paths = [file.path for file in collector.remove(self.target, storage).files]
         with workspace.catalog.transaction():
             record(workspace, "publish.withdraw", self.distribution.path, {"target": self.target.url, "files": paths})
-        self._tell(number, 0, paths)
+            if paths:
+                self._tell(number, 0, paths)
         return paths
 
     def _tell(self, number: int, written: int, changed: Sequence[str]) -> None:
         event = TreePublished(self.repository, self.target, self.distribution, number, written, changed)
-        self.workspace.plugins.tell("tree_published", event)
+        tell(self.workspace, "tree_published", event)
 
     def plan(self) -> tuple[int, TreePlan | None]:
         """Which version it is, and what putting it in place takes; None if it is in place."""
@@ -301,11 +301,12 @@ class Job:
         settings, clock = workspace.settings.publish, workspace.clock
         last = workspace.catalog.publications.latest(self.target, self.distribution, plan.snapshot)
 
-        def noted(requests: Mapping[str, int]) -> None:
-            detail = {"target": self.target.url, "version": number, "requests": dict(requests)}
+        def noted(report: PublishReport) -> None:
+            detail = {"target": self.target.url, "version": number, "requests": dict(report.requests)}
             if plan.snapshot is not None:
                 detail["snapshot"] = plan.snapshot.name
             record(workspace, "publish", self.distribution.path, detail | {"before": last.version if last else None})
+            self._tell(number, report.written, report.changed)
 
         committer = Committer(
             *(workspace.catalog, workspace.store, storage, settings, clock, task.progress, noted),

@@ -11,6 +11,7 @@ from entrepot.models import Decision, Distribution, ImportState, Outcome
 from entrepot.pipeline.policy import Case, decide
 from entrepot.pipeline.reopen import Reopened, Worsening, action_for, reopen
 from entrepot.policies import PolicySettings
+from entrepot.services.notices import tell
 from entrepot.services.records import record
 
 if TYPE_CHECKING:
@@ -89,12 +90,12 @@ def follow(workspace: Workspace, distribution: Distribution, worse: Sequence[Wor
         if done.version is not None:
             detail = {"version": done.version.number, "message": done.version.message}
             record(workspace, "version.create", distribution.path, detail)
-    ids = {id(worsening): import_id for worsening, import_id in done.items}
-    for worsening in worse:
-        number = ids.get(id(worsening), worsening.holding.import_id)
-        info, reasons = worsening.holding.info, worsening.decision.reasons
-        event = PackageWorsened(distribution, info, number, worsening.action.value, worsening.expired, reasons)
-        workspace.plugins.tell("package_worsened", event)
-    if done.version is not None:
-        workspace.plugins.tell("version_created", VersionCreated(distribution, done.version))
+        ids = {id(worsening): import_id for worsening, import_id in done.items}
+        for worsening in worse:
+            number = ids.get(id(worsening), worsening.holding.import_id)
+            info, reasons = worsening.holding.info, worsening.decision.reasons
+            event = PackageWorsened(distribution, info, number, worsening.action.value, worsening.expired, reasons)
+            tell(workspace, "package_worsened", event)
+        if done.version is not None:
+            tell(workspace, "version_created", VersionCreated(distribution, done.version))
     return done

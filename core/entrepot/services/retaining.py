@@ -14,6 +14,7 @@ from entrepot.models import Distribution, PackageInfo, Version
 from entrepot.pipeline.admit import Admission
 from entrepot.pipeline.offers import CatalogOffers, membership_of
 from entrepot.pipeline.surroundings import DistributionSurroundings
+from entrepot.services.notices import tell
 from entrepot.services.records import record
 
 if TYPE_CHECKING:
@@ -78,8 +79,8 @@ def retain(workspace: Workspace, distribution: Distribution, *, everything: bool
                 "versions_dropped": list(dropped),
             }
             record(workspace, "version.retain", distribution.path, detail)
-    if made is not None:
-        workspace.plugins.tell("version_created", VersionCreated(distribution, made))
+        if made is not None:
+            tell(workspace, "version_created", VersionCreated(distribution, made))
     return Surplus(found.before, found.packages, dropped), newest
 
 

@@ -19,6 +19,7 @@ from entrepot.pipeline.reopen import in_place, remove
 from entrepot.progress import Progress, silent
 from entrepot.services.comparing import Comparison, compare
 from entrepot.services.imports import BatchResult, stored_result
+from entrepot.services.notices import tell
 from entrepot.services.publishing import PublishResult, publish
 from entrepot.services.records import record
 from entrepot.services.reopening import lapse
@@ -171,11 +172,12 @@ def approve(
             version = _admit(workspace, view)
             _decide(workspace, view, "approve", approval, covered.covers)
             _decide_again(workspace, view)
-        result = stored_result(workspace, import_id)
-        workspace.plugins.tell("package_imported", PackageImported(result, distribution))
+            result = stored_result(workspace, import_id)
+            tell(workspace, "package_imported", PackageImported(result, distribution))
+            if version is not None:
+                tell(workspace, "version_created", VersionCreated(distribution, version))
         if version is not None:
             task.created.append(f"{distribution.path} version {version.number}")
-            workspace.plugins.tell("version_created", VersionCreated(distribution, version))
         publication, failure = None, None
         if publish_after:
             try:
@@ -218,11 +220,12 @@ def reject(
             message = f"rejected by {workspace.actor}: {justification}"
             workspace.catalog.imports.advance(import_id, ImportState.REJECTED, message=message)
             _decide(workspace, view, "reject", Approval(justification), ())
+            if version is not None:
+                tell(workspace, "version_created", VersionCreated(distribution, version))
         rejected = Rejection(show_import(workspace, import_id), version)
         if version is None:
             return rejected
         task.created.append(f"{distribution.path} version {version.number}")
-        workspace.plugins.tell("version_created", VersionCreated(distribution, version))
         if publish_after:
             try:
                 return replace(rejected, publication=publish(workspace, distribution.path, task.progress))

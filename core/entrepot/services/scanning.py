@@ -23,6 +23,7 @@ from entrepot.pipeline.settled import Settled
 from entrepot.pipeline.waiting import waiting
 from entrepot.progress import Progress, ProgressEvent, Task, silent
 from entrepot.services.inspection import scanners as open_scanners
+from entrepot.services.matches import new_findings, tell_matches
 from entrepot.services.publishing import publish
 from entrepot.services.records import record
 from entrepot.services.reopening import follow
@@ -38,6 +39,8 @@ WORKERS = 4
 TOGETHER = 10
 """Packages that one thread takes at a time."""
 
+Said = Mapping[str, Mapping[str, StoredVerdict]]
+"""What scanners said last, by artifact and scanner."""
 Work = tuple[Holding, Mapping[str, StoredVerdict], Sequence[Waiver], Mapping[str, StoredVerdict], Collection[str]]
 """A package, what scanners said of it last, the waivers for it, what some scanners say now, and who would not."""
 
@@ -165,9 +168,9 @@ class _Scan:
             evaluations.append(evaluation)
             self._note(evaluation, before, evaluator)
         if not self._request.dry_run:
-            self._keep(evaluations, evaluator, settled)
+            self._keep(evaluations, evaluator, settled, said)
 
-    def _said(self, chunk: Sequence[Holding]) -> Mapping[str, Mapping[str, StoredVerdict]]:
+    def _said(self, chunk: Sequence[Holding]) -> Said:
         """What was said last in this distribution; of what came here from another one without an import, there."""
         here = self._catalog.imports.last_verdicts({item.inspected for item in chunk}, self._distribution.id)
         strange = {item.inspected for item in chunk} - set(here)
@@ -208,8 +211,10 @@ class _Scan:
         waivers = self._catalog.reviews.waivers(self._distribution.id, [holding.inspected]).get(holding.inspected, ())
         return any(not waiver.holds(self._now) for waiver in waivers)
 
-    def _keep(self, evaluations: Sequence[Evaluation], evaluator: Evaluator, settled: Settled | None) -> None:
-        """Keeps what scanners say that is new, and what the policy makes of it for those that wait."""
+    def _keep(
+        self, evaluations: Sequence[Evaluation], evaluator: Evaluator, settled: Settled | None, said: Said
+    ) -> None:
+        """Keeps what scanners say that is new, and what the policy makes of it for those that wait; tells of it."""
         changed = [item for item in evaluations if item.new or item.confirmed]
         if not changed:
             return
@@ -235,6 +240,7 @@ class _Scan:
                         message = _waits(item, decision) if holding.waits else row["message"]
                         imports.redecide(holding.import_id, holding.state, message, decision)
             imports.add_verdicts_of_many(added, self._now, here)
+            tell_matches(self._workspace, self._distribution, changed, said)
             if settled:
                 settled.wrote()
 
@@ -289,16 +295,7 @@ def _waits(evaluation: Evaluation, decision: Decision) -> str:
 
 
 def _new_findings(evaluation: Evaluation, before: Mapping[str, StoredVerdict]) -> Sequence[Mapping[str, Any]]:
-    found: list[Mapping[str, Any]] = []
-    for stored in evaluation.new:
-        known = before[stored.scanner].verdict.findings if stored.scanner in before else ()
-        ids = {finding.id for finding in known}
-        found += [
-            {"scanner": stored.scanner, **finding_json(finding)}
-            for finding in stored.verdict.findings
-            if finding.id not in ids
-        ]
-    return found
+    return [{"scanner": scanner, **finding_json(finding)} for scanner, finding in new_findings(evaluation, before)]
 
 
 def _publish(workspace: Workspace, found: DistributionScan, task: Task, request: ScanRequest) -> None:

@@ -14,6 +14,7 @@ from entrepot.events import SourceSynced
 from entrepot.models import Connection, Scalar, Secrets, Source, SourceDraft, SourceKey, SyncCounts
 from entrepot.progress import Progress, silent
 from entrepot.services.names import check_name
+from entrepot.services.notices import tell
 from entrepot.services.records import changes, record
 from entrepot.services.tasks import running
 from entrepot.sync import SyncResult, sync
@@ -278,12 +279,14 @@ def sync_source(workspace: Workspace, name: str, progress: Progress = silent, *,
             store=workspace.store,
         )
         result = sync(workspace.catalog, format_, context, lambda counts: _record_sync(workspace, source, counts))
-    workspace.plugins.tell("source_synced", SourceSynced(source, result.counts))
+    if result.counts is None:
+        tell(workspace, "source_synced", SourceSynced(source, None))
     return result
 
 
 def _record_sync(workspace: Workspace, source: Source, counts: SyncCounts) -> None:
     record(workspace, "source.sync", source.name, asdict(counts))
+    tell(workspace, "source_synced", SourceSynced(source, counts))
 
 
 def sync_sources(

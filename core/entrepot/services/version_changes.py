@@ -21,6 +21,7 @@ from entrepot.pipeline.policy import Case, decide
 from entrepot.progress import Progress, Task
 from entrepot.services.arrivals import Said, last_said, look_around
 from entrepot.services.imports import stored_result
+from entrepot.services.notices import tell
 from entrepot.services.publishing import PublishResult, publish
 from entrepot.services.records import record
 from entrepot.services.tasks import running
@@ -175,11 +176,11 @@ def carry_out(
                 steps = {"before": plan.newest.number, "after": version.number, "changes": dict(change.diff.counts())}
                 by = workspace.settings.policy(distribution.policy).named()
                 record(workspace, f"version.{kind}", distribution.path, {**detail, **by, **steps})
+                for result in imports:
+                    tell(workspace, "package_imported", PackageImported(result, distribution))
+                tell(workspace, "version_created", VersionCreated(distribution, version))
         if version is not None:
             task.created.append(f"{distribution.path} version {version.number}")
-            for result in imports:
-                workspace.plugins.tell("package_imported", PackageImported(result, distribution))
-            workspace.plugins.tell("version_created", VersionCreated(distribution, version))
         publication, failure = None, None
         if version is not None and request.publish_after:
             try:

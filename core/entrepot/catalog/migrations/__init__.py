@@ -21,6 +21,7 @@ from entrepot.catalog.migrations import (
     m15_snapshots,
     m16_extra_files,
     m17_scan_states,
+    m18_outbox,
 )
 from entrepot.catalog.migrations.registry import migrations
 
@@ -42,5 +43,6 @@ __all__ = [
     "m15_snapshots",
     "m16_extra_files",
     "m17_scan_states",
+    "m18_outbox",
     "migrations",
 ]
