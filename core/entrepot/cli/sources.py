@@ -20,6 +20,7 @@ COLUMNS = [
     ("FORMAT", "format"),
     ("URL", "url"),
     ("DISTRIBUTIONS", "distributions"),
+    ("VERIFIED", "verify"),
     ("PACKAGES", "packages"),
     ("LAST SYNC", "last_sync"),
 ]
