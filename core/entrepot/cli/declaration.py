@@ -33,7 +33,9 @@ form_option = click.option(
 @json_option
 @pass_app
 def command_apply(app: App, file: Path, form: str | None, dry_run: bool, prune: bool, yes: bool) -> None:
-    """Make the workspace what a file says: sources, repositories, distributions, policies, schedule, settings.
+    """Make the workspace what a file says.
+
+    That is sources, repositories, distributions, policies, schedule and other settings.
 
     Does what is left to do, and nothing where nothing is. What the file does not describe stays, unless --prune is
     given. `-` reads from standard input.
@@ -94,7 +96,9 @@ def _text(value: Any) -> str:
 @json_option
 @pass_app
 def command_export(app: App, file: Path | None, form: str | None) -> None:
-    """Write what the workspace has as a file for `entrepot apply`, to standard output unless one is named.
+    """Write what the workspace has as such a file.
+
+    It is one for `entrepot apply`, and goes to standard output unless another place is named.
 
     Secrets are not in it: it names the environment variables that they are to be in where it is applied.
     """
