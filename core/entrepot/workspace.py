@@ -133,6 +133,9 @@ class Workspace:
     def create(self) -> None:
         """Makes the folders and the catalog; what is there already stays."""
         if self.is_remote:
+            if (root := self.session.generations.storage.properties.local_root) is not None:
+                # There will be secrets in it.
+                root.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.session.begin()
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         for folder in ("keyrings", "secrets", "fetch", "store"):

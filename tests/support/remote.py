@@ -25,11 +25,12 @@ URL = "place://home"
 
 
 class Place:
-    """``place://home`` and what is below it, for the workspaces that are opened through it."""
+    """``place://home``, for the workspaces that are opened through it, and ``place://tree``, to publish to."""
 
     def __init__(self) -> None:
         self.storage: Storage = MemoryStorage()
         self.store = MemoryStorage()
+        self.tree: Storage = MemoryStorage()
         self.clock = Clock()
 
     @contextmanager
@@ -88,4 +89,4 @@ class _PlaceFactory:
         self._place = place
 
     def open(self, url: str, settings: Mapping[str, Any]) -> Storage:
-        return self._place.store if url.endswith("/store") else self._place.storage
+        return {"place://home/store": self._place.store, "place://tree": self._place.tree}.get(url, self._place.storage)

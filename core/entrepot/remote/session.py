@@ -33,7 +33,6 @@ TRIES = 5
 SUBJECT = Subject(
     LEASE_KEY, "the workspace is being changed by", "other commands are", "another command took the workspace over"
 )
-LOST = "another command took the workspace over, and nothing of what this one did since was kept"
 
 
 class Session:
@@ -66,7 +65,7 @@ class Session:
         self._paths: dict[str, Path] = {}
         self._lease: Lease | None = None
         self._beating: ExitStack = ExitStack()
-        self._lost = False
+        self._failed = False
         self._restoring: int | None = None
 
     # ------------------------------------------------------------------------------------------------ reading
@@ -150,8 +149,8 @@ class Session:
 
     def begin(self) -> None:
         """Has the workspace for this command alone, in its newest generation; ``BusyError`` if another one has it."""
-        if self._lost:
-            raise LostLeaseError(LOST, hint="run it again")
+        if self._failed:
+            raise BusyError("what this command did could not be kept, and nothing more is done", hint="run it again")
         if self._lease is not None:
             return
         copy = self._opened()
@@ -163,9 +162,9 @@ class Session:
                 # Who had it may still be at work: what that command writes to the head has to fail from now on.
                 seen = self.generations.fence(lease.generation)
             if seen != self._seen:
-                self._lost = True
+                self._failed = True
                 self._catch_up(copy, seen)
-                self._lost = False
+                self._failed = False
             copy.doubt()
             self._lease = lease
             ending.enter_context(self._heartbeat(lease))
@@ -245,34 +244,43 @@ class Session:
         return old
 
     def commit(self) -> None:
-        """Makes what was done a new generation, if anything was; nothing was kept if that is an error."""
-        if self._copy is None or self._lost:
+        """Makes what was done a new generation, if anything was.
+
+        An error is the end of the session: nothing was kept since the commit before, and nothing more will be.
+        """
+        if self._copy is None or self._failed:
             return
-        files = self._copy.stored_files()
-        if self._lease is None:
-            if files == (self._generation.files if self._generation else {}):
-                return
-            self.begin()
-            files = self._copy.stored_files()
+        if self._lease is None and self._copy.stored_files() == (self._generation.files if self._generation else {}):
+            return
+        self.begin()
+        self._failed = True
+        self._commit(self._copy)
+        self._failed = False
+
+    def _commit(self, copy: Copy) -> None:
+        files = copy.stored_files()
         for path, stored in files.items():
             if stored.size > MAX_FILE:
                 raise StorageError(f"{path} is larger than the {MAX_FILE} bytes of a file of a workspace", path=path)
-        databases, changed = self._listed()
-        if self._generation and (databases, files) == (self._generation.databases, self._generation.files):
-            return
-        for name, chunks in changed.items():
-            up = upload(self.generations.storage, self.path(name), chunks, self._lists.get(name, b""))
-            self.sent += up
+        databases, lists = self._listed()
+        times = {name: file_times(self.path(name)) for name in lists}
+        if self._generation is None or (databases, files) != (self._generation.databases, self._generation.files):
+            self._upload(copy, lists, files)
+            self._swap(databases, files)
+        # Only now: what failed half-way leaves a copy that nobody believes.
+        self._lists, self._times = lists, times
+
+    def _upload(self, copy: Copy, lists: Mapping[str, ChunkList], files: Mapping[str, Stored]) -> None:
+        for name, chunks in lists.items():
+            self.sent += upload(self.generations.storage, self.path(name), chunks, self._lists.get(name, b""))
         held = {*self._generation.files.values()} if self._generation else set()
         for path, stored in files.items():
-            if stored not in held and self.generations.put_file(self._copy.home / path) != stored:
+            if stored not in held and self.generations.put_file(copy.home / path) != stored:
                 raise StorageError(f"{path} changed while it was stored", hint="run it again", path=path)
-        self._swap(databases, files)
-        self._lists |= changed
 
     def _listed(self) -> tuple[dict[str, Stored], dict[str, ChunkList]]:
         """What every database is now, and the chunks of it."""
-        databases, changed = {}, {}
+        databases, lists = {}, {}
         for name in DATABASES:
             path = self.path(name)
             if not path.exists():
@@ -282,10 +290,9 @@ class Session:
             trusted = name in self._lists and file_times(path) == self._times.get(name)
             write_back(path)
             numbers = {(page - 1) * size // CHUNK for page in pages} if trusted else None
-            changed[name] = listed(path, self._lists[name] if trusted else b"", numbers)
-            self._times[name] = file_times(path)
-            databases[name] = stored_list(path, changed[name])
-        return databases, changed
+            lists[name] = listed(path, self._lists[name] if trusted else b"", numbers)
+            databases[name] = Stored(path.stat().st_size, digest(lists[name]))
+        return databases, lists
 
     def _swap(self, databases: Mapping[str, Stored], files: Mapping[str, Stored]) -> None:
         assert self._lease is not None
@@ -297,11 +304,7 @@ class Session:
         generation = Generation(made, databases, files, history)
         self.generations.save(generation)
         restored = number if self._restoring else self._seen.head.restored if self._seen else 0
-        try:
-            self._seen = self.generations.swap(Head(number, made.name, self._lease.generation, restored), self._seen)
-        except LostLeaseError:
-            self._lost = True
-            raise
+        self._seen = self.generations.swap(Head(number, made.name, self._lease.generation, restored), self._seen)
         self._generation, self._restoring = generation, None
         if number % SWEEP_EVERY == 0:
             self.sweep()
@@ -338,7 +341,7 @@ class Session:
 
     def _leave(self, copy: Copy) -> None:
         """Leaves the copy as the next command wants to find it."""
-        unchanged = not self._lost and self._seen is not None and self._generation is not None
+        unchanged = not self._failed and self._seen is not None and self._generation is not None
         for name, path in self._paths.items():
             forget_log(copy.home / name)
             path.replace(copy.home / name)
@@ -352,9 +355,4 @@ class Session:
         if unchanged and copy.generation is None and self._seen and self._generation:
             copy.believe(self._seen, self._generation, self._lists)
         self._paths, self._lists, self._times = {}, {}, {}
-        self._seen, self._generation, self._lost = None, None, False
-
-
-def stored_list(path: Path, chunks: ChunkList) -> Stored:
-    """How a generation names a database of these chunks."""
-    return Stored(path.stat().st_size, digest(chunks))
+        self._seen, self._generation, self._failed = None, None, False
