@@ -37,6 +37,12 @@ class UsageError(EntrepotError):
     title = "Not understood"
 
 
+class UnsatisfiedError(UsageError):
+    """Packages need what nothing offers, or contradict each other; ``data["problems"]`` says what, one by one."""
+
+    title = "Cannot be installed"
+
+
 class SettingsError(UsageError):
     """``entrepot.toml`` or an environment variable has a value that cannot be used; names file and key."""
 

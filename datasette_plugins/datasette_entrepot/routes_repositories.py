@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from datasette_entrepot.forms import Field
@@ -9,16 +10,20 @@ from datasette_entrepot.protocols import Answer
 from datasette_entrepot.routing import Call, Routes
 from datasette_entrepot.schemas import list_of, ref
 from datasette_entrepot.tasking import PREFER, perform
-from entrepot.services import browse, repositories, snapshots, task_views, versions
+from entrepot.services import browse, listings, repositories, retention, snapshots, task_views, versions
 from entrepot.services.version_changes import ChangeRequest
 
 routes = Routes()
 
 DISTRIBUTION = "/repositories/{repository}/distributions/{distribution}"
 
+PACKAGES = 1000
+"""Most packages on a page of a version."""
 CHANGES = 1000
 """Most changes on a page of what differs."""
 DRY = ChangeRequest(dry_run=True)
+MOST_PLANNED = 1000
+"""Packages of a change that is planned within the server: each is decided about, and of many that is a task's work."""
 HOW = (
     Field("dry_run", "flag", "Tell what would change, and what the policy refuses; change nothing"),
     Field("publish", "flag", "Publish the new version at once (default: yes)"),
@@ -49,12 +54,19 @@ async def list_versions(call: Call) -> list[dict[str, Any]]:
 @routes.get(
     f"{DISTRIBUTION}/versions/{{number}}",
     "repository.read",
-    "The packages of a version",
+    "The packages of a version, by name",
+    query=(
+        Field("q", about="In the name or summary", length=200),
+        Field("_size", "integer", "Packages on a page", least=1, most=PACKAGES),
+        Field("_next", "integer", "Where the next page begins: `next` of this one", least=0, most=1 << 40),
+    ),
     answers={200: ref("VersionWithPackages")},
 )
 async def show_version(call: Call) -> dict[str, Any]:
-    number = call.number("number")
-    return {"number": number, "packages": await call.run(browse.members, await path_of(call), number)}
+    limit, offset = call.query.get("_size", PACKAGES), call.query.get("_next", 0)
+    path, number, text = await path_of(call), call.number("number"), call.query.get("q", "")
+    view = await call.run(listings.version_view, path, number, text, limit=limit, offset=offset)
+    return view.as_json(offset)
 
 
 @routes.get(
@@ -84,6 +96,39 @@ async def create_snapshot(call: Call) -> Answer:
     distribution = await path_of(call)
     call.require("version.publish", distribution)
     return await perform(call, "snapshot", distribution, {"distribution": distribution, **call.body})
+
+
+@routes.add(
+    "DELETE",
+    f"{DISTRIBUTION}/snapshots/{{snapshot}}",
+    "version.publish",
+    "Remove a snapshot: clients find it no more, and its files are collected after the grace",
+    answers={200: ref("RemovedSnapshot"), 202: ref("Task")},
+    headers=PREFER,
+)
+async def remove_snapshot(call: Call) -> Answer:
+    distribution = await path_of(call)
+    call.require("version.publish", distribution)
+    values = {"distribution": distribution, "name": call.parameters["snapshot"]}
+    return await perform(call, "remove-snapshot", distribution, values)
+
+
+@routes.post(
+    f"{DISTRIBUTION}/retain",
+    "version.rollback",
+    "Leave out packages and forget versions that are more than the distribution keeps, and publish it",
+    body=HOW[:2],
+    body_optional=True,
+    answers={200: ref("Retention"), 202: ref("Task"), 207: ref("Retention")},
+    headers=PREFER,
+)
+async def retain(call: Call) -> Answer | dict[str, Any]:
+    distribution = await path_of(call)
+    call.require("version.rollback", distribution)
+    if call.body.get("dry_run"):
+        planned = await call.run(retention.apply_retention, distribution, request=DRY)
+        return planned.as_json()
+    return await perform(call, "retain", distribution, {"distribution": distribution, **_how(call)})
 
 
 @routes.post(
@@ -137,10 +182,11 @@ async def diff(call: Call) -> dict[str, Any]:
 async def rollback(call: Call) -> Answer | dict[str, Any]:
     distribution = await path_of(call)
     call.require("version.rollback", distribution)
-    if call.body.get("dry_run"):
-        planned = await call.run(versions.rollback, distribution, call.body["version"], request=DRY)
+    number = call.body["version"]
+    if await _at_once(call, versions.rollback_size, distribution, number):
+        planned = await call.run(versions.rollback, distribution, number, request=DRY)
         return planned.as_json()
-    values = {"distribution": distribution, "to": call.body["version"], **_how(call)}
+    values = {"distribution": distribution, "to": number, **_how(call)}
     return await perform(call, "rollback", distribution, values)
 
 
@@ -161,7 +207,7 @@ async def promote(call: Call) -> Answer | dict[str, Any]:
     target = await call.run(task_views.distribution_of, call.body["to"])
     call.require("version.promote", target)
     version = call.body.get("version")
-    if call.body.get("dry_run"):
+    if await _at_once(call, versions.promotion_size, origin, target, version):
         planned = await call.run(versions.promote, origin, target, version, request=DRY)
         return planned.as_json()
     values = {"from": origin, "distribution": target, **_how(call)}
@@ -170,8 +216,13 @@ async def promote(call: Call) -> Answer | dict[str, Any]:
     return await perform(call, "promote", target, values)
 
 
+async def _at_once(call: Call, size: Callable[..., int], *step: Any) -> bool:
+    """Whether a plan is asked for that is made while who asks waits; a large one is the work of a task."""
+    return bool(call.body.get("dry_run")) and not call.later and await call.run(size, *step) <= MOST_PLANNED
+
+
 def _how(call: Call) -> dict[str, Any]:
-    return {name: call.body[name] for name in ("publish", "hold_refused") if name in call.body}
+    return {name: call.body[name] for name in ("publish", "hold_refused", "dry_run") if name in call.body}
 
 
 async def path_of(call: Call) -> str:

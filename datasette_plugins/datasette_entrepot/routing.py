@@ -51,6 +51,7 @@ PARAMETERS: Mapping[str, tuple[str, Schema]] = {
     "import": (r"[^/]+", {"type": "integer", "minimum": 1, "description": "Id of an import"}),
     "policy": (r"[^/]+", {"type": "string", "description": "Name of a policy"}),
     "vulnerability": (r"[^/]+", {"type": "string", "description": "Name of a vulnerability or an advisory"}),
+    "snapshot": (r"[^/]+", {"type": "string", "description": "Name of a snapshot"}),
     "number": (r"[^/]+", {"type": "integer", "minimum": 0, "description": "Number of a version"}),
 }
 """Parts of paths: pattern and schema by name."""

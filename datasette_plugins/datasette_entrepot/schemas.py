@@ -48,6 +48,25 @@ DIFF: Mapping[str, Schema] = {
     "changes": {"type": "array", "items": OBJECT},
 }
 
+SNAPSHOT: Mapping[str, Schema] = {
+    "distribution": TEXT,
+    "name": TEXT,
+    "version": INTEGER,
+    "created_at": TEXT,
+    "path": TEXT,
+}
+
+CHANGE: Mapping[str, Schema] = {
+    "status": {"type": "string", "enum": ["changed", "unchanged", "dry_run"]},
+    "distribution": TEXT,
+    "version": maybe(INTEGER),
+    "diff": ref("VersionDiff"),
+    "refused": {"type": "array", "items": OBJECT},
+    "held": {"type": "array", "items": INTEGER},
+    "publication": maybe(OBJECT),
+    "publish_error": maybe(TEXT),
+}
+
 SCHEMAS: Mapping[str, Schema] = {
     "Problem": record(
         {"type": TEXT, "title": TEXT, "status": INTEGER, "detail": TEXT, "hint": TEXT},
@@ -204,30 +223,15 @@ SCHEMAS: Mapping[str, Schema] = {
             "packages": INTEGER,
         }
     ),
-    "Snapshot": record(
-        {
-            "distribution": TEXT,
-            "name": TEXT,
-            "version": INTEGER,
-            "created_at": TEXT,
-            "path": TEXT,
-        }
+    "Snapshot": record(SNAPSHOT),
+    "RemovedSnapshot": record({**SNAPSHOT, "removed": FLAG, "targets": {"type": "array", "items": OBJECT}}),
+    "VersionWithPackages": record(
+        {"number": INTEGER, "found": INTEGER, "packages": {"type": "array", "items": OBJECT}, "next": maybe(TEXT)}
     ),
-    "VersionWithPackages": record({"number": INTEGER, "packages": {"type": "array", "items": OBJECT}}),
     "VersionDiff": record(DIFF),
     "VersionDiffPage": record({**DIFF, "next": maybe(TEXT)}),
-    "VersionChange": record(
-        {
-            "status": {"type": "string", "enum": ["changed", "unchanged", "dry_run"]},
-            "distribution": TEXT,
-            "version": maybe(INTEGER),
-            "diff": ref("VersionDiff"),
-            "refused": {"type": "array", "items": OBJECT},
-            "held": {"type": "array", "items": INTEGER},
-            "publication": maybe(OBJECT),
-            "publish_error": maybe(TEXT),
-        }
-    ),
+    "VersionChange": record(CHANGE),
+    "Retention": record({**CHANGE, "versions_dropped": {"type": "array", "items": INTEGER}}),
     "Publication": record(
         {"status": TEXT, "distribution": TEXT, "version": INTEGER, "targets": {"type": "array", "items": OBJECT}}
     ),

@@ -50,3 +50,15 @@ def test_options_that_go_together_are_looked_at_together(depot: Depot) -> None:
         depot.workspace, "example/stable", {"options": {"but_automatic_upgrades": True}}
     )
     assert dict(changed.options) == {"not_automatic": True, "but_automatic_upgrades": True}
+
+
+def test_a_change_that_changes_nothing_leaves_no_entry(depot: Depot) -> None:
+    def entries() -> list[int]:
+        return [entry["id"] for entry in depot.workspace.catalog.audit.list(5)]
+
+    before, held = entries(), depot.workspace.catalog.repositories.distribution("example/stable")
+    same = {"options": dict(held.options), "components": list(held.components), "policy": held.policy, "keep": 0}
+    assert repositories.set_distribution(depot.workspace, held.path, same) == held
+    assert entries() == before
+    repositories.set_distribution(depot.workspace, held.path, {"keep": 7})
+    assert len(set(entries()) - set(before)) == 1

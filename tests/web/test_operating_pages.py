@@ -219,6 +219,7 @@ def test_a_repository_and_its_distribution_are_made_and_changed(server: Server, 
         answer = client.post(f"{answer.url.path}/-/edit", data=sent)
         text = plain(answer.text)
         assert "Policy strict" in text
+        assert "scanner osv is not set up, so by policy strict all leads to pending_review" in text
         assert "valid days 9" in text
         assert "Compression xz" in text
         assert "Keeps the newest 3 of each package" in text
@@ -272,6 +273,7 @@ def test_the_set_up_page_has_what_the_published_tree_has(server: Server, counter
     alone = [text for text in blocks if "URIs: https://packages.example.org/third/" in text]
     assert [re.findall(r"Suites: (\w+)", text) for text in alone] == [["alpha"], ["beta"]]
     assert "This repository is not signed" in page
+    assert "alpha, beta are not published yet" in page
 
 
 # ------------------------------------------------------------------------------------------------------ audit, access

@@ -140,10 +140,11 @@ def test_pages_run_no_script_but_those_of_the_server(server: Server) -> None:
 def test_reading_can_be_for_those_who_are_known(tmp_path: Path) -> None:
     with open_shop(tmp_path, settings="[web]\npublic = false\n", synced=False) as shop:
         with browser(shop.server) as client:
-            answer = client.get(PAGES)
-            assert answer.url.path == f"{PAGES}/login"
-            assert "shop/window" not in answer.text
-            assert "Sources" not in answer.text
+            for path in ("/", PAGES):
+                answer = client.get(path)
+                assert answer.url.path == f"{PAGES}/login"
+                assert "shop/window" not in answer.text
+                assert "Sources" not in answer.text
         with browser(shop.server, "reader") as client:
             assert "shop/window" in client.get(PAGES).text
 

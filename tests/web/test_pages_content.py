@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from datasette_entrepot.pages import changes
+from datasette_entrepot.server import make_datasette
+from entrepot.workspace import Workspace
 from support.debs import make_deb
 from support.populated import HOSTILE, House
 from support.web import PAGES, browser
@@ -180,3 +184,37 @@ def test_an_upload_without_a_file_or_of_something_else_is_refused(mara: httpx.Cl
     answer = mara.post(f"{PAGES}/upload", data=data, files={"file": ("two words.deb", b"x")})
     assert answer.status_code == 422
     assert "is no name for a package file" in answer.text
+
+
+def test_a_snapshot_is_on_the_page_of_its_distribution_until_it_is_removed(house: House) -> None:
+    path = "/repositories/apps/distributions/staging/snapshots"
+    made = house.server.ask("POST", path, {"name": "spring"}, token="maintainer")
+    assert made.status_code == 200, made.text
+    assert "snapshots/spring/" in text_of(house.server.ask("GET", f"{PAGES}/repositories/apps/staging"))
+    assert house.server.ask("DELETE", f"{path}/spring", token="reviewer").status_code == 403
+    removed = house.server.ask("DELETE", f"{path}/spring", token="maintainer").json()
+    assert (removed["name"], removed["removed"]) == ("spring", True)
+    assert house.server.ask("GET", path, token="reader").json() == []
+    assert house.server.ask("DELETE", f"{path}/spring", token="maintainer").status_code == 404
+
+
+def test_what_would_take_long_to_plan_is_asked_for_as_a_task(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "MOST_PLANNED", 0)
+    staging = f"{PAGES}/repositories/apps/staging/-"
+    headers = {"Authorization": f"Bearer {house.server.tokens['maintainer']}"}
+
+    async def pages() -> list[str]:
+        workspace = Workspace(house.home, actor="tester")
+        datasette = make_datasette(workspace, public=True, trees=False)
+        try:
+            paths = [f"{staging}/rollback?version=0", f"{staging}/promote?version=1&to=apps/bookworm"]
+            return [(await datasette.client.get(path, headers=headers)).text for path in paths]
+        finally:
+            await datasette.invoke_shutdown()
+            workspace.close()
+
+    rollback, promotion = asyncio.run(pages())
+    assert "is worked out as a task" in rollback
+    assert '<input type="hidden" name="dry_run" value="1">' in rollback
+    assert f'action="{staging}/promote"' in promotion
+    assert '<input type="hidden" name="to" value="apps/bookworm">' in promotion

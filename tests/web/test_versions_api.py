@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from entrepot.services import imports, repositories
-from support.web import PAGES, Server, open_shop
+from support.web import PAGES, Server, browser, open_shop
 
 WINDOW = "/repositories/shop/distributions/window"
 
@@ -58,6 +58,32 @@ def test_a_dry_run_changes_nothing(server: Server) -> None:
     assert server.ask("GET", f"{WINDOW}/versions", token="reader").json()[0]["number"] == 2
 
 
+def test_packages_of_a_version_come_in_pages(server: Server) -> None:
+    path = f"{WINDOW}/versions/2"
+    first = server.ask("GET", f"{path}?_size=1", token="reader").json()
+    assert (first["number"], first["found"], first["next"]) == (2, 2, "1")
+    second = server.ask("GET", f"{path}?_size=1&_next={first['next']}", token="reader").json()
+    assert ([row["name"] for row in first["packages"] + second["packages"]], second["next"]) == (
+        ["battery", "robot"],
+        None,
+    )
+    assert server.ask("GET", f"{path}?q=walks", token="reader").json()["packages"][0]["name"] == "robot"
+    assert server.ask("GET", f"{path}?_size=0", token="reader").status_code == 422
+
+
+def test_a_plan_is_made_as_a_task_where_that_is_preferred_and_its_page_goes_on(server: Server) -> None:
+    body, headers = {"to": "shop/cellar", "version": 2, "dry_run": True}, {"Prefer": "respond-async"}
+    answer = server.ask("POST", f"{WINDOW}/promote", body, token="maintainer", headers=headers)
+    assert answer.status_code == 202
+    task = server.task(answer.json()["id"], state="completed")
+    assert (task["result"]["status"], task["result"]["diff"]["counts"]) == ("dry_run", {"added": 2})
+    with browser(server, "maintainer") as client:
+        page = client.get(f"{PAGES}/tasks/{task['id']}").text
+    assert f'action="{PAGES}/repositories/shop/window/-/promote"' in page
+    assert '<input type="hidden" name="to" value="shop/cellar">' in page
+    assert "Promote</button>" not in server.ask("GET", f"{PAGES}/tasks/{task['id']}").text
+
+
 def test_a_version_is_promoted_and_rolled_back(server: Server) -> None:
     document = server.ask("POST", f"{WINDOW}/promote", {"to": "shop/cellar", "version": 1}, token="maintainer").json()
     assert (document["status"], document["distribution"], document["version"]) == ("changed", "shop/cellar", 1)
@@ -86,3 +112,17 @@ def test_snapshots_are_listed_and_only_formats_that_have_them_make_any(server: S
     assert server.ask("POST", f"{WINDOW}/snapshots", {"name": "q1"}, token="reader").status_code == 403
     answer = server.ask("POST", f"{WINDOW}/snapshots", {"name": "q1"}, token="maintainer")
     assert (answer.status_code, answer.json()["detail"]) == (422, "the format toy has no snapshots")
+
+
+def test_a_distribution_is_cut_to_what_it_keeps(server: Server) -> None:
+    assert server.ask("POST", f"{WINDOW}/retain", token="uploader").status_code == 403
+    everything = server.ask("POST", f"{WINDOW}/retain", {"dry_run": True}, token="maintainer")
+    assert (everything.status_code, everything.json()["detail"]) == (422, "shop/window keeps everything")
+    workspace = server.workspace()
+    imports.import_packages(workspace, imports.ImportRequest("box", ["robot=2"], "shop/window"))
+    repositories.set_distribution(workspace, "shop/window", {"keep": 1})
+    workspace.close()
+    planned = server.ask("POST", f"{WINDOW}/retain", {"dry_run": True}, token="maintainer").json()
+    assert (planned["status"], planned["diff"]["counts"]) == ("dry_run", {"removed": 1})
+    done = server.ask("POST", f"{WINDOW}/retain", {"publish": False}, token="maintainer").json()
+    assert (done["status"], done["version"], done["publication"]) == ("changed", 4, None)

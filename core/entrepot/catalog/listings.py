@@ -26,8 +26,8 @@ class Listings:
     ) -> Sequence[dict[str, Any]]:
         """Packages of a version in index order, with the import that brought each; ``text`` is in name or summary."""
         sql = f"""
-            SELECT p.id, p.name, p.version, p.architecture, p.kind, m.component, p.size, p.sha256,
-                coalesce(p.summary, '') AS summary, m.added_in, (
+            SELECT m.id AS membership_id, p.id AS package_id, p.name, p.version, p.architecture, p.kind, m.component,
+                m.location, p.size, p.sha256, p.original_sha256, coalesce(p.summary, '') AS summary, m.added_in, (
                     SELECT max(i.id) FROM imports i WHERE i.package_id = p.id AND i.distribution_id = m.distribution_id
                 ) AS import_id
             FROM membership m JOIN packages p ON p.id = m.package_id WHERE {IN_VERSION} AND {FITS}

@@ -164,6 +164,32 @@ class VersionsTable:
         parameters = {"distribution": distribution.id, "number": until, "since": since}
         return (Member(**row) for row in rows(self._db, sql, parameters))
 
+    def count_changes(self, distribution: Distribution, since: int, until: int) -> int:
+        """How many packages version ``until`` has and version ``since`` has not."""
+        sql = f"""
+            SELECT count(*) FROM membership m
+            WHERE {IN_VERSION} AND NOT (m.added_in <= :since AND (m.removed_in IS NULL OR m.removed_in > :since))
+        """
+        parameters = {"distribution": distribution.id, "number": until, "since": since}
+        return int(self._db.conn.execute(sql, parameters).fetchone()[0])
+
+    def count_beyond(self, distribution: Distribution, number: int, other: Distribution, other_number: int) -> int:
+        """How many packages a version has that a version of another distribution has not in any component."""
+        sql = f"""
+            SELECT count(*) FROM membership m WHERE {IN_VERSION} AND NOT EXISTS (
+                SELECT 1 FROM membership o INDEXED BY idx_membership_package_id
+                WHERE o.package_id = m.package_id AND o.distribution_id = :other
+                AND o.added_in <= :other_number AND (o.removed_in IS NULL OR o.removed_in > :other_number)
+            )
+        """
+        parameters = {
+            "distribution": distribution.id,
+            "number": number,
+            "other": other.id,
+            "other_number": other_number,
+        }
+        return int(self._db.conn.execute(sql, parameters).fetchone()[0])
+
     def beyond(
         self,
         distribution: Distribution,

@@ -85,10 +85,11 @@ class Scanner(Protocol):
 class DemandingScanner(Protocol):
     """A scanner that has to be set up before it can look at anything."""
 
-    def unready(self, settings: Mapping[str, Any]) -> str:
+    def unready(self, settings: Mapping[str, Any], advisories: AdvisoryLookup, sources: Sequence[Source]) -> str:
         """What is missing, and what to do about it, in a sentence; empty if nothing is.
 
-        Asked in the command's own process, before packages come in: it has to be quick.
+        ``settings`` are the scanner's own, ``sources`` all that the workspace has. Asked in the command's own process,
+        before packages come in: it has to be quick.
         """
         ...
 

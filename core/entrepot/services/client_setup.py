@@ -40,6 +40,8 @@ class ClientSetup:
     files: Sequence[SetupFile]
     alone: Mapping[str, Sequence[SetupFile]]
     steps: Sequence[SetupStep]
+    unpublished: Sequence[str]
+    """Names of the distributions that are nowhere yet."""
 
 
 def client_setup(workspace: Workspace, name: str) -> ClientSetup:
@@ -54,7 +56,11 @@ def client_setup(workspace: Workspace, name: str) -> ClientSetup:
     key, files = _front(workspace, repository, distributions, signer)
     steps = builder.setup_steps(repository, distributions, fingerprint) if isinstance(builder, ExplainsSetup) else ()
     alone = {item.name: _front(workspace, repository, [item], signer)[1] for item in distributions}
-    return ClientSetup(repository, distributions, fingerprint, key, files, alone, steps)
+    latest = workspace.catalog.publications.latest
+    unpublished = [
+        item.name for item in distributions if not any(latest(target, item) for target in repository.targets)
+    ]
+    return ClientSetup(repository, distributions, fingerprint, key, files, alone, steps, unpublished)
 
 
 def _front(

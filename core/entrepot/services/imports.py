@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from entrepot.contracts import Closure, Transfer
-from entrepot.errors import EntrepotError, UsageError
+from entrepot.errors import EntrepotError, UnsatisfiedError, UsageError
 from entrepot.events import ImportDecided, ImportResult, PackageImported, VersionCreated
 from entrepot.models import Available, Distribution, ImportState, Version
 from entrepot.pipeline.admit import fitting_component
@@ -81,6 +81,14 @@ class ImportPlan:
             ]
             sentences += closure.conflicts
         return list(dict.fromkeys(sentences))
+
+    @property
+    def remedy(self) -> str:
+        """What can be done about the problems."""
+        return (
+            "import without dependencies, from a source that has them, or make the source of its machines' operating "
+            f"system a base of {self.distribution.path} (`entrepot dist set {self.distribution.path} --base SOURCE`)"
+        )
 
     @property
     def size(self) -> int:
@@ -165,11 +173,7 @@ def import_packages(
     """Brings packages in: one version and one publication for all of them, and a result for each."""
     plan = plan_import(workspace, request)
     if plan.problems:
-        raise UsageError(
-            "; ".join(plan.problems),
-            hint="import without dependencies, or from a source that has them",
-            problems=plan.problems,
-        )
+        raise UnsatisfiedError("; ".join(plan.problems), hint=plan.remedy, problems=plan.problems)
     source = workspace.catalog.sources.get(request.source)
     format_ = workspace.format(source.format)
     failures = list(plan.unresolved)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from entrepot.advisories import Feed
 from entrepot.errors import NotFoundError
-from entrepot.models import Distribution, Repository, Version
+from entrepot.models import Distribution, Repository, Snapshot, Version
 from entrepot.services.repositories import distribution_json
 from entrepot.services.tasks import recover_if_needed
 
@@ -35,6 +35,7 @@ class DistributionView:
     publications: Sequence[Row]
     others: Sequence[str]
     """Paths of the other distributions of its format: where it can be promoted to."""
+    snapshots: Sequence[Snapshot]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,13 @@ class VersionView:
     newest: int
     packages: Sequence[Row]
     found: int
+
+    def as_json(self, offset: int) -> dict[str, Any]:
+        """For the HTTP API; ``offset`` is how many came before."""
+        end = offset + len(self.packages)
+        following = str(end) if self.packages and end < self.found else None
+        packages = [dict(row) for row in self.packages]
+        return {"number": self.version.number, "found": self.found, "packages": packages, "next": following}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,7 @@ def distribution_view(workspace: Workspace, path: str) -> DistributionView:
             for other in catalog.repositories.distributions()
             if other.format == distribution.format and other.id != distribution.id
         ],
+        catalog.snapshots.list(distribution),
     )
 
 

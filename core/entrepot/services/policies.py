@@ -94,21 +94,24 @@ def show_policy(workspace: Workspace, name: str) -> dict[str, Any]:
 def shortcomings(workspace: Workspace, name: str) -> Sequence[str]:
     """Why a policy will hold or refuse whatever comes in, one sentence each: scanners that nobody set up, or has."""
     policy, settings = workspace.settings.policy(name), workspace.settings
-    asked, told = not_skipped(workspace), []
-    for scanner in sorted({*asked, *policy.scanners}):
-        if scanner not in asked:
-            outcome = outcome_of(policy, scanner, Status.ABSENT)
-            told.append(f"policy {name} asks for scanner {scanner}, which is not asked here: all leads to {outcome}")
-            continue
-        demanding = asked[scanner]
-        outcome = outcome_of(policy, scanner, Status.SKIPPED)
-        if outcome is Outcome.PUBLISH or not isinstance(demanding, DemandingScanner):
-            continue
-        if why := demanding.unready(settings.scanners.get(scanner, {})):
-            told.append(
-                f"scanner {scanner} is not set up, so by policy {name} all leads to {outcome}. {why}."
-                f' Or do without it: [inspection] skip = ["{scanner}"]'
-            )
+    asked, sources, told = not_skipped(workspace), workspace.catalog.sources.list(), []
+    with closing(workspace.catalog.lookup()) as advisories:
+        for scanner in sorted({*asked, *policy.scanners}):
+            if scanner not in asked:
+                outcome = outcome_of(policy, scanner, Status.ABSENT)
+                told.append(
+                    f"policy {name} asks for scanner {scanner}, which is not asked here: all leads to {outcome}"
+                )
+                continue
+            demanding = asked[scanner]
+            outcome = outcome_of(policy, scanner, Status.SKIPPED)
+            if outcome is Outcome.PUBLISH or not isinstance(demanding, DemandingScanner):
+                continue
+            if why := demanding.unready(settings.scanners.get(scanner, {}), advisories, sources):
+                told.append(
+                    f"scanner {scanner} is not set up, so by policy {name} all leads to {outcome}. {why}."
+                    f' Or do without it: [inspection] skip = ["{scanner}"]'
+                )
     return told
 
 

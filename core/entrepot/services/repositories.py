@@ -185,7 +185,9 @@ def set_distribution(workspace: Workspace, path: str, values: Mapping[str, Any])
     with workspace.catalog.transaction():
         before = workspace.catalog.repositories.distribution(distribution.path)
         distribution = workspace.catalog.repositories.update_distribution(distribution, changes)
-        if {"keep", "keep_needed"} & set(changes):
+        if before == distribution:
+            return distribution
+        if (before.keep, before.keep_needed) != (distribution.keep, distribution.keep_needed):
             workspace.catalog.retention.note(distribution, 0)
         record(workspace, "distribution.set", distribution.path, changes_of(_audited(before), _audited(distribution)))
     return distribution

@@ -16,6 +16,7 @@ from entrepot.services import (
     imports,
     mirroring,
     publishing,
+    retention,
     reviews,
     scanning,
     snapshots,
@@ -23,8 +24,9 @@ from entrepot.services import (
     upkeep,
     versions,
 )
+from entrepot.services.retention import RetentionResult
 from entrepot.services.selecting import MirrorRequest
-from entrepot.services.version_changes import ChangeRequest
+from entrepot.services.version_changes import ChangeRequest, VersionResult
 
 if TYPE_CHECKING:
     from entrepot.workspace import Workspace
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 Values = Mapping[str, Any]
 Document = dict[str, Any]
 
+MOST_CHANGES = 1000
+"""Changes between versions that are kept with a task; `diff` has all."""
 UPLOADS = "uploads"
 """Folder of the workspace where files are until their task takes them."""
 
@@ -98,7 +102,7 @@ def _reject(workspace: Workspace, values: Values) -> Document:
 
 
 def _rollback(workspace: Workspace, values: Values) -> Document:
-    return versions.rollback(workspace, values["distribution"], values["to"], request=_change(values)).as_json()
+    return _bounded(versions.rollback(workspace, values["distribution"], values["to"], request=_change(values)))
 
 
 def _snapshot(workspace: Workspace, values: Values) -> Document:
@@ -106,15 +110,23 @@ def _snapshot(workspace: Workspace, values: Values) -> Document:
     return snapshots.create(workspace, values["distribution"], values.get("version"), request=request).as_json()
 
 
+def _remove_snapshot(workspace: Workspace, values: Values) -> Document:
+    return snapshots.remove(workspace, values["distribution"], values["name"]).as_json()
+
+
+def _retain(workspace: Workspace, values: Values) -> Document:
+    return _bounded(retention.apply_retention(workspace, values["distribution"], request=_change(values)))
+
+
 def _promote(workspace: Workspace, values: Values) -> Document:
     source, target = values["from"], values["distribution"]
-    return versions.promote(workspace, source, target, values.get("version"), request=_change(values)).as_json()
+    return _bounded(versions.promote(workspace, source, target, values.get("version"), request=_change(values)))
 
 
 def _remove(workspace: Workspace, values: Values) -> Document:
-    return versions.remove_packages(
-        workspace, values["distribution"], values["packages"], request=_change(values)
-    ).as_json()
+    return _bounded(
+        versions.remove_packages(workspace, values["distribution"], values["packages"], request=_change(values))
+    )
 
 
 def _mirror(workspace: Workspace, values: Values) -> Document:
@@ -143,7 +155,16 @@ def mirror_request(values: Values) -> MirrorRequest:
 
 
 def _change(values: Values) -> ChangeRequest:
-    return ChangeRequest(publish_after=values.get("publish", True), hold_refused=values.get("hold_refused", False))
+    return ChangeRequest(
+        values.get("dry_run", False),
+        publish_after=values.get("publish", True),
+        hold_refused=values.get("hold_refused", False),
+    )
+
+
+def _bounded(result: VersionResult | RetentionResult) -> Document:
+    """What became of a change of versions, which is kept with its task: of very many changes the first ones."""
+    return result.as_json(most=MOST_CHANGES)
 
 
 def _scan(workspace: Workspace, values: Values) -> Document:
@@ -193,7 +214,9 @@ KINDS: Mapping[str, Callable[[Workspace, Values], Document]] = {
     "rollback": _rollback,
     "promote": _promote,
     "snapshot": _snapshot,
+    "remove-snapshot": _remove_snapshot,
     "remove": _remove,
+    "retain": _retain,
     "scan": _scan,
     "advisories": _advisories,
     "gc": _gc,

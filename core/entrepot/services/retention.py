@@ -25,9 +25,9 @@ class RetentionResult:
     change: VersionResult
     versions: Sequence[int]
 
-    def as_json(self) -> dict[str, Any]:
-        """For ``--json`` and the HTTP API."""
-        return self.change.as_json() | {"versions_dropped": list(self.versions)}
+    def as_json(self, most: int | None = None) -> dict[str, Any]:
+        """For ``--json`` and the HTTP API; at most so many of the changes."""
+        return self.change.as_json(most) | {"versions_dropped": list(self.versions)}
 
 
 def apply_retention(

@@ -39,6 +39,12 @@ def look_closely(workspace: Workspace, task_id: int) -> dict[str, Any]:
     return closely(workspace, look(workspace, task_id))[0]
 
 
+def planned(workspace: Workspace, task_id: int) -> Mapping[str, Any] | None:
+    """What a task was asked for that only worked out what a change of versions would do; None for any other."""
+    request = workspace.catalog.tasks.get(task_id)["request"]
+    return request if request and request.get("dry_run") else None
+
+
 def closely(
     workspace: Workspace, task: dict[str, Any]
 ) -> tuple[dict[str, Any], Mapping[int, Mapping[str, Mapping[str, Any]]]]:

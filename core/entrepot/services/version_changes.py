@@ -63,10 +63,10 @@ class VersionDiff:
         words = [change.change for change in self.changes]
         return {word: words.count(word) for word in sorted(set(words))}
 
-    def as_json(self) -> dict[str, Any]:
-        """For ``--json`` and the HTTP API."""
+    def as_json(self, most: int | None = None) -> dict[str, Any]:
+        """For ``--json`` and the HTTP API; at most so many of the changes, and the counts of all."""
         rows = []
-        for change in self.changes:
+        for change in self.changes[:most]:
             found, left = self._of(change.sha256), self._of(change.left)
             had, has = ({(finding["scanner"], finding["id"]) for finding in side} for side in (left, found))
             told = [finding | {"new": (finding["scanner"], finding["id"]) not in had} for finding in found]
@@ -92,14 +92,14 @@ class VersionResult:
     publish_error: EntrepotError | None = None
     dry_run: bool = False
 
-    def as_json(self) -> dict[str, Any]:
-        """For ``--json`` and the HTTP API."""
+    def as_json(self, most: int | None = None) -> dict[str, Any]:
+        """For ``--json`` and the HTTP API; at most so many of the changes, and of those refused."""
         return {
             "status": "dry_run" if self.dry_run else "changed" if self.version else "unchanged",
             "distribution": self.distribution.path,
             "version": self.version.number if self.version else None,
-            "diff": self.diff.as_json(),
-            "refused": [refusal.as_json() for refusal in self.refused],
+            "diff": self.diff.as_json(most),
+            "refused": [refusal.as_json() for refusal in self.refused[:most]],
             "held": list(self.held),
             "publication": self.publication.as_json() if self.publication else None,
             "publish_error": str(self.publish_error) if self.publish_error else None,

@@ -129,6 +129,24 @@ def promote(
     return carry_out(workspace, "promote", distribution, act, detail, progress, request)
 
 
+def rollback_size(workspace: Workspace, path: str, number: int) -> int:
+    """How many packages a rollback would take out and bring back: what planning it costs."""
+    versions = workspace.catalog.versions
+    distribution = workspace.catalog.repositories.distribution(path)
+    newest, old = versions.latest(distribution).number, versions.get(distribution, number).number
+    return versions.count_changes(distribution, newest, old) + versions.count_changes(distribution, old, newest)
+
+
+def promotion_size(workspace: Workspace, path: str, target: str, number: int | None = None) -> int:
+    """At most so many packages would a promotion bring in and take out: what planning it costs."""
+    versions = workspace.catalog.versions
+    origin, distribution = _pair(workspace, path, target)
+    version = versions.latest(origin) if number is None else versions.get(origin, number)
+    newest = versions.latest(distribution)
+    there, here = (origin, version.number), (distribution, newest.number)
+    return versions.count_beyond(*there, *here) + versions.count_beyond(*here, *there)
+
+
 def merge(
     workspace: Workspace,
     paths: Sequence[str],

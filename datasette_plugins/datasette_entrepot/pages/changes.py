@@ -10,7 +10,7 @@ from datasette_entrepot.pages.distributions import show
 from datasette_entrepot.pages.places import DISTRIBUTION, allowed, crumbs_of, distribution_place
 from datasette_entrepot.pages.routing import Page, PageCall, Pages, Redirect
 from datasette_entrepot.pages.work import begin
-from datasette_entrepot.routes_repositories import path_of
+from datasette_entrepot.routes_repositories import MOST_PLANNED, path_of
 from entrepot.errors import UsageError
 from entrepot.services import listings, publishing, versions
 from entrepot.services.publishing import PublishRequest, PublishResult
@@ -74,9 +74,12 @@ async def plan_rollback(call: PageCall) -> Page:
     """What going back to a version would change."""
     path = await allowed(call, "version.rollback")
     number = _wanted(call)
+    values, title = {"version": number}, f"Roll {path} back to version {number}"
+    size = await call.run(versions.rollback_size, path, number)
+    if size > MOST_PLANNED:
+        return _large(path, size, "rollback", title, values)
     result = await call.run(versions.rollback, path, number, request=DRY)
-    values = {"version": number}
-    return _plan(path, result, "rollback", f"Roll {path} back to version {number}", values)
+    return _plan(path, result, "rollback", title, values)
 
 
 @pages.post(f"{DISTRIBUTION}/-/rollback", "version.rollback", shown_on=plan_rollback)
@@ -108,9 +111,12 @@ async def plan_promote(call: PageCall) -> Page:
         }
         return Page("promote.html", f"Promote {path} version {number}", context, crumbs=crumbs_of(path))
     call.require("version.promote", target)
+    values, title = {"version": number, "to": target}, f"Promote {path} version {number} to {target}"
+    size = await call.run(versions.promotion_size, path, target, number)
+    if size > MOST_PLANNED:
+        return _large(path, size, "promote", title, values)
     result = await call.run(versions.promote, path, target, number, request=DRY)
-    title = f"Promote {path} version {number} to {target}"
-    return _plan(path, result, "promote", title, {"version": number, "to": target})
+    return _plan(path, result, "promote", title, values)
 
 
 @pages.post(f"{DISTRIBUTION}/-/promote", "version.promote", shown_on=plan_promote)
@@ -158,16 +164,24 @@ def _plan(path: str, result: VersionResult, what: str, title: str, values: Mappi
         "place": place,
         "distribution": result.distribution,
         "diff": result.diff.as_json(),
-        "refused": result.refused,
+        "refused": [item.as_json() for item in result.refused],
         "action": f"{place}/-/{what}",
         "values": values,
         "what": what,
+        "allowed": True,
     }
     return Page("change.html", title, context, crumbs=crumbs_of(path))
 
 
+def _large(path: str, size: int, what: str, title: str, values: Mapping[str, Any]) -> Page:
+    """Where planning would take long: it is asked for as a task, which changes nothing."""
+    place = distribution_place(path)
+    context = {"place": place, "size_of_it": size, "action": f"{place}/-/{what}", "values": values}
+    return Page("large.html", title, context, crumbs=crumbs_of(path))
+
+
 def _how(call: PageCall) -> dict[str, bool]:
-    return {"publish": call.form.flag("publish"), "hold_refused": call.form.flag("hold_refused")}
+    return {name: call.form.flag(name) for name in ("publish", "hold_refused", "dry_run")}
 
 
 def _wanted(call: PageCall) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from datasette_entrepot.forms import Field
@@ -11,8 +11,8 @@ from datasette_entrepot.pages.places import DISTRIBUTION, crumbs_of, distributio
 from datasette_entrepot.pages.routing import Page, PageCall, Pages, Redirect, require_text
 from datasette_entrepot.routes_repositories import path_of
 from entrepot.errors import UsageError
-from entrepot.models import Scalar
-from entrepot.services import listings, repositories, versions
+from entrepot.models import Distribution, Scalar
+from entrepot.services import listings, policies, repositories, versions
 
 pages = Pages()
 
@@ -121,7 +121,7 @@ async def add(call: PageCall) -> Redirect:
         base_sources=call.form.texts("base_sources"),
         **_limits(call),
     )
-    return Redirect(distribution_place(made.path), f"{made.path} is made")
+    return _changed(made, f"{made.path} is made", await call.run(policies.shortcomings, made.policy))
 
 
 @pages.get(f"{DISTRIBUTION}/-/edit", "repository.change")
@@ -168,12 +168,19 @@ async def edit(call: PageCall) -> Redirect:
     }
     if not values["components"]:
         raise UsageError("a distribution has at least one component", field="components")
-    cautions = await call.run(repositories.cautions, path, list(options))
-    await call.run(repositories.set_distribution, path, values)
-    message = "Changed; it takes effect with the next import or publication"
+    cautions = [*await call.run(repositories.cautions, path, list(options))]
+    after = await call.run(repositories.set_distribution, path, values)
+    if after.policy != before.policy:
+        cautions += await call.run(policies.shortcomings, after.policy)
+    return _changed(after, "Changed; it takes effect with the next import or publication", cautions)
+
+
+def _changed(distribution: Distribution, message: str, cautions: Sequence[str]) -> Redirect:
+    """To the page of a distribution, with what should be known about what was done."""
+    place = distribution_place(distribution.path)
     if cautions:
-        return Redirect(distribution_place(path), f"{message}. Mind: {'; '.join(cautions)}", "warning")
-    return Redirect(distribution_place(path), message)
+        return Redirect(place, f"{message}. Mind: {'; '.join(cautions)}", "warning")
+    return Redirect(place, message)
 
 
 @pages.post(f"{DISTRIBUTION}/-/remove", "repository.change", shown_on=show)

@@ -74,6 +74,9 @@ TONES: Mapping[str, Sequence[str]] = {
 }
 """How states, verdicts and decisions are coloured."""
 
+SAID_AT_ONCE = 180
+"""Characters of a long sentence that are shown before somebody asks for the rest."""
+
 SEVERITIES = ("critical", "high", "medium", "low", "negligible", "none", "unknown")
 
 
@@ -87,7 +90,7 @@ class Show:
         """By the names that templates know."""
         names = (
             "page when day size number status severity link package_link import_link task_link source_link "
-            "distribution_link finding_link outside_link words json_rows worst_first"
+            "distribution_link finding_link outside_link words json_rows worst_first brief"
         )
         return {name: getattr(self, name) for name in names.split()}
 
@@ -153,6 +156,15 @@ class Show:
             return Markup('<span class="ep-none">{}</span>').format(empty)
         return Markup(", ").join(Markup("<span>{}</span>").format(item) for item in items)
 
+    def brief(self, text: str) -> Markup:
+        """A text that may be long: its beginning, and the rest for who opens it."""
+        if len(text) <= SAID_AT_ONCE:
+            return escape(text)
+        cut = text.rfind(" ", 0, SAID_AT_ONCE) + 1 or SAID_AT_ONCE
+        return Markup(
+            '<details class="ep-brief"><summary>{}<span class="ep-more">…</span></summary>{}</details>'
+        ).format(text[:cut], text[cut:])
+
     def json_rows(self, document: Mapping[str, Any]) -> list[tuple[str, str]]:
         """The members of an object as names and plain texts; objects inside with dotted names."""
         rows: list[tuple[str, str]] = []
@@ -160,7 +172,9 @@ class Show:
             if isinstance(value, Mapping):
                 rows += [(f"{name}.{inner}", text) for inner, text in self.json_rows(value)]
             elif isinstance(value, list | tuple):
-                rows.append((name, ", ".join(map(str, value))))
+                # What lists of objects say has a page of its own.
+                if plain := [str(item) for item in value if not isinstance(item, Mapping)]:
+                    rows.append((name, ", ".join(plain)))
             elif value not in (None, ""):
                 rows.append((name, str(value)))
         return rows

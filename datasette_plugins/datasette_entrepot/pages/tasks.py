@@ -8,6 +8,7 @@ from typing import Any
 
 from datasette_entrepot.forms import Field
 from datasette_entrepot.pages.paging import cut, offset_field
+from datasette_entrepot.pages.places import distribution_place
 from datasette_entrepot.pages.routing import Page, PageCall, Pages, Redirect
 from entrepot.services import listings, queue, task_views, watching
 
@@ -26,6 +27,10 @@ TITLES: Mapping[str, str] = {
     "rollback": "Rollback of {}",
     "promote": "Promotion to {}",
     "remove": "Removal from {}",
+    "retain": "What {} keeps",
+    "snapshot": "Snapshot of {}",
+    "remove-snapshot": "Removal of a snapshot of {}",
+    "mirror": "Mirror into {}",
     "scan": "Scan of {}",
     "advisories": "Vulnerability data {}",
     "gc": "Collection of what nobody needs",
@@ -68,7 +73,8 @@ async def show(call: PageCall) -> Page | Redirect:
         "retriable": task["state"] in queue.RETRIABLE and await call.run(queue.keeps_request, task["id"]),
         "results": _results(task),
         "imports": imports,
-        "created": [_created(text) for text in task["created_resources"]],
+        "created": [_created(text) for text in dict.fromkeys(task["created_resources"])],
+        "plan": await _plan(call, task),
         "events_url": call.datasette.urls.path(f"/import/tasks/{task['id']}/events"),
     }
     return Page("task.html", title, context, crumbs=[("Tasks", "/tasks")])
@@ -90,11 +96,32 @@ async def retry(call: PageCall) -> Redirect:
     return Redirect(f"/tasks/{new_id}", f"Task {task_id} is done again")
 
 
+async def _plan(call: PageCall, task: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What the form that goes on from a plan needs; None for a task that was not only to plan."""
+    asked = await call.run(task_views.planned, task["id"])
+    if asked is None or not task["result"]:
+        return None
+    target = (await call.run(listings.distribution_view, asked["distribution"])).distribution
+    place = distribution_place(asked.get("from", target.path))
+    values = {"version": asked["version"], "to": target.path} if "from" in asked else {"version": asked["to"]}
+    return {
+        "distribution": target,
+        "place": place,
+        "what": task["kind"],
+        "action": f"{place}/-/{task['kind']}",
+        "values": values,
+        "may": call.may(f"version.{task['kind']}", target.path),
+    }
+
+
 def _results(task: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     """The results of a task that brought packages in, one for each."""
     result = task["result"] or {}
     if "results" in result:
         return list(result["results"])
+    if "reviews" in result:
+        # An import as a whole: a person refused it.
+        return [result | {"import_id": result["id"], "package": result["name"], "status": result["state"]}]
     return [result] if "package" in result else []
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from entrepot.contracts import Artifact, ScanContext
-from entrepot.models import Basis, Verdict
+from entrepot.contracts import AdvisoryLookup, Artifact, ScanContext
+from entrepot.models import Basis, Source, Verdict
 
 
 class ClamavScanner:
@@ -34,7 +34,7 @@ class ClamavScanner:
 
         return scan(artifact, context)
 
-    def unready(self, settings: Mapping[str, Any]) -> str:
+    def unready(self, settings: Mapping[str, Any], advisories: AdvisoryLookup, sources: Sequence[Source]) -> str:
         """Why there is no ClamAV to ask, and how to get one; empty where there is one, whether or not it answers."""
         from entrepot_plugins.scanners.clamav.scanner import unready
 

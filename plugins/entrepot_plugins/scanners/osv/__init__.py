@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from entrepot.contracts import AdvisoryHistory, Artifact, Changed, ScanContext
-from entrepot.models import Verdict
+from entrepot.contracts import AdvisoryHistory, AdvisoryLookup, Artifact, Changed, ScanContext
+from entrepot.models import Source, Verdict
 
 if TYPE_CHECKING:
     from entrepot.advisories import Advisory, Fact, RawAdvisory
@@ -38,6 +38,12 @@ class OsvScanner:
         from entrepot_plugins.scanners.osv.scanner import scan
 
         return scan(context)
+
+    def unready(self, settings: Mapping[str, Any], advisories: AdvisoryLookup, sources: Sequence[Source]) -> str:
+        """That there is no data at all, and how to get some; empty where there is any."""
+        if advisories.ecosystems() or any(map(advisories.tells, sources)):
+            return ""
+        return "No vulnerability data is loaded; `entrepot advisories add` loads some"
 
     def scan_many(self, packages: Sequence[tuple[Artifact, ScanContext]]) -> Sequence[Verdict]:
         """The same of many packages at once: the catalog is asked a few questions about all of them."""
