@@ -25,6 +25,7 @@ _PARTIAL = "part-"
 _LOCKS = 16
 _BUFFER = 64 * 1024
 _SECOND = 10**9
+_WORKPLACE = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CANNOT_LINK = (
     errno.EPERM,
     errno.EACCES,
@@ -40,10 +41,12 @@ _CANNOT_LINK = (
 def open_workplace(root: Path) -> int:
     """A descriptor of ``.tmp`` in the root; both are made if need be. The caller closes it."""
     with beneath.folder(root, (), make=True) as top:
+        with suppress(FileNotFoundError):
+            return os.open(RESERVED, _WORKPLACE, dir_fd=top)
         # Closed to others, whatever the umask: open to the owner and, where the umask says so, the group.
         with suppress(FileExistsError):
             os.mkdir(RESERVED, 0o770, dir_fd=top)
-        return os.open(RESERVED, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=top)
+        return os.open(RESERVED, _WORKPLACE, dir_fd=top)
 
 
 @contextmanager

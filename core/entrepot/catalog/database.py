@@ -8,6 +8,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from entrepot.catalog.migrations import migrations
 from entrepot.errors import BusyError, EntrepotError
 
 BUSY_SECONDS = 30.0
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+"""``json.dumps`` makes one for each call, which takes longer than a small value."""
 
 
 class CatalogError(EntrepotError):
@@ -149,6 +153,7 @@ def transaction(database: sqlite_utils.Database) -> Iterator[None]:
     connection.execute("COMMIT")
 
 
+@lru_cache(maxsize=256)
 def to_text(moment: dt.datetime) -> str:
     """ISO 8601 in UTC to the second, so that text order is time order."""
     return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -161,13 +166,12 @@ def to_time(text: str) -> dt.datetime:
 
 def to_json(value: object) -> str:
     """Compact JSON with sorted keys: the same value is always the same text, and one that SQLite can hold."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return storable(text)
+    return storable(_ENCODER.encode(value))
 
 
 def storable(text: str) -> str:
     """The text with what is not Unicode (file names have it) as an escape, which in JSON means the same."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def from_json(text: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlite_utils import Database
@@ -12,7 +13,7 @@ from sqlite_utils import Database
 from entrepot.catalog.database import from_json, rows, storable, to_json, to_text, to_time
 from entrepot.errors import NotFoundError
 from entrepot.events import ImportResult, ruling_from_json, ruling_json
-from entrepot.models import Decision, Distribution, Finding, ImportState, Status, Verdict
+from entrepot.models import Decision, Distribution, Finding, ImportState, Ruling, Status, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,16 @@ class Origin:
     available_id: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class End:
+    """How an import ends, or what is known of it so far; ``package_id`` if it came to a package."""
+
+    import_id: int
+    state: ImportState
+    result: ImportResult
+    package_id: int | None = None
+
+
 class ImportsTable:
     """Tables ``imports``, ``verdicts`` and ``findings``."""
 
@@ -48,11 +59,23 @@ class ImportsTable:
         self._db = database
 
     def start(self, values: Mapping[str, Any], now: dt.datetime) -> int:
-        """Adds an import and answers its id; ``values`` are columns."""
-        row = {name: _storable(value) for name, value in values.items()} | {"created_at": to_text(now)}
-        columns, marks = ", ".join(row), ", ".join("?" * len(row))
-        sql = f"INSERT INTO imports ({columns}) VALUES ({marks}) RETURNING id"
-        return int(self._db.conn.execute(sql, list(row.values())).fetchone()[0])
+        """Adds an import and answers its id; ``values`` are columns. In a transaction only."""
+        return self.start_many([values], now)[0]
+
+    def start_many(self, imports: Sequence[Mapping[str, Any]], now: dt.datetime) -> range:
+        """Adds imports and answers their ids; each is columns, all the same ones. In a transaction only."""
+        first = int(self._db.conn.execute("SELECT coalesce(max(id), 0) + 1 FROM imports").fetchone()[0])
+        ids = range(first, first + len(imports))
+        for columns in imports[:1]:
+            names, marks = ", ".join(columns), ", ".join("?" * len(columns))
+            self._db.conn.executemany(
+                f"INSERT INTO imports (id, created_at, {names}) VALUES (?, ?, {marks})",
+                [
+                    (number, to_text(now), *map(_storable, values.values()))
+                    for number, values in zip(ids, imports, strict=True)
+                ],
+            )
+        return ids
 
     def advance(self, import_id: int, state: ImportState, **values: Any) -> None:
         """Moves an import to a state and changes columns."""
@@ -60,21 +83,31 @@ class ImportsTable:
         assignments = ", ".join(f"{column} = ?" for column in row)
         self._db.conn.execute(f"UPDATE imports SET {assignments} WHERE id = ?", [*row.values(), import_id])
 
-    def finish(self, import_id: int, state: ImportState, result: ImportResult, now: dt.datetime) -> None:
-        """Ends an import with its result."""
-        self.advance(
-            import_id,
-            state,
-            name=result.package,
-            version=result.version,
-            architecture=result.architecture,
-            component=result.component,
-            sha256=result.sha256,
-            message=result.message,
-            reasons=to_json(list(result.reasons)),
-            rulings=to_json([ruling_json(ruling) for ruling in result.rulings]),
-            repository_version=result.repository_version,
-            finished_at=to_text(now),
+    def finish(self, ends: Iterable[End], now: dt.datetime) -> None:
+        """Ends imports, each with its result."""
+        self._db.conn.executemany(
+            """
+            UPDATE imports SET state = ?, name = ?, version = ?, architecture = ?, component = ?, sha256 = ?,
+                message = ?, reasons = ?, rulings = ?, repository_version = ?, finished_at = ?,
+                package_id = coalesce(?, package_id)
+            WHERE id = ?
+            """,
+            [
+                (
+                    end.state.value,
+                    *map(storable, (result.package, result.version, result.architecture, result.component)),
+                    result.sha256,
+                    storable(result.message),
+                    to_json(list(result.reasons)),
+                    _rulings_json(tuple(result.rulings)),
+                    result.repository_version,
+                    to_text(now),
+                    end.package_id,
+                    end.import_id,
+                )
+                for end in ends
+                for result in [end.result]
+            ],
         )
 
     def conclude(
@@ -338,6 +371,12 @@ def _columns(stored: StoredVerdict, now: dt.datetime) -> Sequence[object]:
         to_json(dict(verdict.evidence)),
         to_text(now),
     )
+
+
+@lru_cache(maxsize=256)
+def _rulings_json(rulings: tuple[Ruling, ...]) -> str:
+    """Most packages of a batch have the same ones."""
+    return to_json([ruling_json(ruling) for ruling in rulings])
 
 
 def _last_columns(found: Sequence[Sequence[Any]]) -> Sequence[Any]:

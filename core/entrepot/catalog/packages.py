@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from entrepot.catalog.database import rows, storable, to_text
+from entrepot.catalog.database import rows, storable, to_json, to_text
 from entrepot.errors import NotFoundError
 from entrepot.models import PackageFile, PackageInfo, Sha256
 
@@ -84,11 +84,27 @@ class PackagesTable:
 
     def get(self, package_id: int) -> PackageInfo:
         """The package with this id, its text and files included."""
-        for row in rows(
-            self._db, "SELECT p.*, r.raw FROM packages p JOIN package_raw r USING (id) WHERE id = ?", [package_id]
-        ):
-            return package_info(row, self.files(package_id))
-        raise NotFoundError(f"there is no package with id {package_id}")
+        return self.get_many([package_id])[0]
+
+    def get_many(self, package_ids: Sequence[int]) -> Sequence[PackageInfo]:
+        """The packages with these ids, in their order."""
+        asked = to_json(list(package_ids))
+        files: dict[int, list[PackageFile]] = {}
+        sql = """
+            SELECT package_id, name, size, sha256 FROM package_files
+            WHERE package_id IN (SELECT value FROM json_each(?)) ORDER BY package_id, position
+        """
+        for package_id, name, size, sha256 in self._db.conn.execute(sql, [asked]):
+            files.setdefault(package_id, []).append(PackageFile(name, size, Sha256(sha256)))
+        sql = """
+            SELECT p.*, r.raw FROM packages p JOIN package_raw r USING (id)
+            WHERE id IN (SELECT value FROM json_each(?))
+        """
+        found = {row["id"]: package_info(row, tuple(files[row["id"]])) for row in rows(self._db, sql, [asked])}
+        for package_id in package_ids:
+            if package_id not in found:
+                raise NotFoundError(f"there is no package with id {package_id}")
+        return [found[package_id] for package_id in package_ids]
 
     def files(self, package_id: int) -> tuple[PackageFile, ...]:
         """The files of a package, the main one first."""

@@ -152,6 +152,16 @@ class VersionsTable:
         parameters = {"distribution": distribution.id, "number": number, "name": name}
         return (Member(**row) for row in rows(self._db, sql, parameters))
 
+    def having(self, distribution: Distribution, number: int, names: Collection[str]) -> Collection[str]:
+        """Those of some names that a version has a package of."""
+        sql = f"""
+            SELECT DISTINCT p.name
+            FROM packages p CROSS JOIN membership m INDEXED BY idx_membership_package_id ON m.package_id = p.id
+            WHERE p.name IN (SELECT value FROM json_each(:names)) AND {IN_VERSION}
+        """
+        parameters = {"distribution": distribution.id, "number": number, "names": to_json(sorted(names))}
+        return {name for (name,) in self._db.conn.execute(sql, parameters)}
+
     def changes(self, distribution: Distribution, since: int, until: int) -> Iterator[Member]:
         """Packages that version ``until`` has and version ``since`` has not."""
         sql = f"""

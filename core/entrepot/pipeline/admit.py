@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,18 +46,33 @@ class Admission:
         self._additions: dict[tuple[str, str, str, str], Addition] = {}
         self._paths: dict[tuple[str, str], str] = {}
         self._removals: set[int] = set()
+        self._expected: set[str] = set()
+        self._there: set[str] = set()
+
+    def expect(self, names: Collection[str]) -> None:
+        """Looks up at once which of some packages are there that are to be admitted, in whatever version."""
+        self._expected.update(names)
+        self._there.update(self._catalog.versions.having(self._distribution, self._number, names))
 
     def remove(self, member: Member) -> None:
         """Leaves a package out of the new version."""
         self._removals.add(member.membership_id)
 
-    def admit(self, info: PackageInfo, component: str, now: dt.datetime, location: str | None = None) -> Admitted:
+    def admit(
+        self,
+        info: PackageInfo,
+        component: str,
+        now: dt.datetime,
+        location: str | None = None,
+        package_id: int | None = None,
+    ) -> Admitted:
         """Puts a package on the list, to be in the folder ``location`` if it has to be in a certain one.
 
+        ``package_id`` is given where the catalog has the package with its files already.
         ``ConflictError`` if the distribution has the same name, version and architecture in this component with other
         content: two files for one name are a mistake somewhere, and clients would get one or the other by chance.
         """
-        for member in self._catalog.versions.members(self._distribution, self._number, info.name):
+        for member in self._members(info.name):
             place = (member.version, member.architecture, member.component)
             if member.membership_id not in self._removals and place == (info.version, info.architecture, component):
                 self._same_content(info, member.original_sha256)
@@ -66,7 +81,8 @@ class Admission:
         if identity in self._additions:
             self._same_content(info, self._additions[identity].came_as)
             return Admitted(self._additions[identity], already=False)
-        package_id = self._catalog.packages.add(info, now)
+        if package_id is None:
+            package_id = self._catalog.packages.add(info, now)
         folder = self._location(info, component) if location is None else self._given(info, location)
         addition = Addition(package_id, info, component, folder)
         self._additions[identity] = addition
@@ -82,6 +98,11 @@ class Admission:
         version = versions.create(self._distribution, additions, sorted(self._removals), message, now)
         self._catalog.extras.save(self._distribution, version.number, *self._extras(version.number))
         return version
+
+    def _members(self, name: str) -> Iterable[Member]:
+        if name in self._expected and name not in self._there:
+            return ()
+        return self._catalog.versions.members(self._distribution, self._number, name)
 
     def _same_content(self, info: PackageInfo, sha256: str) -> None:
         if info.came_as != sha256:

@@ -131,9 +131,7 @@ class Bulk:
                     admission.remove(member)
                     admission.admit(catalog.packages.get(member.package_id), member.component, now, folder)
             folders: Mapping[int, str] = upstream.folders() if upstream else {}
-            added = [
-                staged.import_id for staged in self.gathered.staged if self._add(staged, before, admission, folders)
-            ]
+            added = [staged.import_id for staged in self._added(before, admission, folders)]
             version = admission.commit(message, now)
             if upstream is not None:
                 upstream.check(version.number if version else before)
@@ -158,10 +156,20 @@ class Bulk:
             elif result:
                 self.gathered.refused.append(result)
 
-    def _add(self, staged: Staged, before: int, admission: Admission, folders: Mapping[int, str]) -> bool:
+    def _added(self, before: int, admission: Admission, folders: Mapping[int, str]) -> Iterator[Staged]:
+        """Those of the staged ones that go on the list."""
+        remaining = iter(self.gathered.staged)
+        while together := list(islice(remaining, TOGETHER)):
+            infos = self._batch.catalog.packages.get_many([staged.package_id for staged in together])
+            admission.expect({info.name for info in infos})
+            for staged, info in zip(together, infos, strict=True):
+                if self._add(staged, info, before, admission, folders.get(staged.available_id)):
+                    yield staged
+
+    def _add(self, staged: Staged, info: PackageInfo, before: int, admission: Admission, location: str | None) -> bool:
         imports, now = self._batch.catalog.imports, self._batch.ledger.now
         try:
-            if self._settlement.add(staged, admission, folders.get(staged.available_id)):
+            if self._settlement.add(staged, info, admission, location):
                 return True
         except EntrepotError as error:
             message = f"{error} ({error.hint})" if error.hint else str(error)

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from entrepot.catalog.imports import End
 from entrepot.catalog.versions import Member
 from entrepot.contracts import Format
 from entrepot.errors import ConflictError, EntrepotError
@@ -51,6 +52,7 @@ class Attempt:
     decision: Decision | None = None
     error: EntrepotError | None = None
     component: str = ""
+    package_id: int | None = None
     result: ImportResult | None = None
 
     @property
@@ -102,35 +104,39 @@ class Settlement:
         self._repository = repository
         self._distribution = distribution
         self._ledger = ledger
+        self._ends: list[End] = []
+        """Of this transaction, not written yet."""
 
     def open(self, jobs: Sequence[Job]) -> Sequence[Attempt]:
         """Begins an import for every job. Those whose very file is in the newest version have their result at once."""
         with self._catalog.transaction():
-            return [self._open(job) for job in jobs]
+            ids = self._catalog.imports.start_many([self._begun(job) for job in jobs], self._ledger.now)
+            attempts = [Attempt(job, import_id) for job, import_id in zip(jobs, ids, strict=True)]
+            versions, distribution = self._catalog.versions, self._distribution
+            number = versions.latest(distribution).number
+            names = versions.having(distribution, number, {job.available.name for job in jobs if job.available})
+            for attempt in attempts:
+                available = attempt.job.available
+                if available and available.name in names and (member := self._member(available, number)):
+                    attempt.member, attempt.component = member, member.component
+                    attempt.package_id = member.package_id
+                    self._already(attempt)
+            self._write_ends()
+            return attempts
 
-    def _open(self, job: Job) -> Attempt:
-        attempt = Attempt(job, self._start(job))
-        available = job.available
-        if available and (member := self._member(available)):
-            attempt.member, attempt.component = member, member.component
-            self._link(attempt, member.package_id)
-            self._already(attempt)
-        return attempt
-
-    def _member(self, available: Available) -> Member | None:
-        """What the newest version has of this name, version and architecture, if the index means the same file."""
-        versions, distribution = self._catalog.versions, self._distribution
-        component = fitting_component(distribution, self._ledger.component, [available.component])
+    def _member(self, available: Available, number: int) -> Member | None:
+        """What a version has of this name, version and architecture, if the index means the same file."""
+        component = fitting_component(self._distribution, self._ledger.component, [available.component])
         wanted = (available.version, available.architecture, component, available.sha256)
-        for member in versions.members(distribution, versions.latest(distribution).number, available.name):
+        for member in self._catalog.versions.members(self._distribution, number, available.name):
             if (member.version, member.architecture, member.component, member.original_sha256) == wanted:
                 return member
         return None
 
-    def _start(self, job: Job) -> int:
+    def _begun(self, job: Job) -> Mapping[str, object]:
         available = job.available
         state = ImportState.FETCHING if available else ImportState.INSPECTING
-        values = {
+        return {
             "state": state.value,
             "name": available.name if available else job.label,
             "version": available.version if available else None,
@@ -143,18 +149,20 @@ class Settlement:
             "task_id": self._ledger.task_id,
             "actor": self._ledger.actor,
         }
-        return self._catalog.imports.start(values, self._ledger.now)
 
     def settle(self, attempts: Sequence[Attempt]) -> Version | None:
         """Decides about every attempt, adds what may come in as one version, and leaves a result in each attempt."""
         now = self._ledger.now
         admission = self.admission()
+        self._note_verdicts(attempts)
+        admission.expect({attempt.info.name for attempt in attempts if attempt.info})
         passed = [(attempt, info) for attempt in attempts if (info := self._weigh(attempt))]
         admitted = [attempt for attempt, info in passed if self._admit(attempt, info, admission)]
         version = admission.commit(_message(admitted), now)
         if version is not None:
             for attempt in admitted:
                 self._end(attempt, ImportState.PUBLISHED, f"in version {version.number}", version.number)
+        self._write_ends()
         self._record(attempts, version)
         return version
 
@@ -178,6 +186,7 @@ class Settlement:
         The others have their result afterwards.
         """
         staged = []
+        self._note_verdicts(attempts)
         for attempt in attempts:
             if (info := self._weigh(attempt)) is None:
                 continue
@@ -187,27 +196,27 @@ class Settlement:
                 attempt.error = error
                 self._fail(attempt)
                 continue
-            package_id = self._catalog.packages.add(info, self._ledger.now)
-            state = ImportState.INSPECTING
-            result = _result(attempt, self._distribution, state, "inspected; waits for the rest of its mirror", None)
-            self._catalog.imports.finish(attempt.import_id, state, result, self._ledger.now)
-            self._link(attempt, package_id)
+            attempt.package_id = package_id = self._catalog.packages.add(info, self._ledger.now)
+            state, message = ImportState.INSPECTING, "inspected; waits for the rest of its mirror"
+            result = _result(attempt, self._distribution, state, message, None)
+            self._ends.append(End(attempt.import_id, state, result, package_id))
             available = attempt.job.available
             number = available.id if available else 0
             staged.append(Staged(attempt.import_id, package_id, number, attempt.component, attempt.job.label))
+        self._write_ends()
         self._record(attempts, None)
         return staged
 
-    def add(self, staged: Staged, admission: Admission, location: str | None = None) -> bool:
+    def add(self, staged: Staged, info: PackageInfo, admission: Admission, location: str | None = None) -> bool:
         """Puts a package that is staged on the list; False if the version has it by now.
 
         ``EntrepotError`` says why that cannot be.
         """
-        info = self._catalog.packages.get(staged.package_id)
         for file in info.files:
             if not self._catalog.packages.has_artifact(file.sha256):
                 raise ConflictError(f"{file.name} was removed from the private store meanwhile", hint="mirror again")
-        return not admission.admit(info, staged.component, self._ledger.now, location).already
+        now = self._ledger.now
+        return not admission.admit(info, staged.component, now, location, staged.package_id).already
 
     def _record(self, attempts: Sequence[Attempt], version: Version | None) -> None:
         """Tells the audit log what was decided, in entries of a bounded length, and which version that made."""
@@ -251,9 +260,7 @@ class Settlement:
         if attempt.inspection is None:
             self._fail(attempt)
             return None
-        inspection, now = attempt.inspection, self._ledger.now
-        self._catalog.imports.add_verdicts(attempt.import_id, inspection.inspected_sha256, inspection.verdicts, now)
-        attempt.decision = self.decide(attempt, inspection)
+        attempt.decision = self.decide(attempt, attempt.inspection)
         if attempt.info is None or attempt.decision.outcome is not Outcome.PUBLISH:
             self._hold(attempt, attempt.decision)
             return None
@@ -272,7 +279,7 @@ class Settlement:
             attempt.error = error
             self._fail(attempt)
             return False
-        self._link(attempt, admitted.addition.package_id)
+        attempt.package_id = admitted.addition.package_id
         if admitted.already:
             self._already(attempt)
         return not admitted.already
@@ -285,7 +292,7 @@ class Settlement:
     def _hold(self, attempt: Attempt, decision: Decision) -> None:
         reasons = "; ".join(decision.reasons)
         if attempt.info is not None and decision.outcome is not Outcome.REJECT:
-            self._link(attempt, self._catalog.packages.add(attempt.info, self._ledger.now))
+            attempt.package_id = self._catalog.packages.add(attempt.info, self._ledger.now)
             attempt.component = self._component(attempt)
             self._end(attempt, ImportState.PENDING_REVIEW, f"waits for review: {reasons}", None)
         else:
@@ -294,9 +301,6 @@ class Settlement:
                 self._catalog.packages.add_artifacts(attempt.info.files, self._ledger.now)
             self._end(attempt, ImportState.REJECTED, reasons or problem, None)
 
-    def _link(self, attempt: Attempt, package_id: int) -> None:
-        self._catalog.imports.advance(attempt.import_id, ImportState.INSPECTING, package_id=package_id)
-
     def _fail(self, attempt: Attempt) -> None:
         error = attempt.error
         message = f"{error} ({error.hint})" if error and error.hint else str(error)
@@ -304,7 +308,15 @@ class Settlement:
 
     def _end(self, attempt: Attempt, state: ImportState, message: str, number: int | None) -> None:
         attempt.result = _result(attempt, self._distribution, state, message, number)
-        self._catalog.imports.finish(attempt.import_id, state, attempt.result, self._ledger.now)
+        self._ends.append(End(attempt.import_id, state, attempt.result, attempt.package_id))
+
+    def _write_ends(self) -> None:
+        self._catalog.imports.finish(self._ends, self._ledger.now)
+        self._ends.clear()
+
+    def _note_verdicts(self, attempts: Sequence[Attempt]) -> None:
+        said = [(attempt.import_id, found.inspected_sha256, found.verdicts) for attempt, found in _inspected(attempts)]
+        self._catalog.imports.add_verdicts_of_many(said, self._ledger.now, self._distribution.id)
 
 
 def _result(
@@ -330,6 +342,10 @@ def _result(
         rulings=rulings,
         actions=actions_of(verdicts, rulings),
     )
+
+
+def _inspected(attempts: Sequence[Attempt]) -> Sequence[tuple[Attempt, Inspection]]:
+    return [(attempt, attempt.inspection) for attempt in attempts if attempt.inspection]
 
 
 def _decided(attempt: Attempt) -> dict[str, object]:

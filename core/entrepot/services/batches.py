@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -41,7 +42,9 @@ def open_batch(
     policy = workspace.settings.policy(distribution.policy)
     format_ = workspace.format(repository.format)
     executor_url = workspace.settings.executor
-    workers = min(options.workers, transfer.concurrency if transfer else 4) or 1
+    # More threads than processors pay off where they wait for a server.
+    side_by_side = transfer.concurrency if transfer else len(os.sched_getaffinity(0))
+    workers = min(options.workers, side_by_side) or 1
     with (
         workspace.scratch() as folder,
         # Before the threads: it forks.

@@ -16,6 +16,8 @@ from entrepot.transfer.urls import redact
 
 _CHUNK = 1 << 20
 _LARGEST_NOTE = 1 << 16
+_WORTH_A_NOTE = 1 << 16
+"""Bytes that a killed process may lose: to write a note for each small file costs as much as to write the file."""
 
 
 class Part:
@@ -26,6 +28,10 @@ class Part:
         self._url = redact(url)
         self._file = file
         self._part, self._note = _names(path)
+        self._begun: dict[str, str | None] | None = None
+        """What the note says, or is to say."""
+        self._ahead = 0
+        """Bytes that are written before there is a note."""
 
     def resumable(self) -> str | None:
         """The value of ``If-Range`` with which the kept bytes can be continued; None if they cannot.
@@ -34,17 +40,21 @@ class Part:
         """
         if os.fstat(self._file.fileno()).st_size == 0:
             return None
-        try:
-            with self._note.open("rb") as file:
-                note = json.loads(file.read(_LARGEST_NOTE))
-        except (OSError, ValueError):
-            return None
-        if not isinstance(note, dict) or note.get("url") != self._url:
+        note = self._begun or self._noted()
+        if note is None or note.get("url") != self._url:
             return None
         etag, modified = note.get("etag"), note.get("last_modified")
         if isinstance(etag, str) and etag.startswith('"'):
             return etag
         return modified if isinstance(modified, str) and modified else None
+
+    def _noted(self) -> dict[str, object] | None:
+        try:
+            with self._note.open("rb") as file:
+                note = json.loads(file.read(_LARGEST_NOTE))
+        except (OSError, ValueError):
+            return None
+        return note if isinstance(note, dict) else None
 
     def kept(self) -> Iterator[bytes]:
         """The bytes that are there; afterwards ``write`` continues behind them."""
@@ -58,17 +68,26 @@ class Part:
         self._note.unlink(missing_ok=True)
         self._file.seek(0)
         self._file.truncate()
-        note = {"url": self._url, "etag": validators.etag, "last_modified": validators.last_modified}
-        self._note.write_text(json.dumps(note), encoding="utf-8")
+        self._begun = {"url": self._url, "etag": validators.etag, "last_modified": validators.last_modified}
+        self._ahead = _WORTH_A_NOTE
+
+    def _write_note(self) -> None:
+        if self._ahead > 0:
+            self._ahead = 0
+            self._note.write_text(json.dumps(self._begun), encoding="utf-8")
 
     def write(self, chunk: bytes) -> None:
         """Adds bytes at the end."""
         left = memoryview(chunk)
         while left:
             left = left[self._file.write(left) :]
+        if 0 < self._ahead <= len(chunk):
+            self._write_note()
+        self._ahead -= min(len(chunk), self._ahead)
 
     def discard(self) -> None:
         """Forgets the bytes; the next attempt starts at the first one."""
+        self._begun, self._ahead = None, 0
         self._note.unlink(missing_ok=True)
         self._file.seek(0)
         self._file.truncate()
@@ -83,6 +102,8 @@ class Part:
         if self.resumable() is None:
             self._note.unlink(missing_ok=True)
             self._part.unlink(missing_ok=True)
+        else:
+            self._write_note()
 
 
 @contextmanager

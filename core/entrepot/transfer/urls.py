@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
@@ -27,6 +28,7 @@ def without_user(url: str) -> str:
     return _USER.sub(r"\1", url)
 
 
+@lru_cache(maxsize=64)
 def redact(url: str) -> str:
     """The URL as it may be shown: no user information, no values of parameters that are secrets, no control characters.
 
