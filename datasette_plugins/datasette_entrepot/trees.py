@@ -29,7 +29,7 @@ from entrepot.services.repositories import tree_folder
 from entrepot_storage.beneath import folder, open_file
 
 CHUNK = 256 << 10
-PART = re.compile(r"[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*")
+PART = re.compile(r"\.treeinfo|[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*")
 RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 TEXT = "text/plain; charset=utf-8"
 TYPES: Mapping[str, str] = {

@@ -20,6 +20,7 @@ from entrepot.services import repositories, retaining, retention, snapshots, upk
 from entrepot.services.snapshots import SnapshotRequest
 from entrepot.services.version_changes import ChangeRequest
 from support.debs import make_deb
+from support.rpms import make_rpm
 from support.workspaces import Depot
 
 STABLE = "example/stable"
@@ -181,6 +182,22 @@ def test_an_older_package_stays_where_one_that_stays_depends_on_it(depot: Depot)
     arrive(depot, Package("tool", "2", depends="lib"))
     retention.apply_retention(depot.workspace, STABLE, request=QUIET)
     assert held(depot) == ["data=2", "lib=3", "tool=2"]
+
+
+def test_an_older_rpm_stays_where_one_that_stays_depends_on_it(tmp_path: Path) -> None:
+    depot = Depot(tmp_path / "site", format_name="rpm")
+    depot.configure('[inspection]\nskip = ["clamav", "osv", "contents", "signature", "dependencies"]')
+    depot.distribute("stable", architectures=["x86_64"])
+    depot.upload(
+        make_rpm(tmp_path, "lib", "1"),
+        make_rpm(tmp_path, "lib", "2"),
+        make_rpm(tmp_path, "lib", "3"),
+        make_rpm(tmp_path, "tool", requires=["lib = 2"]),
+    )
+    keep(depot, keep=1, keep_needed=1)
+    retention.apply_retention(depot.workspace, STABLE, request=QUIET)
+    assert held(depot) == ["lib=2-1", "lib=3-1", "tool=1.0-1"]
+    depot.close()
 
 
 def test_without_that_setting_it_goes(depot: Depot) -> None:

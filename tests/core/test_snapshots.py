@@ -174,6 +174,25 @@ def test_publishing_can_take_a_snapshot_of_every_distribution_under_one_name(dep
     assert listed(depot) == [("20260301T120000Z", 3), ("20260301T120000Z", 1)]
 
 
+def test_a_place_that_is_added_gets_the_snapshots_there_are(depot: Depot, tmp_path: Path) -> None:
+    depot.publish(version=1)
+    take(depot, "q1")
+    take(depot, "q2", 3)
+    depot.publish_to("tree:", (tmp_path / "other").as_uri())
+    request = publishing.PublishRequest()
+    _, made = snapshots.publish_all(depot.workspace, ["example"], silent, request)
+    assert [(item.snapshot.name, [target.url for target in item.targets]) for item in made] == [
+        ("q1", [(tmp_path / "other").as_uri()]),
+        ("q2", [(tmp_path / "other").as_uri()]),
+    ]
+    for name in ("q1", "q2"):
+        assert (tmp_path / "other" / IN_RELEASE.format(name)).exists()
+    assert json.loads((tmp_path / "other" / snapshots.LISTING).read_text()) == json.loads(
+        (depot.tree / snapshots.LISTING).read_text()
+    )
+    assert snapshots.publish_all(depot.workspace, [], silent, request)[1] == []
+
+
 def test_a_dry_run_writes_nothing_and_notes_nothing(depot: Depot) -> None:
     depot.publish(version=1)
     result = snapshots.create(depot.workspace, STABLE, request=SnapshotRequest("q1", dry_run=True))

@@ -25,6 +25,7 @@ def tree(shop: Shop) -> Path:
     shop.tree.mkdir(exist_ok=True)
     (shop.tree / "file.deb").write_bytes(bytes(range(256)) * 4)
     (shop.tree / ".hidden").write_text("secret")
+    (shop.tree / ".treeinfo").write_text("[general]\n")
     (shop.tree.parent / "secret.txt").write_text("secret")
     link = shop.tree / "link"
     if not link.is_symlink():
@@ -37,6 +38,7 @@ def test_a_file_is_served_with_its_type_and_no_encoding(server: Server, tree: Pa
     assert answer.content == (tree / "file.deb").read_bytes()
     assert answer.headers["content-type"] == "application/vnd.debian.binary-package"
     assert "content-encoding" not in answer.headers
+    assert server.ask("GET", "/tree/shop/.treeinfo").content == b"[general]\n"
     head = server.ask("HEAD", "/tree/shop/file.deb")
     assert (head.headers["content-length"], head.content) == ("1024", b"")
 

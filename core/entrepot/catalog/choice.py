@@ -21,6 +21,11 @@ MEMBERS = (
 SAME_PLACE = """
     p.name = c.name AND p.version = c.version AND p.architecture = c.architecture AND m.component = c.component
 """
+SAME_ENTRY = """
+    o.name = chosen.name AND o.version_key = chosen.version_key AND o.version = chosen.version
+    AND o.architecture = chosen.architecture AND o.kind = chosen.kind AND o.component = chosen.component
+    AND o.sha256 = chosen.sha256
+"""
 SAME_FILE = "(c.sha256 = '' OR p.original_sha256 = c.sha256)"
 """An index without sha256 cannot tell; then the same name, version and architecture have to do."""
 
@@ -96,20 +101,28 @@ class Choice:
             "CREATE TEMP TABLE chosen (id INTEGER PRIMARY KEY, name TEXT, version TEXT, version_key BLOB,"
             " architecture TEXT, kind TEXT, component TEXT, size INTEGER, sha256 TEXT, ours INTEGER)"
         )
+        # In the order of ids, which is that of rows on disk: through the index of digests it takes twice as long.
         sql = f"""
             INSERT INTO chosen
-            SELECT min(a.id), a.name, a.version, a.version_key, a.architecture, i.kind,
-                coalesce((SELECT value FROM json_each(?) WHERE key = i.component), i.component) AS target,
-                a.size, a.sha256, max(i.distribution = ?)
-            FROM {TABLES} WHERE {conditions.live} AND ({condition.sql})
+            SELECT a.id, a.name, a.version, a.version_key, a.architecture, i.kind,
+                coalesce((SELECT value FROM json_each(?) WHERE key = i.component), i.component),
+                a.size, a.sha256, i.distribution = ?
+            FROM (
+                SELECT o.id FROM source_indexes n CROSS JOIN available o ON o.index_id = n.id
+                WHERE n.source_id = ? ORDER BY o.id LIMIT -1
+            ) x CROSS JOIN available a ON a.id = x.id CROSS JOIN source_indexes i ON i.id = a.index_id
+            WHERE {conditions.live} AND ({condition.sql})
             AND (? = '[]' OR a.architecture IN (SELECT value FROM json_each(?)))
-            GROUP BY a.name, a.version, a.architecture, i.kind, target, a.sha256
         """
         architectures = [*scope.architectures, scope.independent, SOURCE_ARCHITECTURE] if scope.architectures else []
         allowed = to_json(architectures)
-        values = [to_json(dict(scope.components)), distribution.name, *condition.values, allowed, allowed]
+        values = [to_json(dict(scope.components)), distribution.name, source.id, *condition.values, allowed, allowed]
         connection.execute(sql, values)
         connection.execute("CREATE INDEX temp.chosen_by_name ON chosen (name, version_key)")
+        # A package for all architectures is in the index of each; what is there once is not sorted for that.
+        twice = f"SELECT 1 FROM chosen o WHERE {SAME_ENTRY}"
+        connection.execute(f"UPDATE chosen SET ours = 1 WHERE NOT ours AND EXISTS ({twice} AND o.ours)")
+        connection.execute(f"DELETE FROM chosen WHERE EXISTS ({twice} AND o.id < chosen.id)")
         # Vendors build one version for several suites, with different content: the suite that is named like ours wins.
         connection.execute(
             """

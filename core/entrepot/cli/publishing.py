@@ -65,7 +65,7 @@ def command_publish(
             wanted = SnapshotRequest(snapshot_name, dry_run=request.dry_run, allow_withdrawn=request.allow_withdrawn)
             results, made = snapshots.publish_with_snapshots(app.workspace, names, app.progress, request, wanted)
         else:
-            results = publishing.publish_many(app.workspace, names, app.progress, request)
+            results, made = snapshots.publish_all(app.workspace, names, app.progress, request)
     except BatchError as error:
         if not app.json:
             _print(app, error.results)
@@ -73,9 +73,9 @@ def command_publish(
     if not results:
         app.say("no distributions; make one with `entrepot dist create`")
     if app.json:
-        named = {item.snapshot.distribution: item.as_json() for item in made}
+        named = {item.snapshot.distribution: item.as_json() for item in made} if snapshot or snapshot_name else {}
         documents = [result.as_json() for result in results]
-        app.result([item | {"snapshot": named.get(item["distribution"])} for item in documents] if made else documents)
+        app.result([item | {"snapshot": named.get(item["distribution"])} for item in documents] if named else documents)
     else:
         _print(app, results)
         tell(app, made)

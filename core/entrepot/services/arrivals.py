@@ -23,6 +23,8 @@ from entrepot.services.inspection import scanners as open_scanners
 if TYPE_CHECKING:
     from entrepot.workspace import Workspace
 
+TOGETHER = 500
+"""Packages that scanners are asked about at once which answer about many."""
 WORKERS = 4
 """Packages that are asked about side by side."""
 
@@ -108,7 +110,11 @@ def _ask(
 def _answers(
     evaluator: Evaluator, executor: Executor, arriving: Sequence[Holding], of_files: Said, progress: Progress
 ) -> Said:
-    futures = [(item, executor.submit(evaluator.evaluate, item, {}, (), {})) for item in arriving]
+    futures = []
+    for start in range(0, len(arriving), TOGETHER):
+        chunk = arriving[start : start + TOGETHER]
+        for item, answered in zip(chunk, evaluator.at_once(chunk, [()] * len(chunk)), strict=True):
+            futures.append((item, executor.submit(evaluator.evaluate, item, {}, (), answered)))
     answers = {}
     for done, (item, future) in enumerate(futures, 1):
         said = [*of_files.get(item.inspected, ()), *future.result().verdicts]

@@ -123,6 +123,32 @@ def publish_with_snapshots(
     return results, made
 
 
+def publish_all(
+    workspace: Workspace, names: Sequence[str], progress: Progress, request: PublishRequest
+) -> tuple[Sequence[PublishResult], Sequence[SnapshotResult]]:
+    """Publishes, and writes the snapshots of what was published where they are not yet: at places that were added.
+
+    The snapshots are those that were missing somewhere.
+    """
+    results = publish_many(workspace, names, progress, request)
+    if request.dry_run or request.refresh:
+        return results, ()
+    made = []
+    for result in results:
+        distribution, repository = result.distribution, result.repository
+        missing: dict[Snapshot, list[Target]] = {}
+        for target in repository.targets:
+            there = set(workspace.catalog.snapshots.published(target))
+            for snapshot in workspace.catalog.snapshots.list(distribution):
+                if snapshot not in there:
+                    missing.setdefault(snapshot, []).append(target)
+        for snapshot, targets in missing.items():
+            again = PublishRequest(snapshot.version)
+            jobs = [SnapshotJob(workspace, repository, target, distribution, again, snapshot) for target in targets]
+            made.append(SnapshotResult(snapshot, _run(jobs, progress)))
+    return results, made
+
+
 def list_snapshots(workspace: Workspace, path: str | None = None, at: dt.datetime | None = None) -> Sequence[Snapshot]:
     """Snapshots of a distribution, or of all; with ``at`` the newest of each that is not younger than that."""
     distribution = workspace.catalog.repositories.distribution(path) if path else None

@@ -250,12 +250,14 @@ def _make(
         return None, ()
     if carried is not None:
         carried.check(version.number)
-    results = []
-    for member, info in infos:
-        decision = decisions[member.original_sha256]
-        import_id = _import(workspace, plan, member, info, decision, task, version.number)
-        results.append(stored_result(workspace, import_id))
-    return version, results
+    imports = [
+        (_import(workspace, plan, member, info, decisions[member.original_sha256], task, version.number), member)
+        for member, info in infos
+    ]
+    _add_verdicts(workspace, plan, imports)
+    # Each takes longer than all that was done for it.
+    told = imports if workspace.plugins.listens("package_imported") else ()
+    return version, [stored_result(workspace, import_id) for import_id, _ in told]
 
 
 def _import(
@@ -267,7 +269,7 @@ def _import(
     task: Task,
     number: int | None = None,
 ) -> int:
-    """An import that tells how a package came from one distribution to another, with what was said of it."""
+    """An import that tells how a package came from one distribution to another."""
     catalog, now, change = workspace.catalog, workspace.now(), plan.change
     came = catalog.imports.origin(change.origin or change.distribution, member.package_id)
     reasons = "; ".join(decision.reasons)
@@ -294,15 +296,22 @@ def _import(
     }
     import_id = catalog.imports.start(values, now)
     catalog.imports.redecide(import_id, state, f"{change.message}{end}", decision)
-    if change.origin is not None:
-        catalog.imports.add_verdicts(import_id, member.original_sha256, plan.said.get(member.original_sha256, ()), now)
     return import_id
+
+
+def _add_verdicts(workspace: Workspace, plan: _Plan, imports: Iterable[tuple[int, Member]]) -> None:
+    """Keeps with imports what was said of their packages, of those that came from another distribution."""
+    if plan.change.origin is not None:
+        said = ((number, one.original_sha256, plan.said.get(one.original_sha256, ())) for number, one in imports)
+        workspace.catalog.imports.add_verdicts_of_many(said, workspace.now())
 
 
 def _hold(workspace: Workspace, plan: _Plan, held: Refusal, task: Task) -> int:
     member = next(member for member in plan.change.come if member.original_sha256 == held.sha256)
     info = workspace.catalog.packages.get(member.package_id)
-    return _import(workspace, plan, member, info, held.decision, task)
+    import_id = _import(workspace, plan, member, info, held.decision, task)
+    _add_verdicts(workspace, plan, [(import_id, member)])
+    return import_id
 
 
 def _decisions(workspace: Workspace, plan: _Plan) -> Mapping[str, Decision]:

@@ -123,10 +123,13 @@ def setup_steps(repository: Repository, distributions: Sequence[Distribution], *
 def _older(repository: Repository, distribution: Distribution, url: str, key_name: str) -> tuple[str, ...]:
     keyring = f"/etc/apt/keyrings/{key_name}.asc"
     option = f"signed-by={keyring}" if key_name else "trusted=yes"
-    line = f"deb [{option}] {url} {distribution.name} {' '.join(_components(distribution))}"
+    types = ["deb", *(["deb-src"] if SOURCE_ARCHITECTURE in distribution.architectures else [])]
+    place = f"[{option}] {url} {distribution.name} {' '.join(_components(distribution))}"
+    lines = " ".join(shlex.quote(f"{type_} {place}") for type_ in types)
     target = shlex.quote(f"/etc/apt/sources.list.d/{repository.name}.list")
     fetch = (
         "sudo mkdir -p /etc/apt/keyrings",
         f"sudo curl -fsSLo {shlex.quote(keyring)} {shlex.quote(f'{url}{quote(key_name)}.asc')}",
     )
-    return (*(fetch if key_name else ()), f"echo {shlex.quote(line)} | sudo tee {target}", "sudo apt update")
+    tell = f"printf '%s\\n' {lines}" if len(types) > 1 else f"echo {lines}"
+    return (*(fetch if key_name else ()), f"{tell} | sudo tee {target}", "sudo apt update")

@@ -48,6 +48,7 @@ DISTRIBUTION_OPTIONS = (
         caution=_STOPS,
     ),
     Option("contents", "indexes of the files in packages (Contents-ARCH.gz), for apt-file"),
+    Option("udebs", "indexes of the installer's packages, which are there anyway once there is one"),
     Option("translations", "long descriptions in Translation-en instead of Packages, which is smaller then"),
     Option(
         "valid_days",

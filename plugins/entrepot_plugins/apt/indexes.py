@@ -56,12 +56,13 @@ def indexes(version: VersionView, components: Mapping[str, str], architectures: 
     if unknown := kinds - {BINARY, UDEB, SOURCE}:
         raise UsageError(f"APT has no index for packages of the kind {', '.join(sorted(unknown))}")
     translated = bool(options.get("translations"))
+    udebs = UDEB in kinds or bool(options.get("udebs"))
     for component, folder in components.items():
         for architecture in architectures:
             members = tuple(dict.fromkeys((architecture, ALL)))
             entry = short_text if translated else binary_text
             yield Index(component, BINARY, members, f"{folder}/binary-{architecture}/Packages", entry)
-            if UDEB in kinds:
+            if udebs:
                 path = f"{folder}/debian-installer/binary-{architecture}/Packages"
                 yield Index(component, UDEB, members, path, binary_text)
         if SOURCE in kinds or SOURCE in version.distribution.architectures:
@@ -71,7 +72,7 @@ def indexes(version: VersionView, components: Mapping[str, str], architectures: 
             yield Index(component, BINARY, members, f"{folder}/i18n/Translation-en", translation_text)
         if has_contents(version.distribution):
             yield from _contents(component, folder, BINARY, architectures)
-            if UDEB in kinds:
+            if udebs:
                 yield from _contents(component, folder, UDEB, architectures)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from entrepot.contracts import Signer, TreeFile, TreeTools
 from entrepot.models import Distribution, Phase, Target
+from entrepot_plugins.apt.client_setup import setup_steps
 from entrepot_plugins.apt.tree import AptTree
 from support.pages import Page
 from support.signers import StampSigner
@@ -101,7 +103,17 @@ def test_a_repository_without_distributions_has_a_page_all_the_same() -> None:
 
 
 def test_source_packages_are_asked_for_where_they_are_declared() -> None:
-    assert "Types: deb deb-src\n" in sources([a_distribution(architectures=("amd64", "source"))])
+    declared = a_distribution(architectures=("amd64", "source"))
+    assert "Types: deb deb-src\n" in sources([declared])
+    (command,) = [
+        line
+        for step in setup_steps(a_repository(), [declared], signed=False)
+        for line in step.lines
+        if line.startswith("printf")
+    ]
+    (told,) = re.findall(r"^(.*) \| sudo tee", command)
+    place = "[trusted=yes] https://packages.example.org/ stable main"
+    assert subprocess.check_output(["sh", "-c", told], text=True) == f"deb {place}\ndeb-src {place}\n"
 
 
 def test_a_label_of_several_lines_cannot_add_a_field() -> None:
