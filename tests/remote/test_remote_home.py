@@ -14,11 +14,12 @@ import pytest
 from entrepot.errors import BusyError, NotFoundError, UsageError
 from entrepot.publish.lease import LEASE_SECONDS, LostLeaseError
 from entrepot.remote.layout import CHUNK
-from entrepot.services import homes, queue
+from entrepot.services import homes, imports, notifiers, queue, repositories
 from entrepot.services.workspaces import open_workspace
 from entrepot.settings import HomeSettings
 from entrepot.workspace import Workspace
 from entrepot_storage.wrappers import CountingStorage, Counts
+from support.debs import make_deb
 from support.remote import Place, make_repository, names_in
 
 SMALL = 40
@@ -249,3 +250,22 @@ def test_tasks_are_done_by_who_asks_for_them_one_after_the_other() -> None:
         assert workspace.catalog.tasks.get(task)["state"] == "completed"
     with place.opened() as workspace:
         assert workspace.catalog.tasks.get(task)["state"] == "completed"
+
+
+def test_others_are_told_by_who_wrote_and_a_reader_waits_for_nobody_to_do_so(tmp_path: Path) -> None:
+    log = tmp_path / "events.jsonl"
+    place = Place().initialised(settings=f'[notify.log]\nkind = "jsonl"\npath = "{log}"\n')
+    with place.opened() as workspace:
+        repositories.create_repository(workspace, "shop", format_name="apt", publish_to="place://tree", sign=False)
+        repositories.create_distribution(workspace, "shop/stable")
+        imports.upload(workspace, [make_deb(tmp_path)], "shop/stable")
+    with place.opened() as reader:
+        assert notifiers.deliver_at_end(reader) == ()
+    assert not log.exists()
+    with place.opened() as writer:
+        make_repository(writer, "other")
+        (delivery,) = notifiers.deliver_at_end(writer)
+    assert delivery.delivered == len(log.read_text().splitlines()) > 0
+    with place.opened() as writer:
+        make_repository(writer, "third")
+        assert notifiers.deliver_at_end(writer) == ()

@@ -90,6 +90,11 @@ class Session:
         """Where a database is at the moment."""
         return self._paths.get(name, self.home / name)
 
+    @property
+    def is_writing(self) -> bool:
+        """Whether this command has the lease."""
+        return self._lease is not None
+
     def exists(self) -> bool:
         """Whether there is a workspace."""
         self._opened()
