@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from entrepot_plugins.shared.openpgp import unwrap
 from support.apt_client import AptClient
 from support.apt_repository import Key
 from support.apt_upstream import AptUpstream
@@ -147,6 +148,21 @@ def test_apt_follows_upstream_by_its_own_signature(site: Site, tmp_path: Path) -
     back = site.client("back")
     back.update()
     assert back.packages() == {"hello": "1.0-1", "extra": "1.0-1"}
+
+
+def test_a_detached_signature_is_published_if_it_is_good_and_left_out_if_not(site: Site) -> None:
+    theirs = site.upstream.root / "dists/stable"
+    release = unwrap((theirs / "InRelease").read_bytes())
+    assert site.upstream.key
+    (theirs / "Release").write_bytes(release)
+    (theirs / "Release.gpg").write_bytes(site.upstream.key.detach(b"what it was last month"))
+    assert "it is left out, as clients read InRelease" in site.mirror()
+    assert not {"Release", "Release.gpg"} & site.files().keys()
+    (theirs / "Release.gpg").write_bytes(site.upstream.key.detach(release))
+    site.program("sync", "upstream", "--force")
+    site.mirror()
+    assert site.files()["Release"] == release
+    assert site.files()["Release.gpg"] == (theirs / "Release.gpg").read_bytes()
 
 
 def test_a_package_that_may_not_come_in_keeps_all_of_the_index_out(site: Site, tmp_path: Path) -> None:

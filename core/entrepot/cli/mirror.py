@@ -67,7 +67,8 @@ def command_mirror(
 
     request = selecting.MirrorRequest(distribution=distribution, **more)
     if sync_first and not dry_run:
-        sources.sync_source(app.workspace, request.source, app.progress)
+        for warning in sources.sync_source(app.workspace, request.source, app.progress).warnings:
+            app.say(f"Warning: {warning}")
     if dry_run:
         _print_plan(app, mirroring.plan_mirror(app.workspace, request, files=True))
         return

@@ -65,6 +65,12 @@ def test_each_architecture_has_its_files_and_those_for_all_are_apart_as_in_debia
     assert files[f"main/by-hash/SHA256/{files['main/Contents-all.gz'].sha256}"]
 
 
+def test_the_installer_has_an_index_without_packages_where_that_is_asked_for(tmp_path: Path) -> None:
+    path = "main/debian-installer/binary-amd64/Packages.gz"
+    assert path not in built(tmp_path, installing())
+    assert text(built(tmp_path, installing(), udebs=True), path) == b""
+
+
 def test_packages_for_all_stay_in_the_index_of_each_architecture(tmp_path: Path) -> None:
     files = built(tmp_path, installing(), installing(architecture="all", name="data"), contents=True)
     assert b"Package: data" in text(files, "main/binary-amd64/Packages.gz")
