@@ -11,6 +11,7 @@ import pytest
 from entrepot.errors import BusyError, ConflictError, NotFoundError, UsageError
 from entrepot.remote.keeping import GRACE, kept
 from entrepot.remote.layout import GENERATIONS, Made, new_name
+from entrepot.remote.session import SWEEP_EVERY
 from entrepot.services import homes
 from entrepot.settings import HomeSettings
 from entrepot.workspace import Workspace
@@ -97,6 +98,19 @@ def test_what_no_kept_generation_has_is_removed_after_a_grace(elsewhere: Callabl
         assert names_in(workspace) == ["first", "second", "third"]
         homes.restore(workspace, 3)
         assert names_in(workspace) == ["first", "second"]
+
+
+def test_every_so_many_generations_what_is_not_kept_is_removed(elsewhere: Callable[[], None]) -> None:
+    place = Place().initialised(settings="keep_generations = 2\nkeep_days = 0\n")
+    place.clock.time = dt.datetime.now(dt.UTC) + GRACE + dt.timedelta(minutes=1)
+    with place.opened() as workspace:
+        for number in range(2, SWEEP_EVERY + 2):
+            make_repository(workspace, f"r{number}")
+            workspace.commit()
+    kept_there = sorted(info.key for info in place.storage.list(GENERATIONS))
+    assert [int(key.removeprefix(GENERATIONS)[:9]) for key in kept_there] == [19, 20, 21]
+    elsewhere()
+    assert len(place.names()) == SWEEP_EVERY
 
 
 def test_a_folder_has_no_generations(tmp_path: Path) -> None:

@@ -258,9 +258,13 @@ class Session:
         if self._lease is None and self._copy.stored_files() == (self._generation.files if self._generation else {}):
             return
         self.begin()
-        self._failed = True
+        before, self._failed = self._generation, True
         self._commit(self._copy)
         self._failed = False
+        if self._generation is not before and self._generation and self._generation.made.number % SWEEP_EVERY == 0:
+            # All is kept: what cannot be removed now is removed another time.
+            with suppress(StorageError, BusyError):
+                self.sweep()
 
     def _commit(self, copy: Copy) -> None:
         files = copy.stored_files()
@@ -311,8 +315,6 @@ class Session:
         restored = number if self._restoring else self._seen.head.restored if self._seen else 0
         self._seen = self.generations.swap(Head(number, made.name, self._lease.generation, restored), self._seen)
         self._generation, self._restoring = generation, None
-        if number % SWEEP_EVERY == 0:
-            self.sweep()
 
     def sweep(self) -> int:
         """Removes what no generation that is kept has any more, after a grace; answers how many objects."""
