@@ -10,7 +10,7 @@ import pytest
 from entrepot.errors import ConflictError, NotFoundError, UsageError
 from entrepot.models import Distribution
 from entrepot.services import publishing, repositories, reviews, versions
-from entrepot.services.version_changes import ChangeRequest
+from entrepot.services.version_changes import ChangeRequest, VersionDiff
 from support.toy import make_toy
 from support.toybox import ToyBox
 
@@ -49,6 +49,15 @@ def distribute(box: ToyBox, name: str, policy: str = "soft", components: tuple[s
 # ------------------------------------------------------------------------------------------------------------- diff
 
 
+def paged(box: ToyBox, whole: VersionDiff, before: int, after: int) -> bool:
+    """Whether pages of one change each have, together, what the whole has, and each of them the counts of the whole."""
+    every = range(len(whole.changes))
+    pages = [versions.diff_page(box.workspace, "window", before, after, limit=1, offset=number) for number in every]
+    assert all(page.counts == whole.counts() for page in pages)
+    assert [page.diff.changes for page in pages] == [[change] for change in whole.changes]
+    return pages[-1].next is None
+
+
 def test_a_diff_names_what_came_what_went_and_what_became_of_the_rest(box: ToyBox) -> None:
     box.upload(make_toy(box.folder), make_toy(box.folder, "ball", 2), make_toy(box.folder, "kite", 5))
     versions.remove_packages(box.workspace, "window", ["robot", "ball", "kite"], request=QUIETLY)
@@ -62,6 +71,7 @@ def test_a_diff_names_what_came_what_went_and_what_became_of_the_rest(box: ToyBo
     ]
     assert told.counts() == {"added": 1, "downgraded": 1, "removed": 1, "upgraded": 1}
     assert (told.before, told.after) == ("shop/window version 1", "shop/window version 3")
+    assert paged(box, told, 1, 3)
 
 
 def test_a_diff_compares_numbers_as_the_format_does_and_says_where_content_alone_differs(box: ToyBox) -> None:
@@ -74,6 +84,9 @@ def test_a_diff_compares_numbers_as_the_format_does_and_says_where_content_alone
     box.upload(make_toy(box.folder, version=10, text="another"))
     (change,) = versions.diff(box.workspace, "window", 3, 5).changes
     assert change.change == "rebuilt"
+    assert paged(box, versions.diff(box.workspace, "window", 3, 5), 3, 5)
+    box.upload(make_toy(box.folder, version=11))
+    assert paged(box, versions.diff(box.workspace, "window", 1, 6), 1, 6)
 
 
 def test_a_diff_has_the_findings_of_what_comes_in(box: ToyBox) -> None:

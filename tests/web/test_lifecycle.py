@@ -19,14 +19,22 @@ INDEX = "/toys/INDEX"
 JSON = {"Accept": "application/json"}
 
 
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    with open_shop(tmp_path, settings="[web]\ntasks = 1\n", synced=False) as shop:
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    with open_shop(tmp_path_factory.mktemp("lifecycle"), settings="[web]\ntasks = 1\n", synced=False) as shop:
         yield shop
+
+
+@pytest.fixture
+def shop(opened: Shop) -> Iterator[Shop]:
+    """The shop that these tests share: each waits for the end of its tasks, and what it broke is healed after it."""
+    yield opened
+    opened.network.heal()
 
 
 def begin(shop: Shop, source: str = "box") -> int:
     """Starts a sync that hangs until the fault is healed; answers its task once it asks the upstream."""
+    shop.network.forget()
     shop.network.fail(INDEX, STALLED)
     answer = shop.server.ask("POST", f"/import/sources/{source}/sync", token="maintainer", headers=JSON)
     assert answer.status_code == 202
@@ -75,6 +83,7 @@ def test_a_second_sync_follows_the_first(shop: Shop) -> None:
     again = shop.server.ask("POST", "/import/sources/box/sync", token="maintainer", headers=JSON)
     assert again.json()["id"] == task_id
     shop.server.ask("POST", f"/import/tasks/{task_id}/cancel", token="maintainer")
+    shop.server.task(task_id, state="canceled")
 
 
 def test_tasks_beyond_the_number_allowed_wait_and_can_be_cancelled(shop: Shop) -> None:
@@ -91,16 +100,17 @@ def test_tasks_beyond_the_number_allowed_wait_and_can_be_cancelled(shop: Shop) -
     shop.server.task(waiting[1]["id"], state="completed")
 
 
-def test_a_server_ends_though_somebody_follows_a_task(shop: Shop) -> None:
-    task_id = begin(shop)
-    headers = {"Authorization": f"Bearer {shop.server.tokens['reader']}"}
-    with httpx.stream(
-        "GET", f"{shop.server.url}/import/tasks/{task_id}/events", headers=headers, timeout=60, trust_env=False
-    ) as answer:
-        assert answer.status_code == 200
-        shop.server.process.send_signal(signal.SIGTERM)
-        assert shop.server.process.wait(30) in (0, -signal.SIGTERM)
-    os.kill(pid_of(shop.server, task_id), signal.SIGINT)
+def test_a_server_ends_though_somebody_follows_a_task(tmp_path: Path) -> None:
+    with open_shop(tmp_path, synced=False) as shop:
+        task_id = begin(shop)
+        headers = {"Authorization": f"Bearer {shop.server.tokens['reader']}"}
+        with httpx.stream(
+            "GET", f"{shop.server.url}/import/tasks/{task_id}/events", headers=headers, timeout=60, trust_env=False
+        ) as answer:
+            assert answer.status_code == 200
+            shop.server.process.send_signal(signal.SIGTERM)
+            assert shop.server.process.wait(30) in (0, -signal.SIGTERM)
+        os.kill(pid_of(shop.server, task_id), signal.SIGINT)
 
 
 def test_a_failed_sync_is_an_event_and_no_broken_stream(shop: Shop) -> None:

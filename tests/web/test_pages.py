@@ -137,18 +137,6 @@ def test_pages_run_no_script_but_those_of_the_server(server: Server) -> None:
     assert answer.headers["x-frame-options"] == "DENY"
 
 
-def test_reading_can_be_for_those_who_are_known(tmp_path: Path) -> None:
-    with open_shop(tmp_path, settings="[web]\npublic = false\n", synced=False) as shop:
-        with browser(shop.server) as client:
-            for path in ("/", PAGES):
-                answer = client.get(path)
-                assert answer.url.path == f"{PAGES}/login"
-                assert "shop/window" not in answer.text
-                assert "Sources" not in answer.text
-        with browser(shop.server, "reader") as client:
-            assert "shop/window" in client.get(PAGES).text
-
-
 def test_a_message_that_waits_for_its_page_breaks_no_call_of_the_api(server: Server) -> None:
     with browser(server) as client:
         client.post(f"{PAGES}/login", data={"token": server.tokens["reader"]}, follow_redirects=False)

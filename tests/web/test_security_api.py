@@ -14,7 +14,7 @@ from entrepot.errors import TooManyTriesError
 from entrepot.models import Role
 from entrepot.services import identity
 from support.toy import make_toy
-from support.web import Server, Shop, open_shop
+from support.web import PAGES, Server, Shop, browser, open_shop
 
 PASSWORD = "correct horse battery"
 
@@ -73,6 +73,17 @@ def test_a_change_is_for_its_role_and_those_above(server: Server, method: str, p
     anonymous = server.ask(method, path, {"x": 1})
     assert anonymous.status_code == 401
     assert anonymous.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_reading_can_be_for_those_who_are_known(closed: Shop) -> None:
+    with browser(closed.server) as client:
+        for path in ("/", PAGES):
+            answer = client.get(path)
+            assert answer.url.path == f"{PAGES}/login"
+            assert "shop/window" not in answer.text
+            assert "Sources" not in answer.text
+    with browser(closed.server, "reader") as client:
+        assert "shop/window" in client.get(PAGES).text
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,26 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from entrepot.catalog.database import from_json, rows
+from entrepot.catalog.database import from_json, rows, to_json
 from entrepot.catalog.standing import NEWEST
-from entrepot.catalog.versions import IN_VERSION
+from entrepot.catalog.versions import IN_VERSION, Member
 from entrepot.models import Distribution
 
+_BEFORE, _AFTER = (
+    f"(m.added_in <= :{number} AND (m.removed_in IS NULL OR m.removed_in > :{number}))"
+    for number in ("before", "after")
+)
+CHANGED = f"""
+    SELECT m.id, m.package_id, m.component, m.location, {_BEFORE} AS goes
+    FROM membership m WHERE m.distribution_id = :distribution AND {_BEFORE} <> {_AFTER}
+"""
+WORD = """
+    CASE WHEN sum(c.goes) = 0 THEN 'added' WHEN sum(c.goes) = count(*) THEN 'removed' WHEN count(*) > 2 THEN 'changed'
+    ELSE CASE WHEN max(iif(c.goes, p.version_key, NULL)) < max(iif(c.goes, NULL, p.version_key)) THEN 'upgraded'
+        WHEN max(iif(c.goes, p.version_key, NULL)) > max(iif(c.goes, NULL, p.version_key)) THEN 'downgraded'
+        ELSE 'rebuilt' END
+    END
+"""
 FITS = "(:text = '' OR instr(lower(p.name), :text) OR instr(lower(coalesce(p.summary, '')), :text))"
 
 
@@ -41,6 +56,43 @@ class Listings:
         sql = f"SELECT count(*) FROM membership m JOIN packages p ON p.id = m.package_id WHERE {IN_VERSION} AND {FITS}"
         parameters = {"distribution": distribution.id, "number": number, "text": text.lower()}
         return int(self._db.conn.execute(sql, parameters).fetchone()[0])
+
+    def step(
+        self, distribution: Distribution, before: int, after: int, limit: int, offset: int
+    ) -> tuple[Mapping[str, int], Sequence[Member], Sequence[Member]]:
+        """A page of what a step from one version to another changes, by name, architecture and component.
+
+        Answers how many places change in which way, in the words of ``pipeline.compare``; and of those on the page the
+        packages that go and those that come.
+        """
+        values = {"distribution": distribution.id, "before": before, "after": after}
+        sql = f"""
+            WITH step AS MATERIALIZED (
+                SELECT p.name, p.architecture, c.component, {WORD} AS word
+                FROM ({CHANGED}) c JOIN packages p ON p.id = c.package_id GROUP BY 1, 2, 3
+            )
+            SELECT word, count(*), NULL, NULL FROM step GROUP BY word UNION ALL
+            SELECT NULL, name, architecture, component
+            FROM (SELECT * FROM step ORDER BY 1, 2, 3 LIMIT :limit OFFSET :offset)
+        """
+        counts, places = {}, set()
+        for word, *rest in self._db.conn.execute(sql, values | {"limit": limit, "offset": offset}):
+            if word is None:
+                places.add(tuple(rest))
+            else:
+                counts[word] = rest[0]
+        sql = f"""
+            SELECT c.goes, c.id AS membership_id, p.id AS package_id, p.name, p.version, p.architecture, p.kind,
+                c.component, c.location, p.size, p.sha256, p.original_sha256
+            FROM ({CHANGED}) c JOIN packages p ON p.id = c.package_id
+            WHERE p.name IN (SELECT value FROM json_each(:names)) ORDER BY c.id
+        """
+        sides: tuple[list[Member], list[Member]] = ([], [])
+        for row in rows(self._db, sql, values | {"names": to_json(sorted({name for name, *_ in places}))}):
+            goes = row.pop("goes")
+            if (row["name"], row["architecture"], row["component"]) in places:
+                sides[0 if goes else 1].append(Member(**row))
+        return counts, *sides
 
     def publications(self, distribution: Distribution, limit: int) -> Sequence[dict[str, Any]]:
         """The newest publications of a distribution, newest first, with the URL of their target."""

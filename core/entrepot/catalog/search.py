@@ -91,6 +91,9 @@ class Search:
             f"SELECT DISTINCT a.name {FROM} WHERE a.name >= ? AND a.name < ?{where} ORDER BY a.name LIMIT ?",
             [text, text + "\U0010ffff", *parameters, count],
         )
+        # Every package has an index and a source: only a filter needs to know which.
+        joins = "CROSS JOIN source_indexes i ON i.id = a.index_id CROSS JOIN sources s ON s.id = i.source_id"
+        joins = joins if filters.source_id or filters.format else ""
         if words := re.findall(r"\w+", text)[:MOST_WORDS]:
             query = " ".join(f'"{word}"' for word in words) + "*"
             for columns in ("{name} :", ""):
@@ -99,8 +102,7 @@ class Search:
                     SELECT name FROM (
                         SELECT a.name, bm25(available_fts, 10.0, 5.0, 3.0, 1.0) AS rank FROM available_fts
                         CROSS JOIN available a ON a.id = available_fts.rowid
-                        CROSS JOIN source_indexes i ON i.id = a.index_id CROSS JOIN sources s ON s.id = i.source_id
-                        WHERE available_fts MATCH ?{where}
+                        {joins} WHERE available_fts MATCH ?{where}
                         ORDER BY available_fts.rowid DESC LIMIT {FULL_TEXT_DEPTH}
                     ) GROUP BY name ORDER BY min(rank), name LIMIT ?
                     """,

@@ -13,10 +13,8 @@ from entrepot.catalog.versions import Member
 from entrepot.errors import NotFoundError, UsageError
 from entrepot.models import Distribution, Version
 from entrepot.pipeline.admit import fitting_component
-from entrepot.pipeline.compare import compare
 from entrepot.pipeline.resolve import PackageSpec
 from entrepot.progress import Progress, silent
-from entrepot.services.arrivals import last_said
 from entrepot.services.verbatim import follow, refuse_change, refuse_incomplete
 from entrepot.services.version_changes import (
     DEFAULT,
@@ -26,7 +24,6 @@ from entrepot.services.version_changes import (
     VersionResult,
     carry_out,
     difference,
-    found_in,
 )
 
 if TYPE_CHECKING:
@@ -35,8 +32,10 @@ if TYPE_CHECKING:
 
 def diff(workspace: Workspace, path: str, before: int, after: int | None = None) -> VersionDiff:
     """What version ``after`` (None: the newest) has that version ``before`` has not, and the reverse."""
-    distribution, names, gone, come = _step(workspace, path, before, after)
-    return difference(workspace, distribution, names, gone, come)
+    distribution, old, new = _steps(workspace, path, before, after)
+    gone = workspace.catalog.versions.changes(distribution, new.number, old.number)
+    come = list(workspace.catalog.versions.changes(distribution, old.number, new.number))
+    return difference(workspace, distribution, _named(distribution, old, new), gone, come)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +62,10 @@ def diff_page(
     workspace: Workspace, path: str, before: int, after: int | None = None, *, limit: int = 1000, offset: int = 0
 ) -> DiffPage:
     """At most ``limit`` of the changes that ``diff`` has; what scanners found is looked up for those alone."""
-    distribution, names, gone, come = _step(workspace, path, before, after)
-    changes = compare(gone, come, workspace.format(distribution.format).versions.key)
-    shown = changes[offset : offset + limit]
-    artifacts = {sha256 for change in shown for sha256 in (*change.sha256, *change.left)}
-    members = [member for member in (*gone, *come) if member.original_sha256 in artifacts]
-    said = last_said(workspace, distribution, members)
-    told = VersionDiff(*names, shown, found_in(said))
-    return DiffPage(told, VersionDiff(*names, changes).counts(), offset)
+    distribution, old, new = _steps(workspace, path, before, after)
+    counts, gone, come = workspace.catalog.listings.step(distribution, old.number, new.number, limit, offset)
+    told = difference(workspace, distribution, _named(distribution, old, new), gone, come)
+    return DiffPage(told, counts, offset)
 
 
 def rollback(
@@ -223,18 +218,16 @@ def remove_packages(
 # --------------------------------------------------------------------------------------------------- what is meant
 
 
-def _step(
-    workspace: Workspace, path: str, before: int, after: int | None
-) -> tuple[Distribution, tuple[str, str], Sequence[Member], Sequence[Member]]:
-    """A distribution, the names of two of its versions, and what goes and what comes from one to the other."""
+def _steps(workspace: Workspace, path: str, before: int, after: int | None) -> tuple[Distribution, Version, Version]:
+    """A distribution and two of its versions."""
     versions = workspace.catalog.versions
     distribution = workspace.catalog.repositories.distribution(path)
     old = versions.get(distribution, before)
-    new = versions.latest(distribution) if after is None else versions.get(distribution, after)
-    gone = list(versions.changes(distribution, new.number, old.number))
-    come = list(versions.changes(distribution, old.number, new.number))
-    names = (f"{distribution.path} version {old.number}", f"{distribution.path} version {new.number}")
-    return distribution, names, gone, come
+    return distribution, old, versions.latest(distribution) if after is None else versions.get(distribution, after)
+
+
+def _named(distribution: Distribution, old: Version, new: Version) -> tuple[str, str]:
+    return f"{distribution.path} version {old.number}", f"{distribution.path} version {new.number}"
 
 
 def _pair(workspace: Workspace, path: str, target: str) -> tuple[Distribution, Distribution]:
