@@ -53,11 +53,10 @@ def differing(wanted: ChunkList, known: ChunkList) -> Sequence[tuple[int, Sha256
     ]
 
 
-def upload(storage: Storage, path: Path, chunks: ChunkList, known: ChunkList) -> int:
-    """Writes the chunks of a file that ``known`` has nowhere, and their list; answers how many bytes were sent."""
+def upload(storage: Storage, path: Path, chunks: ChunkList, known: ChunkList) -> None:
+    """Writes the chunks of a file that ``known`` has nowhere, and their list."""
     held = {known[start : start + DIGEST].hex() for start in range(0, len(known), DIGEST)}
     new = {sha256: number for number, sha256 in differing(chunks, known) if sha256 not in held}
-    sent: list[int] = []
     with path.open("rb", buffering=0) as file:
 
         def send(chunk: tuple[str, int]) -> None:
@@ -66,13 +65,10 @@ def upload(storage: Storage, path: Path, chunks: ChunkList, known: ChunkList) ->
                 raise StorageError(f"{path} was changed by somebody else while it was read", path=str(path))
             packed = zstandard.ZstdCompressor(level=LEVEL).compress(content)
             storage.write(chunk_key(chunk[0]), packed, meta=ObjectMeta("application/zstd"))
-            sent.append(len(packed))
 
         each(storage, AT_ONCE, send, list(new.items()))
     if chunks != known:
         storage.write(f"{LISTS}{digest(chunks)}", chunks)
-        sent.append(len(chunks))
-    return sum(sent)
 
 
 def read_list(storage: Storage, stored: Stored) -> ChunkList:
@@ -85,28 +81,25 @@ def read_list(storage: Storage, stored: Stored) -> ChunkList:
     return chunks
 
 
-def materialise(storage: Storage, path: Path, size: int, wanted: ChunkList, known: ChunkList) -> int:
-    """Makes a file, whose chunks are ``known`` now, one of the chunks ``wanted``; answers the bytes that came."""
+def materialise(storage: Storage, path: Path, size: int, wanted: ChunkList, known: ChunkList) -> None:
+    """Makes a file, whose chunks are ``known`` now, one of the chunks ``wanted``."""
     missing = differing(wanted, known)
-    came: list[int] = []
     with open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b", buffering=0) as file:
 
         def fetch(chunk: tuple[int, Sha256]) -> None:
             number, sha256 = chunk
-            packed, content = _read_chunk(storage, sha256)
+            content = _read_chunk(storage, sha256)
             if len(content) != min(CHUNK, size - number * CHUNK):
                 raise StorageError(f"{chunk_key(sha256)} has another size than its database needs")
             os.pwrite(file.fileno(), content, number * CHUNK)
-            came.append(packed)
 
         each(storage, AT_ONCE, fetch, missing)
         file.truncate(size)
         if missing:
             os.fsync(file.fileno())
-    return sum(came)
 
 
-def _read_chunk(storage: Storage, sha256: Sha256) -> tuple[int, bytes]:
+def _read_chunk(storage: Storage, sha256: Sha256) -> bytes:
     try:
         with storage.read(chunk_key(sha256)) as stream:
             packed = stream.read(2 * CHUNK)
@@ -119,7 +112,7 @@ def _read_chunk(storage: Storage, sha256: Sha256) -> tuple[int, bytes]:
         raise StorageError(f"{chunk_key(sha256)} is damaged: {error}", key=chunk_key(sha256)) from error
     if digest(content) != sha256:
         raise StorageError(f"{chunk_key(sha256)} has other content than its name says", key=chunk_key(sha256))
-    return len(packed), content
+    return content
 
 
 class MissingChunkError(StorageError):

@@ -25,7 +25,6 @@ GENERATIONS = "catalog/generations/"
 CHUNKS = "catalog/chunks/"
 LISTS = "catalog/lists/"
 FILES = "catalog/files/"
-STORE = "store"
 
 CHUNK = 256 << 10
 """Bytes of a database that travel together: a whole number of pages of any size that SQLite has."""

@@ -52,8 +52,6 @@ class Session:
     ) -> None:
         self.url = url
         self.folder = cache_folder(url)
-        self.sent = 0
-        """Bytes of databases that were uploaded."""
         self._open_storage, self._clock, self._settings, self._who = storage, clock, settings, who
         self._moved = moved
         self._generations: Generations | None = None
@@ -281,7 +279,7 @@ class Session:
 
     def _upload(self, copy: Copy, lists: Mapping[str, ChunkList], files: Mapping[str, Stored]) -> None:
         for name, chunks in lists.items():
-            self.sent += upload(self.generations.storage, self.path(name), chunks, self._lists.get(name, b""))
+            upload(self.generations.storage, self.path(name), chunks, self._lists.get(name, b""))
         held = {*self._generation.files.values()} if self._generation else set()
         for path, stored in files.items():
             if stored not in held and self.generations.put_file(copy.home / path) != stored:
