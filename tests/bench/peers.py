@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -71,6 +71,11 @@ class Entrepot(_Program):
         workspace = Workspace(self.home)
         yield workspace
         workspace.close()
+
+    def skip(self, scanners: Sequence[str]) -> None:
+        """Leaves these scanners out."""
+        with (self.home / "entrepot.toml").open("a") as file:
+            file.write(f"\n[inspection]\nskip = {json.dumps(list(scanners))}\n")
 
     def follow(self, url: str, keyring: Path) -> None:
         """Adds the source ``upstream``."""
