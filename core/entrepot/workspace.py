@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from entrepot.errors import NotFoundError, SettingsError, UsageError
-from entrepot.models import Repository, Secrets, Source
+from entrepot.models import Connection, Repository, Secrets, Source
 from entrepot.processes import folder_lock
 from entrepot.settings import SETTINGS_FILE, Settings, load_settings, parse_settings
 
@@ -219,8 +219,12 @@ class Workspace:
     def store(self) -> ArtifactStore:
         from entrepot.store import ArtifactStore
 
-        place = f"{self.url.rstrip('/')}/store" if self.is_remote else (self.home / "store").as_uri()
-        return ArtifactStore(self.storage(place))
+        return ArtifactStore(self.storage(self.store_url))
+
+    @property
+    def store_url(self) -> str:
+        """Where the private store is."""
+        return f"{self.url.rstrip('/')}/store" if self.is_remote else (self.home / "store").as_uri()
 
     # ----------------------------------------------------------------------------------------------- by setting
 
@@ -250,9 +254,13 @@ class Workspace:
         if urlsplit(source.url).scheme == "file" and not self.settings.allow_file_sources:
             raise SettingsError(f"source {source.name!r} is a file: URL, and the settings do not allow those")
         settings = TransferSettings(allow_file=self.settings.allow_file_sources)
-        secrets = self.secrets(source)
-        connection = replace(source.connection, proxy=secrets.proxy or source.connection.proxy)
+        connection, secrets = self.connection(source)
         return open_transfer(connection, secrets, settings=settings, source_url=source.url)
+
+    def connection(self, source: Source) -> tuple[Connection, Secrets]:
+        """How a source is reached, and with which secrets."""
+        secrets = self.secrets(source)
+        return replace(source.connection, proxy=secrets.proxy or source.connection.proxy), secrets
 
     # ------------------------------------------------------------------------------------------- files of sources
 

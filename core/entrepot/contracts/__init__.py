@@ -5,7 +5,7 @@ core calls them only through what is written here, and they see of the core only
 """
 
 from entrepot.contracts.advisories import AdvisoryFormat, AdvisoryHistory, AdvisoryLookup, VersionKeys
-from entrepot.contracts.executors import ExecutorFactory
+from entrepot.contracts.executors import Cluster, ExecutorFactory
 from entrepot.contracts.formats import Format
 from entrepot.contracts.indexes import (
     ClientFiles,
@@ -70,6 +70,7 @@ __all__ = [
     "ChecksOptions",
     "ClientFiles",
     "Closure",
+    "Cluster",
     "DemandingScanner",
     "ExecutorFactory",
     "ExplainsSetup",

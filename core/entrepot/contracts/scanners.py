@@ -67,6 +67,8 @@ class Scanner(Protocol):
     ``ScanContext.info`` has what the index says.
     With ``arrival = True`` what it says is about how a package came in: a later scan does not ask it again.
     With ``common_basis = True`` its ``basis`` is the same for all packages that a distribution has.
+    One that has ``asks_catalog = False`` uses neither ``advisories`` nor ``surroundings``: so workers of a cluster may
+    ask it, which have no catalog.
     One that has ``reads_files = False`` never opens ``Artifact.paths``: a later scan does not fetch them.
     """
 

@@ -127,6 +127,18 @@ class Panel:
         """Those of a stage."""
         return frozenset(name for name, _ in self._by_stage[stage])
 
+    def read_files(self, without: Collection[str]) -> bool:
+        """Whether any scanner but these looks into the files."""
+        return any(
+            is_isolated(scanner) and getattr(scanner, "reads_files", True)
+            for name, scanner in self._services.scanners.items()
+            if name not in without
+        )
+
+    def said_before(self, sha256: str, scanners: Collection[str]) -> bool:
+        """Whether one of these scanners said anything of a file that may hold still."""
+        return self._earlier is not None and any(self._earlier.asked_before([sha256], name) for name in scanners)
+
     def ask_many(self, cases: Sequence[Case], skip: Sequence[Collection[str]]) -> Sequence[Mapping[str, StoredVerdict]]:
         """What scanners say of each case that answer about many at once, by their names; empty if there is none.
 

@@ -16,11 +16,13 @@ from entrepot.errors import EntrepotError, StorageError
 from entrepot.events import ImportResult
 from entrepot.isolation import Case
 from entrepot.models import Distribution, PackageInfo, Repository, Version
+from entrepot.pipeline.apart import Apart
 from entrepot.pipeline.fetch import discard, fetch
 from entrepot.pipeline.handed import Companions
 from entrepot.pipeline.inspect import Inspection, Subject, read_case
 from entrepot.pipeline.panel import BATCH, Asked, Panel
 from entrepot.pipeline.settle import Attempt, Job, Ledger, Settlement
+from entrepot.pipeline.station import Told
 from entrepot.pipeline.telling import Teller
 from entrepot.progress import Progress, ProgressEvent
 from entrepot.store import ArtifactStore
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 LOT = 8
 """Packages that scanners are asked about at once: to put one question and to wait for one answer costs as much."""
 
+_NOTHING = Told(None)
 T = TypeVar("T")
 
 
@@ -51,6 +54,8 @@ class Batch:
     transfer: Transfer | None = None
     resigner: Signer | None = None
     """Whose signature packages get when they come in, in place of those they had."""
+    apart: Apart | None = None
+    """Other processes that fetch and inspect."""
 
     def run(
         self, jobs: Sequence[Job], executor: Executor, noted: Callable[[Sequence[ImportResult], Version | None], object]
@@ -89,7 +94,8 @@ class Batch:
         """Puts the files into the private store, as far as they are not there."""
         for attempt in attempts:
             if attempt.inspection:
-                self._keep(attempt.inspection)
+                with _failing(attempt):
+                    self._keep(attempt.inspection)
 
     # ------------------------------------------------------------------------------------------------ in threads
 
@@ -148,13 +154,28 @@ class Batch:
 
     def _fetch_and_inspect(self, attempts: Sequence[Attempt], count: Counter, teller: Teller) -> None:
         """Leaves in each attempt what came out, or why nothing did."""
-        read: list[tuple[Attempt, Case]] = []
+        there = self._read_apart(attempts, count, teller) if self.apart else {}
+        here: list[tuple[Attempt, Case]] = []
         for attempt in attempts:
-            with _failing(attempt):
-                read.append((attempt, self._read_case(attempt, count, teller)))
+            if attempt.import_id not in there:
+                with _failing(attempt):
+                    here.append((attempt, self._read_case(attempt, count, teller)))
+        self._inspect(here, {}, count, teller)
+        if self.apart:
+            read = [(attempt, attempt.import_id) for attempt in attempts]
+            cases = [(attempt, case) for attempt, number in read if (case := there.get(number, _NOTHING).case)]
+            self._inspect(cases, there, count, teller)
+
+    def _inspect(
+        self, read: Sequence[tuple[Attempt, Case]], there: Mapping[int, Told], count: Counter, teller: Teller
+    ) -> None:
+        """Asks scanners about what was read, all but those that were asked ``there``."""
+        skip = self.apart.scanners if self.apart and there else ()
         asked = [Asked(case, heard=partial(teller.heard, attempt.import_id)) for attempt, case in read]
-        for (attempt, case), verdicts in zip(read, self.panel.ask_about(asked), strict=True):
+        for (attempt, case), said in zip(read, self.panel.ask_about(asked, skip=skip), strict=True):
             with _failing(attempt):
+                before = there[attempt.import_id].verdicts if there else ()
+                verdicts = tuple(sorted((*before, *said), key=lambda stored: stored.scanner))
                 inspection = Inspection(case, case.artifact.paths, case.artifact.sha256, case.info, verdicts)
                 if self.resigner and inspection.info:
                     folder = self.scratch / f"resigned-{attempt.import_id}"
@@ -163,6 +184,20 @@ class Batch:
                 self._keep(inspection)
                 attempt.inspection = inspection
                 count.package()
+
+    def _read_apart(self, attempts: Sequence[Attempt], count: Counter, teller: Teller) -> Mapping[int, Told]:
+        """What other processes say of those that are for them, by import; why one failed is in its attempt, too."""
+        assert self.apart is not None
+        found = [(attempt, attempt.job.fetching) for attempt in attempts if not self.resigner]
+        chosen = [(attempt, fetching) for attempt, fetching in found if fetching and self.apart.takes(fetching)]
+        if not chosen:
+            return {}
+        told = self.apart.inspect([fetching for _, fetching in chosen])
+        for (attempt, fetching), item in zip(chosen, told, strict=True):
+            attempt.error = item.error
+            count.bytes(fetching.size)
+            teller.fetched(attempt.import_id)
+        return {attempt.import_id: item for (attempt, _), item in zip(chosen, told, strict=True)}
 
     def _read_case(self, attempt: Attempt, count: Counter, teller: Teller) -> Case:
         job = attempt.job

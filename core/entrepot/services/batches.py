@@ -9,13 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from entrepot.contracts import Transfer
+from entrepot.contracts import Cluster, Transfer, is_isolated
 from entrepot.errors import UsageError
-from entrepot.models import Distribution
+from entrepot.models import Distribution, Source
+from entrepot.pipeline.apart import Apart, stations
 from entrepot.pipeline.run import Batch
 from entrepot.pipeline.settle import Ledger
+from entrepot.pipeline.station import Setup
 from entrepot.progress import Task
-from entrepot.services.inspection import scanners
+from entrepot.services.inspection import not_skipped, scanners
 
 if TYPE_CHECKING:
     from entrepot.workspace import Workspace
@@ -28,6 +30,8 @@ class BatchOptions:
     component: str | None = None
     resign: bool = False
     workers: int = 1
+    source: Source | None = None
+    """Where packages are fetched from."""
 
 
 @contextmanager
@@ -49,8 +53,13 @@ def open_batch(
         workspace.scratch() as folder,
         # Before the threads: it forks.
         scanners(workspace, [format_], folder) as panel,
+        stations(),
         workspace.plugins.executor(executor_url.partition(":")[0]).open(executor_url, workers) as executor,
     ):
+        apart = None
+        if isinstance(executor, Cluster) and options.source and not signer:
+            setup = _setup(workspace, distribution, options.source)
+            apart = Apart(executor, setup, panel, workspace.store) if setup.scanners else None
         batch = Batch(
             catalog=workspace.catalog,
             store=workspace.store,
@@ -64,5 +73,29 @@ def open_batch(
             progress=task.progress,
             transfer=transfer,
             resigner=signer,
+            apart=apart,
         )
         yield batch, executor
+
+
+def _setup(workspace: Workspace, distribution: Distribution, source: Source) -> Setup:
+    """What other processes have to know to fetch from a source and to inspect what comes."""
+    settings = workspace.settings
+    known = not_skipped(workspace).items()
+    alone = [name for name, scanner in known if not getattr(scanner, "asks_catalog", True) and is_isolated(scanner)]
+    connection, secrets = workspace.connection(source)
+    return Setup(
+        format=distribution.format,
+        distribution=distribution,
+        now=workspace.now(),
+        max_size=settings.max_package_size,
+        store=workspace.store_url,
+        storage=settings.storage,
+        source_url=source.url,
+        connection=connection,
+        secrets=secrets,
+        allow_file=settings.allow_file_sources,
+        scanners=tuple(sorted(alone)),
+        tables=settings.scanners,
+        inspection=settings.inspection,
+    )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from entrepot.contracts import Closure, Transfer
 from entrepot.errors import EntrepotError, UnsatisfiedError, UsageError
 from entrepot.events import ImportDecided, ImportResult, PackageImported, VersionCreated
-from entrepot.models import Available, Distribution, ImportState, Version
+from entrepot.models import Available, Distribution, ImportState, Source, Version
 from entrepot.pipeline.admit import fitting_component
 from entrepot.pipeline.explain import actions_of, pipeline_words
 from entrepot.pipeline.fetch import Fetching
@@ -189,7 +189,14 @@ def import_packages(
                 failures.append((label, error))
         with workspace.transfer(source) as transfer:
             results, version = _run(
-                workspace, plan.distribution, jobs, request.component, task, transfer, resign=request.resign
+                workspace,
+                plan.distribution,
+                jobs,
+                request.component,
+                task,
+                transfer,
+                resign=request.resign,
+                source=source,
             )
         results = [*(_unresolved(text, error, plan.distribution) for text, error in failures), *results]
         return _finish(workspace, plan.distribution, results, version, task, publish_after)
@@ -257,8 +264,9 @@ def _run(
     transfer: Transfer | None,
     *,
     resign: bool,
+    source: Source | None = None,
 ) -> tuple[Sequence[ImportResult], Version | None]:
-    options = BatchOptions(component, resign=resign, workers=len(jobs))
+    options = BatchOptions(component, resign=resign, workers=len(jobs), source=source)
     with open_batch(workspace, distribution, task, transfer, options) as (batch, executor):
         return batch.run(jobs, executor, partial(_noted, workspace, distribution))
 

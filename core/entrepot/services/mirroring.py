@@ -139,7 +139,7 @@ class _Run:
 
     def result(self, transfer: Transfer) -> MirrorResult:
         plan, request = self._plan, self._request
-        options = BatchOptions(request.component, workers=len(plan.ahead))
+        options = BatchOptions(request.component, workers=len(plan.ahead), source=plan.source)
         with open_batch(self._workspace, plan.distribution, self._task, transfer, options) as (batch, executor):
             self.bulk = Bulk(batch, executor, len(plan.ahead), plan.to_fetch)
             self._take(plan.ahead)

@@ -1,4 +1,4 @@
-"""Where parallel work runs: threads of this process."""
+"""Where parallel work runs: threads of this process, other processes, a Dask cluster."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Iterable
 
 from entrepot.contracts import ExecutorFactory
 from entrepot.hookspecs import hookimpl
+from entrepot_plugins.executors.dask import DaskExecutorFactory
+from entrepot_plugins.executors.processes import ProcessesExecutorFactory
 from entrepot_plugins.executors.threads import ThreadsExecutorFactory
 
-__all__ = ["ThreadsExecutorFactory"]
+__all__ = ["DaskExecutorFactory", "ProcessesExecutorFactory", "ThreadsExecutorFactory"]
 
 
 @hookimpl
 def register_executors() -> Iterable[ExecutorFactory]:
-    """``threads:``."""
-    return [ThreadsExecutorFactory()]
+    """``threads:``, ``processes:``, ``dask:``."""
+    return [ThreadsExecutorFactory(), ProcessesExecutorFactory(), DaskExecutorFactory()]

@@ -64,6 +64,7 @@ class SignatureScanner:
     """
 
     name = "signature"
+    asks_catalog = False
     answers = "gpg"
     version = "2"
     arrival = True

@@ -13,8 +13,8 @@ from entrepot.errors import UsageError
 from entrepot_plugins.executors import ThreadsExecutorFactory
 
 
-def test_the_plugin_registers_threads() -> None:
-    (factory,) = entrepot_plugins.executors.register_executors()
+def test_the_plugin_registers_threads_first() -> None:
+    factory, *_ = entrepot_plugins.executors.register_executors()
     checked: ExecutorFactory = factory
     assert checked.scheme == "threads"
 

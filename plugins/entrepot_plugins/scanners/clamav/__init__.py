@@ -24,6 +24,7 @@ class ClamavScanner:
     """
 
     name = "clamav"
+    asks_catalog = False
     answers = "antivirus"
     version = "2"
     common_basis = True

@@ -17,6 +17,7 @@ class ContentsScanner:
     """
 
     name = "contents"
+    asks_catalog = False
     answers = "contents"
     version = "1"
     common_basis = True
