@@ -107,6 +107,12 @@ class IndexFormatError(UpstreamError):
     title = "Malformed index"
 
 
+class BundleError(UpstreamError):
+    """A bundle is damaged, cut off, not what its manifest says, or of a form that is not known; names the member."""
+
+    title = "Bad bundle"
+
+
 class PackageError(EntrepotError):
     """A package file is damaged, hostile or not a package of this format."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from entrepot.contracts import Format, IndexEntry, IndexUpdate, ReadContext
+from entrepot.contracts import IndexEntry, IndexReader, IndexUpdate, ReadContext
 from entrepot.errors import BusyError
 from entrepot.models import Described, Extra, IndexPart, Source, SyncCounts
 from entrepot.progress import ProgressEvent
@@ -41,7 +41,7 @@ class SyncResult:
 
 
 def sync(
-    catalog: Catalog, format_: Format, context: ReadContext, on_change: Callable[[SyncCounts], None] = lambda _: None
+    catalog: Catalog, index: IndexReader, context: ReadContext, on_change: Callable[[SyncCounts], None] = lambda _: None
 ) -> SyncResult:
     """Brings what changed at a source into the catalog.
 
@@ -52,7 +52,7 @@ def sync(
     before = catalog.sources.state(source)
     known = {} if context.force else {key: digest for key, (_, digest, _) in catalog.sources.indexes(source).items()}
     context.progress(ProgressEvent("sync.release", "Fetching index..."))
-    update = format_.index.refresh(context, before.state, known)
+    update = index.refresh(context, before.state, known)
     if update is None:
         with catalog.transaction():
             _require_unchanged(catalog, source, before)
@@ -61,7 +61,7 @@ def sync(
         return SyncResult(source, None, before.packages)
     with catalog.transaction():
         _require_unchanged(catalog, source, before)
-        counts = _write(catalog, format_, context, update)
+        counts = _write(catalog, index, context, update)
         packages = counts.total
         catalog.sources.save_state(source, _changed(before, update, packages, context))
         on_change(counts)
@@ -72,7 +72,7 @@ def sync(
     return SyncResult(source, counts, packages, warnings)
 
 
-def _write(catalog: Catalog, format_: Format, context: ReadContext, update: IndexUpdate) -> SyncCounts:
+def _write(catalog: Catalog, index: IndexReader, context: ReadContext, update: IndexUpdate) -> SyncCounts:
     source = context.source
     held = dict(catalog.sources.indexes(source))
     first_id = catalog.available.next_id()
@@ -84,10 +84,10 @@ def _write(catalog: Catalog, format_: Format, context: ReadContext, update: Inde
             counts += SyncCounts(unchanged=packages)
             continue
         row_id = catalog.sources.save_index(source, part, 0, context.now)
-        entries = _counted(format_.index.entries(context, part), context, counts.total)
+        entries = _counted(index.entries(context, part), context, counts.total)
 
         def describe(raw: bytes, part: IndexPart = part) -> Described:
-            return format_.index.describe(raw, part)
+            return index.describe(raw, part)
 
         changes = catalog.available.replace(row_id, entries, describe, context.now)
         catalog.sources.save_index(source, part, changes.total, context.now)
@@ -96,7 +96,7 @@ def _write(catalog: Catalog, format_: Format, context: ReadContext, update: Inde
         row_id, digest, _ = held.pop(part.key, (0, "", 0))
         if digest != part.digest or context.force:
             row_id = catalog.sources.save_index(source, part, 0, context.now)
-            extras = _with_artifacts(catalog, format_.index.extras(context, part), context)
+            extras = _with_artifacts(catalog, index.extras(context, part), context)
             catalog.extras.replace(row_id, extras)
     for row_id, digest, _ in held.values():
         if digest:

@@ -10,7 +10,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
@@ -250,6 +250,10 @@ class Workspace:
     def transfer(self, source: Source) -> AbstractContextManager[Transfer]:
         """Fetches from a source with its connection options and secrets."""
         from entrepot.transfer import TransferSettings, open_transfer
+        from entrepot.transfer.by_hand import NoTransfer
+
+        if source.by_hand:
+            return nullcontext(NoTransfer(source.name))
 
         if urlsplit(source.url).scheme == "file" and not self.settings.allow_file_sources:
             raise SettingsError(f"source {source.name!r} is a file: URL, and the settings do not allow those")

@@ -202,6 +202,7 @@ SCHEMAS: Mapping[str, Schema] = {
             "distribution": TEXT,
             "verdicts": {"type": "array", "items": OBJECT},
             "reviews": {"type": "array", "items": OBJECT},
+            "told": {"type": "array", "items": OBJECT},
         }
     ),
     "Repository": record(

@@ -256,6 +256,10 @@ class ToyTree:
         """A folder for each name."""
         return f"toys/{package.name}"
 
+    def index_row(self, published: PublishedEntry) -> bytes:
+        """A line."""
+        return _line(published).rstrip(b"\n")
+
     def build(self, version: VersionView, tools: TreeTools) -> Iterator[TreeFile]:
         """One file."""
         refs = (ref for component, kind, name in version.groups() for ref in version.entries(component, kind, [name]))

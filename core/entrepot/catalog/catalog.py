@@ -11,6 +11,7 @@ from pathlib import Path
 from entrepot.catalog.advisories import AdvisoriesTable
 from entrepot.catalog.audit import AuditLog, default_key
 from entrepot.catalog.available import AvailableTable
+from entrepot.catalog.carried import Carried
 from entrepot.catalog.choice import Choice
 from entrepot.catalog.database import keep_log, open_database, open_to_read, transaction
 from entrepot.catalog.extras import ExtrasTable
@@ -107,6 +108,10 @@ class Catalog:
     @cached_property
     def choice(self) -> Choice:
         return Choice(self.database)
+
+    @cached_property
+    def carried(self) -> Carried:
+        return Carried(self.database)
 
     @cached_property
     def packages(self) -> PackagesTable:

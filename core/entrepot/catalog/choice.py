@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlite_utils import Database
 
 from entrepot.catalog.database import rows, to_json
-from entrepot.catalog.query_sql import FUNCTION, TABLES, Condition, Conditions, Meaning
+from entrepot.catalog.query_sql import FUNCTION, TABLES, Condition, Conditions, Ground, Meaning
 from entrepot.catalog.retention import NEWEST_KEPT
 from entrepot.catalog.versions import IN_VERSION, Member
 from entrepot.models import SOURCE_ARCHITECTURE, Distribution, ImportState, Source
@@ -94,7 +94,8 @@ class Choice:
         """Makes the choice what a query means now. ``field`` finds the value of a field in the text of an index."""
         connection = self._db.conn
         connection.create_function(FUNCTION, 2, lambda name, raw: field(raw, name), deterministic=True)
-        conditions = Conditions(source.id, meaning, lambda condition: self._ids(conditions, condition))
+        ground = Ground.of_source(source.id)
+        conditions = Conditions(ground, meaning, lambda condition: self._ids(ground, condition))
         condition = conditions.of(query)
         connection.execute("DROP TABLE IF EXISTS temp.chosen")
         connection.execute(
@@ -111,7 +112,7 @@ class Choice:
                 SELECT o.id FROM source_indexes n CROSS JOIN available o ON o.index_id = n.id
                 WHERE n.source_id = ? ORDER BY o.id LIMIT -1
             ) x CROSS JOIN available a ON a.id = x.id CROSS JOIN source_indexes i ON i.id = a.index_id
-            WHERE {conditions.live} AND ({condition.sql})
+            WHERE {ground.live} AND ({condition.sql})
             AND (? = '[]' OR a.architecture IN (SELECT value FROM json_each(?)))
         """
         architectures = [*scope.architectures, scope.independent, SOURCE_ARCHITECTURE] if scope.architectures else []
@@ -134,8 +135,8 @@ class Choice:
             """
         )
 
-    def _ids(self, conditions: Conditions, condition: Condition) -> Sequence[int]:
-        sql = f"SELECT a.id FROM {TABLES} WHERE {conditions.live} AND ({condition.sql})"
+    def _ids(self, ground: Ground, condition: Condition) -> Sequence[int]:
+        sql = f"SELECT a.id FROM {ground.tables} WHERE {ground.live} AND ({condition.sql})"
         return [row[0] for row in self._db.conn.execute(sql, condition.values)]
 
     def count(self) -> int:

@@ -165,6 +165,7 @@ HIDDEN = (
     "scan_states",
     "vulnerability_facts",
     "audit_head",
+    "told_verdicts",
     "_sqlite_migrations",
 )
 """What persons do not look into: raw texts, joins, the machinery."""

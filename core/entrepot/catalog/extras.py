@@ -178,13 +178,25 @@ class ExtrasTable:
             files = self._files(extra_id) if has_files else ()
             yield Extra(kind_, name, title, from_json(data), raw, files=files)
 
+    def digests(self, distribution: Distribution, number: int) -> Sequence[tuple[int, bytes]]:
+        """Id and digest (16 bytes, as ``extra_digest``) of every extra that a version has, by kind and name."""
+        sql = f"""
+            SELECT e.id, e.digest FROM extra_membership m JOIN extras e ON e.id = m.extra_id
+            WHERE {IN_VERSION} ORDER BY e.kind, e.name, e.digest
+        """
+        return self._db.conn.execute(sql, {"distribution": distribution.id, "number": number}).fetchall()
+
+    def find(self, digest: bytes) -> Extra | None:
+        """The extra with a digest, if some source or version ever had it."""
+        found = self._db.conn.execute("SELECT id FROM extras WHERE digest = ?", [digest]).fetchone()
+        return self.get(found[0]) if found else None
+
     def _files(self, extra_id: int) -> tuple[PackageFile, ...]:
         sql = "SELECT name, size, sha256 FROM extra_files WHERE extra_id = ? ORDER BY position"
         return tuple(PackageFile(name, size, Sha256(sha)) for name, size, sha in self._db.conn.execute(sql, [extra_id]))
 
     def _add(self, extra: Extra) -> int:
-        identity = to_json([extra.kind, extra.name, [[p.name, p.version, p.architecture] for p in extra.packages]])
-        digest = hashlib.blake2b(identity.encode() + b"\0" + extra.raw, digest_size=16).digest()
+        digest = extra_digest(extra)
         found = self._db.conn.execute("SELECT id FROM extras WHERE digest = ?", [digest]).fetchone()
         if found:
             return int(found[0])
@@ -201,3 +213,9 @@ class ExtrasTable:
             [(extra_id, position, file.name, file.size, file.sha256) for position, file in enumerate(extra.files)],
         )
         return extra_id
+
+
+def extra_digest(extra: Extra) -> bytes:
+    """What an extra is known by: 16 bytes over all that it says, and what it is about."""
+    identity = to_json([extra.kind, extra.name, [[p.name, p.version, p.architecture] for p in extra.packages]])
+    return hashlib.blake2b(identity.encode() + b"\0" + extra.raw, digest_size=16).digest()

@@ -134,7 +134,7 @@ PUBLIC: Mapping[str, Public] = {
     ),
 }
 
-EMPTY = ("reviews", "tasks", "audit", "audit_head", "published_files")
+EMPTY = ("reviews", "tasks", "audit", "audit_head", "published_files", "told_verdicts")
 """Tables that are in the copy without a row: pages ask them."""
 LEFT_OUT = ("schedule", "advisory_changes", "scan_states", "outbox", "notifiers")
 FULL_TEXT = ("available_fts",)

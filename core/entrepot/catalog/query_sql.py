@@ -1,8 +1,8 @@
-"""Queries as conditions in SQL on the available packages of a source."""
+"""Queries as conditions in SQL on the available packages of a source, or on the packages of a version."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -38,6 +38,57 @@ STREAMS = """
 """
 """The packages of module streams: a stream is never newer than another one."""
 
+MEMBERS = "membership m JOIN packages a ON a.id = m.package_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where packages are looked for: SQL in which the alias ``a`` has them.
+
+    ``columns`` are those of the fields that are compared as text, ``raw`` is the text of an index, ``kind`` and
+    ``stream`` keep apart what is never newer than another one; ``tables_by_stream`` are the tables with ``stream``.
+    """
+
+    tables: str
+    live: str
+    columns: Mapping[str, str]
+    raw: str
+    kind: str
+    tables_by_stream: str
+    stream: str
+
+    @classmethod
+    def of_source(cls, source_id: int) -> Ground:
+        """What a source offers now."""
+        streams = STREAMS.format(source=source_id)
+        same = "t.name = a.name AND t.version = a.version AND t.architecture = a.architecture"
+        return cls(
+            tables=TABLES,
+            live=f"i.source_id = {source_id} AND a.vanished_at IS NULL",
+            columns=COLUMNS,
+            raw="(SELECT r.raw FROM available_raw r WHERE r.id = a.id)",
+            kind="i.kind",
+            tables_by_stream=f"{TABLES} LEFT JOIN ({streams}) t ON {same}",
+            stream="t.stream",
+        )
+
+    @classmethod
+    def of_version(cls, distribution_id: int, number: int) -> Ground:
+        """The packages of a version."""
+        own = {"component": "m.component", "distribution": "''", "kind": "a.kind", "summary": "coalesce(a.summary, '')"}
+        return cls(
+            tables=MEMBERS,
+            live=(
+                f"m.distribution_id = {distribution_id} AND m.added_in <= {number}"
+                f" AND (m.removed_in IS NULL OR m.removed_in > {number})"
+            ),
+            columns={**COLUMNS, **own},
+            raw="(SELECT r.raw FROM package_raw r WHERE r.id = a.id)",
+            kind="a.kind",
+            tables_by_stream=MEMBERS,
+            stream="a.module",
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
@@ -52,21 +103,20 @@ class Meaning:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """SQL about ``a`` (available) and ``i`` (source_indexes), with the values of its question marks."""
+    """SQL about the tables of a ``Ground``, with the values of its question marks."""
 
     sql: str
     values: tuple[Any, ...] = ()
 
 
 class Conditions:
-    """Makes conditions of queries for one source. ``ids`` answers the packages that fulfil one."""
+    """Makes conditions of queries. ``ids`` answers the packages that fulfil one."""
 
-    def __init__(self, source_id: int, meaning: Meaning, ids: Callable[[Condition], Sequence[int]]) -> None:
+    def __init__(self, ground: Ground, meaning: Meaning, ids: Callable[[Condition], Sequence[int]]) -> None:
+        self._ground = ground
         self._meaning = meaning
         self._ids = ids
         self._terms = count(1)
-        self._source = source_id
-        self.live = f"i.source_id = {source_id} AND a.vanished_at IS NULL"
 
     def of(self, query: Query) -> Condition:
         """The condition of a query. ``QueryError`` for versions that are none, and for what is too large."""
@@ -106,11 +156,10 @@ class Conditions:
         if match.field == "provides":
             words = "json_each('[' || replace(json_quote(a.provides), ' ', '\",\"') || ']')"
             return Condition(f"EXISTS (SELECT 1 FROM {words} WHERE value {compare} ?)", (value,))
-        if column := COLUMNS.get(match.field):
+        if column := self._ground.columns.get(match.field):
             return Condition(f"{column} {compare} ?", (value,))
         field = match.field.rpartition(":")[2]
-        raw = "(SELECT r.raw FROM available_raw r WHERE r.id = a.id)"
-        return Condition(f"{FUNCTION}(?, {raw}) {compare} ?", (field, value))
+        return Condition(f"{FUNCTION}(?, {self._ground.raw}) {compare} ?", (field, value))
 
     def _any(self, parts: Sequence[Query]) -> Condition:
         """Names, as lists have them by the thousand, are looked up in one go."""
@@ -148,14 +197,12 @@ class Conditions:
         return Condition(f"({left.sql} {word} {right.sql})", left.values + right.values)
 
     def _newest(self, query: Newest) -> Condition:
-        inner = self.of(query.part)
+        inner, ground = self.of(query.part), self._ground
         sql = f"""
             a.id IN (SELECT id FROM (
                 SELECT a.id, dense_rank() OVER (
-                    PARTITION BY a.name, a.architecture, i.kind, t.stream ORDER BY a.version_key DESC
-                ) AS place FROM {TABLES} LEFT JOIN ({STREAMS.format(source=self._source)}) t
-                ON t.name = a.name AND t.version = a.version AND t.architecture = a.architecture
-                WHERE {self.live} AND ({inner.sql})
+                    PARTITION BY a.name, a.architecture, {ground.kind}, {ground.stream} ORDER BY a.version_key DESC
+                ) AS place FROM {ground.tables_by_stream} WHERE {ground.live} AND ({inner.sql})
             ) WHERE place <= ?)
         """
         return Condition(sql, (*inner.values, query.count))

@@ -52,6 +52,7 @@ class SourcesTable:
         """Removes a source with its indexes and available packages; imports keep their rows and lose the link."""
         execute = self._db.conn.execute
         execute("UPDATE imports SET source_id = NULL, available_id = NULL WHERE source_id = ?", [source.id])
+        execute("DELETE FROM told_verdicts WHERE source_id = ?", [source.id])
         execute("DELETE FROM source_state WHERE source_id = ?", [source.id])
         execute("DELETE FROM source_indexes WHERE source_id = ?", [source.id])
         execute("DELETE FROM sources WHERE id = ?", [source.id])

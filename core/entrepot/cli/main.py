@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "import": ("entrepot.cli.imports", "Bring packages of a source into a distribution."),
     "mirror": ("entrepot.cli.mirror", "Bring a whole source, or what a query means of it, into a distribution."),
     "upload": ("entrepot.cli.imports", "Bring package files of this machine into a distribution."),
+    "bundle": ("entrepot.cli.bundles", "Carry a distribution to where no network is: one signed file."),
     "advisories": ("entrepot.cli.advisories", "Offline vulnerability data that packages are compared with."),
     "policy": ("entrepot.cli.policies", "What decides about packages that come in."),
     "scan": ("entrepot.cli.scan", "Scan again what is already in, with today's advisories, policies and waivers."),

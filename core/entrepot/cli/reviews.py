@@ -61,6 +61,10 @@ def show(app: App, import_id: int) -> None:
         lines += [
             f"  {item['action']:6} {item['severity']:9} {item['id']}  {item['summary']}" for item in verdict["findings"]
         ]
+    lines += [
+        f"the sender's {item['scanner']}, for information: {item['status']} ({item['reason']}) {item['message']}"
+        for item in document["told"]
+    ]
     lines += [f"{item['outcome']} by {item['rule']}: {item['message']}" for item in document["rulings"]]
     for item in document["reviews"]:
         until = f", until {item['expires_at']}" if item["expires_at"] else ""

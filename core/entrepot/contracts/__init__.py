@@ -27,13 +27,14 @@ from entrepot.contracts.scanners import (
     BulkScanner,
     Changed,
     DemandingScanner,
+    KeepsDatabases,
     ReusableScanner,
     ScanContext,
     Scanner,
     SteadyScanner,
     is_isolated,
 )
-from entrepot.contracts.signing import Signer, SignerFactory, SigningKey
+from entrepot.contracts.signing import SignatureVerifier, Signer, SignerFactory, SigningKey
 from entrepot.contracts.solving import Candidate, CandidatePool, Closure, Missing, RememberingPool, Solver
 from entrepot.contracts.storage import Body, ObjectInfo, ObjectMeta, Storage, StorageFactory, StorageProperties
 from entrepot.contracts.surroundings import Surroundings
@@ -83,6 +84,7 @@ __all__ = [
     "IndexText",
     "IndexUpdate",
     "Keeper",
+    "KeepsDatabases",
     "KeyringReader",
     "ListsFiles",
     "Missing",
@@ -106,6 +108,7 @@ __all__ = [
     "Scanner",
     "SetupStep",
     "SignatureCheck",
+    "SignatureVerifier",
     "Signer",
     "SignerFactory",
     "SigningKey",

@@ -151,6 +151,15 @@ class SteadyScanner(Scanner, Protocol):
         ...
 
 
+@runtime_checkable
+class KeepsDatabases(Protocol):
+    """A scanner that compares with data in files, which have to come along to a machine without a network."""
+
+    def databases(self, settings: Mapping[str, Any]) -> Sequence[Path]:
+        """The files that it compares with now, each under a name of its own; none where it has none."""
+        ...
+
+
 def is_isolated(scanner: Scanner) -> bool:
     """Whether it runs in a process of its own."""
     return bool(getattr(scanner, "isolated", True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 class Signer(Protocol):
@@ -52,4 +52,20 @@ class SignerFactory(Protocol):
 
     def keys(self, settings: Mapping[str, Any], home: Path) -> Sequence[SigningKey]:
         """The keys that can be opened; none is not an error."""
+        ...
+
+
+@runtime_checkable
+class SignatureVerifier(Protocol):
+    """A ``SignerFactory`` that can tell as well whose a signature is."""
+
+    def verify(self, data: bytes, signature: bytes, keyring: Path, *, name: str) -> str:
+        """The fingerprint of the key of ``keyring`` that made the detached ``signature`` of ``data``.
+
+        ``TrustError`` that calls the data ``name`` unless there is a good one by a key that can be relied on.
+        """
+        ...
+
+    def claims(self, signature: bytes) -> Sequence[str]:
+        """The keys that a detached signature says it is by, which proves nothing; none if it cannot be read."""
         ...

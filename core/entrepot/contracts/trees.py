@@ -129,6 +129,13 @@ class TreeBuilder(Protocol):
         """The folder of a package's files, relative to the tree's root, by the format's custom."""
         ...
 
+    def index_row(self, published: PublishedEntry) -> bytes:
+        """A package as the format's ``IndexReader`` takes it: the text of an index with the place of its files in it.
+
+        Only what a bundle carries: indexes of a tree may say it in other words.
+        """
+        ...
+
     def build(self, version: VersionView, tools: TreeTools) -> Iterator[TreeFile]:
         """The files of a distribution besides its packages: indexes, Release or repomd, signatures."""
         ...

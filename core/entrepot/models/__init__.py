@@ -25,9 +25,10 @@ from entrepot.models.inspection import (
 from entrepot.models.packages import Content, ContentKind, EntryRef, PackageFile, PackageInfo, PublishedEntry
 from entrepot.models.publishing import Distribution, Phase, Repository, Snapshot, Target, Version
 from entrepot.models.reports import ListedPackage, Overcome, StandingFinding, StandingVerdict
-from entrepot.models.sources import Connection, Secrets, Source, SourceDraft, SourceKey
+from entrepot.models.sources import BUNDLE_SCHEME, Connection, Secrets, Source, SourceDraft, SourceKey, by_hand
 
 __all__ = [
+    "BUNDLE_SCHEME",
     "ContentKind",
     "Content",
     "Waiver",
@@ -73,4 +74,5 @@ __all__ = [
     "Target",
     "Verdict",
     "Version",
+    "by_hand",
 ]

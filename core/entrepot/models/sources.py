@@ -105,6 +105,19 @@ class Source:
     connection: Connection
     created_at: dt.datetime
 
+    @property
+    def by_hand(self) -> bool:
+        """Whether what it offers comes in bundles that somebody carries here: nothing can be fetched from it."""
+        return by_hand(self.url)
+
     def flag(self, name: str) -> bool:
         """A format option that is on or off; off when it was never set."""
         return bool(self.options.get(name, False))
+
+
+BUNDLE_SCHEME = "bundle"
+
+
+def by_hand(url: str) -> bool:
+    """Whether a URL is of what comes in bundles: ``bundle:NAME``."""
+    return url.startswith(f"{BUNDLE_SCHEME}:")

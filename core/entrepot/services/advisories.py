@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from entrepot.advisories import Advisory, Feed, RawAdvisory
 from entrepot.contracts import AdvisoryFormat, Validators
 from entrepot.errors import BatchError, BusyError, EntrepotError, IndexFormatError, NotFoundError, UsageError
-from entrepot.models import Connection, Secrets, SyncCounts
+from entrepot.models import Connection, Secrets, SyncCounts, by_hand
 from entrepot.progress import Progress, ProgressEvent, Task, silent
 from entrepot.services.names import check_name
 from entrepot.services.records import record
@@ -91,6 +91,8 @@ def add_feed(
 def update_feed(workspace: Workspace, name: str, progress: Progress = silent, *, force: bool = False) -> FeedResult:
     """Reads a feed again, if its URL or file says that it changed, or with ``force``; only new records are written."""
     feed = workspace.catalog.advisories.get(name)
+    if by_hand(feed.location):
+        raise UsageError(f"{name} cannot be updated: it comes in bundles", hint="use `entrepot bundle apply FILE`")
     format_ = workspace.plugins.advisory_format(feed.format)
     seen = Validators(feed.etag, feed.last_modified)
     if force or feed.generation != format_.generation:
@@ -120,7 +122,7 @@ def update_feeds(
     workspace: Workspace, names: Sequence[str], progress: Progress = silent, *, force: bool = False
 ) -> Sequence[FeedResult]:
     """Updates several feeds, every one if none is named; ``BatchError`` names those that failed."""
-    names = names or [feed.name for feed in workspace.catalog.advisories.list()]
+    names = names or updatable(workspace)
     results, failures = [], []
     for name in names:
         try:
@@ -132,6 +134,11 @@ def update_feeds(
     if failures:
         raise BatchError(f"{len(failures)} of {len(names)} feeds could not be updated", failures, results=results)
     return results
+
+
+def updatable(workspace: Workspace) -> Sequence[str]:
+    """The names of the feeds that can be read again; others come in bundles."""
+    return [feed.name for feed in workspace.catalog.advisories.list() if not by_hand(feed.location)]
 
 
 def list_feeds(workspace: Workspace) -> Sequence[FeedView]:

@@ -44,6 +44,8 @@ class ImportView:
     """With the version that is in now; None where that is not asked for, or the package could not be read."""
     source: str = ""
     """Name of the source that it came from; empty for a file that somebody brought."""
+    told: Sequence[dict[str, Any]] = ()
+    """What the sender's scanners said of it, if it came in a bundle. Nothing is decided by that."""
 
     def as_json(self) -> dict[str, Any]:
         """For ``--json`` and the HTTP API."""
@@ -53,6 +55,7 @@ class ImportView:
             "source": self.source or None,
             "verdicts": list(self.verdicts),
             "reviews": list(self.reviews),
+            "told": list(self.told),
             "compared_with": self.comparison.as_json() if self.comparison else None,
         }
 
@@ -133,7 +136,15 @@ def show_import(workspace: Workspace, import_id: int, *, comparing: bool = False
     if comparing and row["package_id"]:
         comparison = compare(workspace, distribution, row["package_id"], row["repository_version"])
     source = catalog.sources.get(str(row["source_id"])).name if row["source_id"] is not None else ""
-    return ImportView(row, distribution, verdicts, _reviews(workspace, row), comparison, source)
+    return ImportView(row, distribution, verdicts, _reviews(workspace, row), comparison, source, _told(workspace, row))
+
+
+def _told(workspace: Workspace, row: dict[str, Any]) -> Sequence[dict[str, Any]]:
+    """What the sender of a bundle had scanners say of a package."""
+    if row["available_id"] is None:
+        return ()
+    offered = workspace.catalog.available.get(row["available_id"])
+    return workspace.catalog.carried.told(offered.source_id, offered.sha256)
 
 
 def _reviews(workspace: Workspace, row: dict[str, Any]) -> Sequence[dict[str, Any]]:

@@ -17,7 +17,9 @@ from entrepot.catalog.schedule import JobState
 from entrepot.errors import NotFoundError, UsageError
 from entrepot.progress import Progress, silent
 from entrepot.services import queue
+from entrepot.services.advisories import updatable
 from entrepot.services.publishing import distribution_paths
+from entrepot.services.sources import syncable
 from entrepot.services.tasks import recover
 from entrepot.timetable import Job
 from entrepot.transfer.urls import redact
@@ -226,12 +228,12 @@ def _begin_tasks(workspace: Workspace, job: Job, due: dt.datetime) -> Run:
 
 
 def _sync(workspace: Workspace, names: Sequence[str]) -> Sequence[Request]:
-    chosen = names or [source.name for source in workspace.catalog.sources.list()]
+    chosen = names or syncable(workspace)
     return [("sync", name, {"source": name}) for name in chosen]
 
 
 def _advisories(workspace: Workspace, names: Sequence[str]) -> Sequence[Request]:
-    chosen = names or [feed.name for feed in workspace.catalog.advisories.list()]
+    chosen = names or updatable(workspace)
     return [("advisories", name, {"name": name}) for name in chosen]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -168,7 +168,9 @@ def select(workspace: Workspace, request: MirrorRequest, query: Query) -> Mirror
         return sorted(found.ids)
 
     scope = _scope(workspace, source, distribution, request.component)
-    catalog.choice.choose(source, distribution, query, scope, Meaning(format_.versions.key, closure), _finder(format_))
+    catalog.choice.choose(
+        source, distribution, query, scope, Meaning(format_.versions.key, closure), field_finder(format_)
+    )
     number = catalog.versions.latest(distribution).number
     ahead = catalog.choice.ahead(distribution, number)
     surplus = catalog.choice.surplus(distribution, number) if distribution.keep else set()
@@ -240,7 +242,8 @@ def _scope(workspace: Workspace, source: Source, distribution: Distribution, com
     return Scope(distribution.architectures, independent, components)
 
 
-def _finder(format_: Format) -> Any:
+def field_finder(format_: Format) -> Callable[[bytes, str], str]:
+    """What finds the value of a field in the text of an index; empty where it has none of that name."""
     index = format_.index
     if isinstance(index, FieldFinder):
         return index.field

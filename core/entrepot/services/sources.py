@@ -11,7 +11,17 @@ from urllib.parse import urlsplit
 from entrepot.contracts import KeyringReader, Option, ReadContext
 from entrepot.errors import BatchError, ConflictError, EntrepotError, TrustError, UsageError
 from entrepot.events import SourceSynced
-from entrepot.models import Connection, Scalar, Secrets, Source, SourceDraft, SourceKey, SyncCounts
+from entrepot.models import (
+    BUNDLE_SCHEME,
+    Connection,
+    Scalar,
+    Secrets,
+    Source,
+    SourceDraft,
+    SourceKey,
+    SyncCounts,
+    by_hand,
+)
 from entrepot.progress import Progress, silent
 from entrepot.services.names import check_name
 from entrepot.services.notices import tell
@@ -262,7 +272,10 @@ def show_source(workspace: Workspace, name: str) -> SourceView:
 def sync_source(workspace: Workspace, name: str, progress: Progress = silent, *, force: bool = False) -> SyncResult:
     """Brings what a source offers now into the catalog."""
     source = workspace.catalog.sources.get(name)
-    format_ = workspace.format(source.format)
+    if source.by_hand:
+        raise UsageError(
+            f"{name} cannot be synced: what it offers comes in bundles", hint="use `entrepot bundle apply FILE`"
+        )
     with (
         running(workspace, "sync", source.name, progress) as task,
         workspace.scratch() as folder,
@@ -278,7 +291,8 @@ def sync_source(workspace: Workspace, name: str, progress: Progress = silent, *,
             force=force,
             store=workspace.store,
         )
-        result = sync(workspace.catalog, format_, context, lambda counts: _record_sync(workspace, source, counts))
+        index = workspace.format(source.format).index
+        result = sync(workspace.catalog, index, context, lambda counts: _record_sync(workspace, source, counts))
     if result.counts is None:
         tell(workspace, "source_synced", SourceSynced(source, None))
     return result
@@ -289,11 +303,16 @@ def _record_sync(workspace: Workspace, source: Source, counts: SyncCounts) -> No
     tell(workspace, "source_synced", SourceSynced(source, counts))
 
 
+def syncable(workspace: Workspace) -> Sequence[str]:
+    """The names of the sources that can be asked what they offer."""
+    return [source.name for source in workspace.catalog.sources.list() if not source.by_hand]
+
+
 def sync_sources(
     workspace: Workspace, names: Sequence[str], progress: Progress = silent, *, force: bool = False
 ) -> Sequence[SyncResult]:
     """Syncs several sources, every one of the catalog if none is named; ``BatchError`` names those that failed."""
-    names = names or [source.name for source in workspace.catalog.sources.list()]
+    names = names or syncable(workspace)
     results, failures = [], []
     for name in names:
         try:
@@ -312,7 +331,7 @@ def check_draft(workspace: Workspace, draft: SourceDraft) -> SourceDraft:
     check_name("source", draft.name)
     draft = _without_user(draft)
     secret_headers(draft.secrets)
-    if urlsplit(draft.url).scheme not in ("http", "https", "file"):
+    if urlsplit(draft.url).scheme not in ("http", "https", "file", BUNDLE_SCHEME):
         raise UsageError(f"{redact(draft.url)!r} is no URL of a source", hint="http:, https: and file: are read")
     if draft.verify and not draft.keyring:
         raise UsageError(
@@ -320,6 +339,8 @@ def check_draft(workspace: Workspace, draft: SourceDraft) -> SourceDraft:
             hint="give --keyring FILE, or --no-verify to trust whatever arrives",
         )
     format_ = workspace.format(draft.format)
+    if by_hand(draft.url):
+        return _checked_by_hand(workspace, draft)
     known = {option.name: option.type for option in format_.source_options}
     if unknown := set(draft.options) - set(known):
         raise UsageError(f"{draft.format} sources have no option {', '.join(sorted(unknown))}")
@@ -327,6 +348,19 @@ def check_draft(workspace: Workspace, draft: SourceDraft) -> SourceDraft:
         if type(value) is not known[name]:
             raise UsageError(f"option {name} of a {draft.format} source is {known[name].__name__}")
     return format_.index.check(draft)
+
+
+def _checked_by_hand(workspace: Workspace, draft: SourceDraft) -> SourceDraft:
+    """A source of bundles has a format, a name and keys; its bundles say what it has."""
+    if draft.distributions or draft.components or draft.architectures or draft.options:
+        raise UsageError(
+            f"source {draft.name!r} comes in bundles, which say themselves what is in them",
+            hint="leave distributions, components, architectures and options out",
+        )
+    index = workspace.format(draft.format).index
+    if draft.keyring and isinstance(index, KeyringReader):
+        index.keys(draft.keyring, workspace.now())
+    return draft
 
 
 def _without_user(draft: SourceDraft) -> SourceDraft:

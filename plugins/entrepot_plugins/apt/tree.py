@@ -14,12 +14,12 @@ from email.utils import format_datetime
 
 from entrepot.contracts import FileBody, RenderedFile, SetupStep, Signer, TreeFile, TreeTools, VersionView
 from entrepot.errors import UsageError
-from entrepot.models import Distribution, PackageInfo, Phase, Repository, Scalar
+from entrepot.models import Distribution, PackageInfo, Phase, PublishedEntry, Repository, Scalar
 from entrepot.publish.bodies import BytesBody
 from entrepot.publish.encoders import COMPRESSIONS
 from entrepot_plugins.apt import release_fields, verbatim
 from entrepot_plugins.apt.client_setup import component_folder, index_page, setup_steps, sources_file, upstream_key_name
-from entrepot_plugins.apt.indexes import BESIDE, EntryText, has_contents, indexes
+from entrepot_plugins.apt.indexes import BESIDE, EntryText, binary_text, has_contents, indexes, source_text
 from entrepot_plugins.apt.layout import ALL, BINARY, SOURCE, UDEB
 from entrepot_plugins.apt.pool import pool_folder
 from entrepot_plugins.apt.release_fields import valid_days
@@ -60,6 +60,11 @@ class AptTree:
     def location(self, package: PackageInfo, distribution: Distribution, component: str) -> str:
         """``pool/main/h/hello``: one folder for everything that is built from one source."""
         return pool_folder(package.source_name, component)
+
+    def index_row(self, published: PublishedEntry) -> bytes:
+        """A stanza of Packages or Sources."""
+        source = published.files[0].name.endswith(".dsc")
+        return (source_text if source else binary_text)(published).rstrip(b"\n")
 
     def build(self, version: VersionView, tools: TreeTools) -> Iterator[TreeFile]:
         """Indexes under both their names, then Release, Release.gpg and InRelease.

@@ -19,6 +19,9 @@ SEPARATOR = b"\0"
 LEVEL = -1
 """Of zstd. Level 1 takes a quarter more time and 6 % less space, level 3 half more time and 7 % less."""
 
+LARGEST = 1 << 30
+"""Bytes that the compressed elements of one package may have together."""
+
 
 class Fragments(NamedTuple):
     """The elements of one package, in UTF-8; empty where the repository has no such document."""
@@ -34,8 +37,12 @@ def pack(primary: bytes, filelists: bytes, other: bytes) -> bytes:
 
 
 def unpack(raw: bytes) -> Fragments:
-    """What ``pack`` put together."""
+    """What ``pack`` put together; ``ValueError`` for what would be larger than ``LARGEST``: it may be a bundle's."""
+    import zstandard
+
     primary, _, packed = raw.partition(SEPARATOR)
+    if zstandard.frame_content_size(packed) > LARGEST:
+        raise ValueError(f"its lists of files and changes have more than {LARGEST} bytes")
     filelists, _, other = _zstd.decompress(packed).partition(SEPARATOR)
     return Fragments(primary, filelists, other)
 

@@ -23,7 +23,7 @@ from entrepot_plugins.rpm import verbatim
 from entrepot_plugins.rpm.client_setup import index_page, repo_file, setup_steps, upstream_key_name
 from entrepot_plugins.rpm.extras_writer import extra_metadata
 from entrepot_plugins.rpm.images import installer_files
-from entrepot_plugins.rpm.raw import primary_of, unpack
+from entrepot_plugins.rpm.raw import pack, primary_of, unpack
 from entrepot_plugins.rpm.repomd_writer import XML, Metadata, compressed, repomd_text
 
 _PACKAGES = "Packages"
@@ -56,6 +56,11 @@ class RpmTree:
         """``el9/x86_64/Packages/h``: below the distribution, which clients take for a repository of its own."""
         first = package.name[:1].lower()
         return f"{distribution.name}/{_PACKAGES}/{first if first.isascii() and first.isalnum() else '_'}"
+
+    def index_row(self, published: PublishedEntry) -> bytes:
+        """The elements of a package."""
+        primary, filelists, other = unpack(published.raw)
+        return pack(located(primary, f"{published.location}/{published.files[0].name}"), filelists, other)
 
     def build(self, version: VersionView, tools: TreeTools) -> Iterator[TreeFile]:
         """Indexes and the installer's files, then repomd.xml.key and repomd.xml.asc, then repomd.xml.

@@ -11,8 +11,18 @@ from pathlib import Path
 from entrepot.contracts import SignatureCheck
 from entrepot.errors import TrustError
 from entrepot.models import SourceKey
-from entrepot_plugins.shared.openpgp import WEAK_HASHES, Judgement, dearmor
-from entrepot_plugins.shared.packets import DSA, RSA, Certificate, Key, SignaturePacket, certificates
+from entrepot_plugins.shared.openpgp import WEAK_HASHES, Judgement, binary_signature, dearmor
+from entrepot_plugins.shared.packets import (
+    DSA,
+    RSA,
+    SIGNATURE,
+    Certificate,
+    Key,
+    SignaturePacket,
+    certificates,
+    packets,
+    read_signature,
+)
 
 MOST_SIGNATURES = 16
 RSA_BITS = 2048
@@ -82,6 +92,15 @@ def trouble(key: Key, now: dt.datetime) -> tuple[str, str]:
     if key.expires is not None and key.expires <= now.timestamp():
         return "expired", "has expired"
     return "", ""
+
+
+def issuers(armored: bytes) -> list[str]:
+    """The keys that a detached signature says it is by, which proves nothing; none where it cannot be read."""
+    try:
+        found = [read_signature(body) for kind, body, _ in packets(binary_signature(armored)) if kind == SIGNATURE]
+    except (ValueError, IndexError):
+        return []
+    return [signature.issuer for signature in found if signature.issuer]
 
 
 def source_keys(keyring: bytes, now: dt.datetime) -> list[SourceKey]:

@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 
 from entrepot.contracts import Signer
 from entrepot.errors import SettingsError, SigningError
+from entrepot_plugins.shared.openpgp import verify
+from entrepot_plugins.shared.signatures import issuers
 from entrepot_plugins.signers.home import GnupgHome, end_agent, verified
 from entrepot_plugins.signers.keys import SecretKey, choose
 
@@ -178,6 +180,14 @@ class GpgSignerFactory:
             return []
         with gnupg_home.agent():
             return gnupg_home.secret_keys()
+
+    def verify(self, data: bytes, signature: bytes, keyring: Path, *, name: str) -> str:
+        """See ``contracts.SignatureVerifier``: gpgv decides, with no key but those of ``keyring``."""
+        return verify(data, keyring, name=name, signature=signature).fingerprint
+
+    def claims(self, signature: bytes) -> Sequence[str]:
+        """See ``contracts.SignatureVerifier``."""
+        return issuers(signature)
 
 
 def _parameters(user_id: str, settings: GpgSettings, passphrase: str | None) -> str:

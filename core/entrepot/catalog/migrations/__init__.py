@@ -22,6 +22,7 @@ from entrepot.catalog.migrations import (
     m16_extra_files,
     m17_scan_states,
     m18_outbox,
+    m19_bundles,
 )
 from entrepot.catalog.migrations.registry import migrations
 
@@ -44,5 +45,6 @@ __all__ = [
     "m16_extra_files",
     "m17_scan_states",
     "m18_outbox",
+    "m19_bundles",
     "migrations",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from entrepot.contracts import AdvisoryLookup, Artifact, ScanContext
@@ -46,3 +47,9 @@ class ClamavScanner:
         from entrepot_plugins.scanners.clamav.scanner import basis
 
         return basis(context)
+
+    def databases(self, settings: Mapping[str, Any]) -> Sequence[Path]:
+        """The files with signatures: those of ``database``, or of the folder that clamd's configuration names."""
+        from entrepot_plugins.scanners.clamav.scanner import databases
+
+        return databases(settings)

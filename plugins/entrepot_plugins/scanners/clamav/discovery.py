@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from entrepot_plugins.scanners.clamav.clamd import Clamd
@@ -42,6 +43,16 @@ def find_engine(settings: ClamavSettings, folder: Path) -> Engine:
     if not settings.chosen and not _has_signatures(database):
         raise NotSetUpError("ClamAV is not set up: it has no signatures (run freshclam) and no clamd is running")
     return Clamscan(program, database, settings.timeout, folder, settings.max_file_size)
+
+
+def signature_files(settings: ClamavSettings) -> Sequence[Path]:
+    """The files that hold the signatures, by name; none where they cannot be seen."""
+    database = settings.database or Path(_read_config(settings.config).get("DatabaseDirectory", _DATABASE))
+    try:
+        found = [database] if database.is_file() else [path for path in database.iterdir() if path.is_file()]
+    except OSError:
+        return ()
+    return sorted(path for path in found if path.suffix in _SIGNATURES)
 
 
 def _has_signatures(folder: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from entrepot.contracts import Artifact, ScanContext
 from entrepot.errors import PackageError
 from entrepot.models import Basis, ContentKind, Finding, Scalar, Status, Verdict
-from entrepot_plugins.scanners.clamav.discovery import NotSetUpError, find_engine
+from entrepot_plugins.scanners.clamav.discovery import NotSetUpError, find_engine, signature_files
 from entrepot_plugins.scanners.clamav.engine import MOST_FOUND, ClamavError, Engine, Found, Piece, Tally, Version
 from entrepot_plugins.scanners.clamav.settings import ClamavSettings, clamav_settings
 from entrepot_plugins.shared.unpacked import CHUNK, shown
@@ -48,6 +48,11 @@ def unready(settings: Mapping[str, Any]) -> str:
     except (NotSetUpError, ClamavError) as error:
         return str(error)
     return ""
+
+
+def databases(settings: Mapping[str, Any]) -> Sequence[Path]:
+    """The files with signatures."""
+    return signature_files(clamav_settings(settings))
 
 
 def basis(context: ScanContext) -> Basis | None:
