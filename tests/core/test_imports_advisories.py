@@ -145,3 +145,6 @@ def test_what_a_source_itself_says_of_its_packages_counts(depot: Depot, tmp_path
     (finding,) = findings(batch)["1.0-1.el9"]
     assert (finding.id, finding.severity) == ("CVE-2026-1001", "high")
     assert (finding.data["advisories"], finding.data["offered"]) == ("RLSA-2026:1", "baseos 1.0-2.el9")
+    catalog = depot.workspace.catalog
+    (advisory,) = catalog.extras.members(catalog.repositories.distribution("rpms/el9"), 1, "advisory")
+    assert advisory.name == "RLSA-2026:1", "it is part of the very version that the package came with"

@@ -110,6 +110,11 @@ class ImportsTable:
             ],
         )
 
+    def link(self, packages: Iterable[tuple[int, int | None]]) -> None:
+        """Notes to which packages imports came: the id of each import with that of its package."""
+        sql = "UPDATE imports SET package_id = ? WHERE id = ?"
+        self._db.conn.executemany(sql, ((package_id, import_id) for import_id, package_id in packages))
+
     def conclude(
         self,
         import_ids: Sequence[int],

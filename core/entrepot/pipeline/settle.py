@@ -158,6 +158,8 @@ class Settlement:
         admission.expect({attempt.info.name for attempt in attempts if attempt.info})
         passed = [(attempt, info) for attempt in attempts if (info := self._weigh(attempt))]
         admitted = [attempt for attempt, info in passed if self._admit(attempt, info, admission)]
+        # What sources say of its packages becomes part of the version by the imports that brought them.
+        self._catalog.imports.link((attempt.import_id, attempt.package_id) for attempt in admitted)
         version = admission.commit(_message(admitted), now)
         if version is not None:
             for attempt in admitted:
