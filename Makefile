@@ -9,7 +9,7 @@ WORKERS ?= 2
 # Tests start hundreds of programs: each would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test lint format types layers unit network bench system clean
+.PHONY: help demo test lint format types layers unit network bench system clean function-zip function-image
 
 help:
 	@echo "make demo     the main job on a real upstream, in ./demo"
@@ -18,6 +18,8 @@ help:
 	@echo "make format   let ruff put the code into shape"
 	@echo "make network  tests against a real repository on the network"
 	@echo "make bench    speed and memory beside aptly and reprepro"
+	@echo "make function-zip    function.zip, for a cloud function"
+	@echo "make function-image  the same as a container"
 
 .venv/ready: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
@@ -57,5 +59,11 @@ bench: .venv/ready
 	@tests/support/system_packages.sh gnupg gpgv dpkg-dev xz-utils aptly reprepro
 	$(BIN)/pytest -m bench -s
 
+function-zip: .venv/ready
+	$(BIN)/python deploy/function_zip.py function.zip
+
+function-image:
+	$(or $(shell command -v podman),docker) build --file deploy/Containerfile --tag entrepot-function .
+
 clean:
-	rm -rf .venv demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv demo function.zip .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -56,6 +56,19 @@ class HomeSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class IncomingSettings:
+    """Where packages are put by whoever may write there, and are taken from."""
+
+    url: str = ""
+    """Folder or URL that has ``incoming/``, and gets ``accepted/``, ``held/`` and ``rejected/``."""
+    wait: int = 60
+    """Seconds to wait for another command that takes what is there."""
+    hours: int = 1
+    """How long a package waits for files that it names, and a file for a package that names it."""
+    publish: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class WebSettings:
     """How ``entrepot serve`` and the plugin for Datasette behave."""
 
@@ -118,6 +131,7 @@ class Settings:
     default_policy: str = "soft"
     publish: PublishSettings = field(default_factory=PublishSettings)
     home: HomeSettings = field(default_factory=HomeSettings)
+    incoming: IncomingSettings = field(default_factory=IncomingSettings)
     web: WebSettings = field(default_factory=WebSettings)
     inspection: InspectionSettings = field(default_factory=InspectionSettings)
     schedule: Mapping[str, Job] = field(default_factory=dict)
@@ -174,6 +188,12 @@ def read_settings(document: dict[str, Any], file: SettingsFile) -> Settings:
             reader.size("home.wait", HomeSettings().wait, 0),
             reader.size("home.keep_generations", HomeSettings().keep_generations),
             reader.size("home.keep_days", HomeSettings().keep_days, 0),
+        ),
+        incoming=IncomingSettings(
+            reader.value("incoming.url", str, ""),
+            reader.size("incoming.wait", IncomingSettings().wait, 0),
+            reader.size("incoming.hours", IncomingSettings().hours, 0),
+            reader.value("incoming.publish", bool, True),  # noqa: FBT003
         ),
         web=reader.web(),
         inspection=reader.inspection(),

@@ -30,10 +30,10 @@ from zoneinfo import ZoneInfo
 from entrepot.errors import SettingsError
 from entrepot.toml_places import SettingsFile
 
-WORKS = ("sync", "advisories", "scan", "publish", "refresh", "catalog", "gc")
+WORKS = ("sync", "advisories", "scan", "publish", "refresh", "catalog", "incoming", "gc")
 """What a job can do. ``refresh`` is to publish nothing new, and sign again what would expire soon; ``catalog`` is to
 publish a copy of the catalog."""
-WITHOUT_NAMES = ("catalog", "gc")
+WITHOUT_NAMES = ("catalog", "incoming", "gc")
 """What is done to the whole workspace."""
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}

@@ -85,7 +85,7 @@ def test_jobs_are_read_from_the_settings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("run = 'mow'", "schedule.a.run must be one of sync, advisories, scan, publish, refresh, catalog, gc"),
+        ("run = 'mow'", "schedule.a.run must be one of sync, advisories, scan, publish, refresh"),
         ("run = 3", "schedule.a.run must be a text"),
         ("run = 'sync'\nevery = '6h'\nat = '02:30'", "schedule.a.every must be set, or at instead"),
         ("run = 'sync'\nevery = '6 hours'", "schedule.a.every must be a time span like 30m, 6h or 1d12h"),

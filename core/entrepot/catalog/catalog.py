@@ -16,6 +16,7 @@ from entrepot.catalog.choice import Choice
 from entrepot.catalog.database import keep_log, open_database, open_to_read, transaction
 from entrepot.catalog.extras import ExtrasTable
 from entrepot.catalog.figures import Figures
+from entrepot.catalog.handled import HandledTable
 from entrepot.catalog.holdings import HoldingsTable
 from entrepot.catalog.imports import ImportsTable
 from entrepot.catalog.listings import Listings
@@ -176,6 +177,10 @@ class Catalog:
     @cached_property
     def schedule(self) -> ScheduleTable:
         return ScheduleTable(self.database)
+
+    @cached_property
+    def handled(self) -> HandledTable:
+        return HandledTable(self.database)
 
     @cached_property
     def figures(self) -> Figures:

@@ -136,7 +136,7 @@ PUBLIC: Mapping[str, Public] = {
 
 EMPTY = ("reviews", "tasks", "audit", "audit_head", "published_files", "told_verdicts")
 """Tables that are in the copy without a row: pages ask them."""
-LEFT_OUT = ("schedule", "advisory_changes", "scan_states", "outbox", "notifiers")
+LEFT_OUT = ("schedule", "advisory_changes", "scan_states", "outbox", "notifiers", "handled_events")
 FULL_TEXT = ("available_fts",)
 """Made anew from what was copied."""
 VIEWS = ("packages_in_distributions", "published_with_findings")

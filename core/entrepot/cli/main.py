@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "mirror": ("entrepot.cli.mirror", "Bring a whole source, or what a query means of it, into a distribution."),
     "upload": ("entrepot.cli.imports", "Bring package files of this machine into a distribution."),
     "bundle": ("entrepot.cli.bundles", "Carry a distribution to where no network is: one signed file."),
+    "incoming": ("entrepot.cli.incoming", "Bring in what others have put into a folder or a bucket."),
     "advisories": ("entrepot.cli.advisories", "Offline vulnerability data that packages are compared with."),
     "policy": ("entrepot.cli.policies", "What decides about packages that come in."),
     "scan": ("entrepot.cli.scan", "Scan again what is already in, with today's advisories, policies and waivers."),

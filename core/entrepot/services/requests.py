@@ -14,6 +14,7 @@ from entrepot.services import (
     advisories,
     catalog_copies,
     imports,
+    incoming,
     mirroring,
     publishing,
     retention,
@@ -189,6 +190,10 @@ def _catalog(workspace: Workspace, values: Values) -> Document:
     return catalog_copies.publish_catalog(workspace, values.get("url")).as_json()
 
 
+def _incoming(workspace: Workspace, _: Values) -> Document:
+    return incoming.take(workspace).as_json()
+
+
 def batch_document(batch: imports.BatchResult, *, single: bool) -> Document:
     """What became of a batch; of one package, its own result, with those that came along under ``results``."""
     document = batch.as_json()
@@ -220,6 +225,7 @@ KINDS: Mapping[str, Callable[[Workspace, Values], Document]] = {
     "scan": _scan,
     "advisories": _advisories,
     "gc": _gc,
+    "incoming": _incoming,
     "catalog": _catalog,
 }
 

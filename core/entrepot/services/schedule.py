@@ -262,5 +262,6 @@ WORK: Mapping[str, Callable[[Workspace, Sequence[str]], Sequence[Request]]] = {
     "publish": _of_distributions("publish"),
     "refresh": _of_distributions("publish", refresh=True),
     "catalog": lambda workspace, _names: [("catalog", redact(workspace.settings.publish.catalog), {})],
+    "incoming": lambda workspace, _names: [("incoming", redact(workspace.settings.incoming.url), {})],
     "gc": lambda _workspace, _names: [("gc", "workspace", {})],
 }

@@ -23,6 +23,7 @@ from entrepot.catalog.migrations import (
     m17_scan_states,
     m18_outbox,
     m19_bundles,
+    m20_handled_events,
 )
 from entrepot.catalog.migrations.registry import migrations
 
@@ -46,5 +47,6 @@ __all__ = [
     "m17_scan_states",
     "m18_outbox",
     "m19_bundles",
+    "m20_handled_events",
     "migrations",
 ]
