@@ -31,7 +31,7 @@ class Size(click.ParamType[int]):
 
 @click.group("bundle")
 def command_bundle() -> None:
-    """Carry a distribution to where no network is: one signed file, checked as a whole."""
+    """Carry a distribution to where no network is: one signed file."""
 
 
 FILE = click.Path(dir_okay=False, path_type=Path)
