@@ -14,9 +14,9 @@ COLUMNS = [("FILE", "key"), ("DISTRIBUTION", "distribution"), ("BECAME", "outcom
 @json_option
 @pass_app
 def command_incoming(app: App, dry_run: bool) -> None:
-    """Bring in what others have put into the folder or bucket that [incoming] of entrepot.toml names.
+    """Bring in what others have put into a folder or a bucket.
 
-    A file incoming/REPOSITORY/DISTRIBUTION/FILE is inspected and decided about as an upload is, and moved to accepted/,
+    It is the one that [incoming] of entrepot.toml names. A file incoming/REPOSITORY/DISTRIBUTION/FILE is inspected and decided about as an upload is, and moved to accepted/,
     held/ or rejected/ with a report beside it. All that is there is one version of each distribution, published once.
     """
     from entrepot.services import incoming
