@@ -61,7 +61,7 @@ def test_a_source_is_added_synced_searched_and_a_package_imported(chromium: Any,
         page.get_by_role("link", name="Add a source").click()
         page.get_by_label("Name (needed)").fill("again")
         page.get_by_label("URL (needed)").fill(f"{house.network.url}/debian")
-        page.get_by_label("Distributions").fill("bookworm")
+        page.get_by_role("textbox", name="Distributions").fill("bookworm")
         page.get_by_label("Architectures").fill("amd64")
         assert house.apt.key
         key = {"name": "archive.gpg", "mimeType": "application/octet-stream", "buffer": house.apt.key.public}
