@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from entrepot.errors import SettingsError
-from entrepot.models import Role
+from entrepot.models import Role, UnpackingLimits
 from entrepot.notifying import NotifierSettings, read_notifiers
 from entrepot.policies import PolicySettings
 from entrepot.policies.reading import read_policies
@@ -127,6 +127,7 @@ class Settings:
     plugins_strict: bool = False
     max_package_size: int = 8 << 30
     """Bytes of one file that is fetched or uploaded."""
+    unpacking: UnpackingLimits = field(default_factory=UnpackingLimits)
     allow_file_sources: bool = True
     default_policy: str = "soft"
     publish: PublishSettings = field(default_factory=PublishSettings)
@@ -181,6 +182,7 @@ def read_settings(document: dict[str, Any], file: SettingsFile) -> Settings:
         executor=reader.value("executor", str, "threads:"),
         plugins_strict=reader.value("plugins.strict", bool, False),  # noqa: FBT003 - a default, not a flag
         max_package_size=reader.size("max_package_size", 8 << 30),
+        unpacking=reader.unpacking(),
         allow_file_sources=reader.value("allow_file_sources", bool, True),  # noqa: FBT003
         default_policy=reader.value("default_policy", str, "soft"),
         publish=reader.publish(),
@@ -251,6 +253,14 @@ class _Reader:
             if isinstance(default, int)
         }
         return PublishSettings(**numbers, catalog=self.value("publish.catalog", str, ""))
+
+    def unpacking(self) -> UnpackingLimits:
+        usual = UnpackingLimits()
+        return UnpackingLimits(
+            unpacked=self.size("unpacking.unpacked", usual.unpacked >> 20) << 20,
+            members=self.size("unpacking.members", usual.members),
+            ratio=self.size("unpacking.ratio", usual.ratio),
+        )
 
     def web(self) -> WebSettings:
         self.known |= {"web.public", "web.roles"}

@@ -233,8 +233,13 @@ class Workspace:
         return self.clock()
 
     def format(self, name: str) -> Format:
-        """A format by name."""
-        return self.plugins.format(name)
+        """A format by name, which reads packages within the limits of the settings."""
+        from entrepot.contracts import LimitsUnpacking
+
+        found = self.plugins.format(name)
+        if isinstance(found, LimitsUnpacking):
+            found.limit(self.settings.unpacking)
+        return found
 
     def storage(self, url: str) -> Storage:
         """The storage of a URL; a plain path is a folder."""

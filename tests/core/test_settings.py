@@ -48,6 +48,13 @@ def test_a_scanner_has_the_limits_of_all_but_for_its_own(path: Path) -> None:
     assert (inspection.skip, inspection.workers, inspection.serve) == (("osv",), 3, 1000)
 
 
+def test_what_a_package_may_unpack_to_depends_on_its_size_within_what_is_set(path: Path) -> None:
+    path.write_text("[unpacking]\nunpacked = 1024\nratio = 100\nmembers = 50000\n")
+    limits = load_settings(path).unpacking
+    assert [limits.bytes_for(size) >> 20 for size in (1, 5 << 20, 1 << 30)] == [256, 500, 1024]
+    assert [limits.members_for(size) for size in (1, 480_000, 1 << 30)] == [20_000, 30_000, 50_000]
+
+
 def test_a_policy_inherits_from_one_that_stands_before_it(path: Path) -> None:
     path.write_text(
         '[policies.first]\ninherits = "strict"\nskipped = "publish"\n[policies.first.osv]\nreview = "reject"\n'

@@ -14,10 +14,11 @@ from collections.abc import Callable
 
 import zstandard
 
+from entrepot.models import UnpackingLimits
 from entrepot_plugins.apt.debfile import Limits
 from support.debs import ar_archive, compress, tar_archive
 
-LIMITS = Limits(control_file=4096, control_members=20, control_unpacked=1 << 20, data_members=50, data_unpacked=1 << 20)
+LIMITS = Limits(4096, 20, 1 << 20, UnpackingLimits(unpacked=1 << 20, members=50))
 CONTROL = b"Package: evil\nVersion: 1.0\nArchitecture: all\n"
 FORMAT = ("debian-binary", b"2.0\n")
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 import zstandard
 
+from entrepot.models import UnpackingLimits
 from entrepot_plugins.rpm.structure import ENTRY, HEADER_MAGIC, INTRODUCTION, LEAD, Limits
 from entrepot_plugins.rpm.tags import SigTag, Tag, Type
 from entrepot_plugins.rpm.writing import Value, compose_header
@@ -29,7 +30,7 @@ from support.rpms import (
     values_of,
 )
 
-LIMITS = Limits(signature=4096, header=64 << 10, entries=100, files=50, unpacked=1 << 20)
+LIMITS = Limits(4096, 64 << 10, 100, UnpackingLimits(unpacked=1 << 20, members=50))
 FILE = Member("/usr/share/evil", b"x" * 600)
 SOURCERPM = texts(Tag.SOURCERPM, "evil-1.0-1.src.rpm")
 TRAILER = cpio_member(b"TRAILER!!!", b"")

@@ -6,7 +6,7 @@ core calls them only through what is written here, and they see of the core only
 
 from entrepot.contracts.advisories import AdvisoryFormat, AdvisoryHistory, AdvisoryLookup, VersionKeys
 from entrepot.contracts.executors import Cluster, ExecutorFactory
-from entrepot.contracts.formats import Format
+from entrepot.contracts.formats import Format, LimitsUnpacking
 from entrepot.contracts.indexes import (
     ClientFiles,
     FieldFinder,
@@ -86,6 +86,7 @@ __all__ = [
     "Keeper",
     "KeepsDatabases",
     "KeyringReader",
+    "LimitsUnpacking",
     "ListsFiles",
     "Missing",
     "NamesPackages",

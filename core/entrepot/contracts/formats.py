@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from entrepot.contracts.indexes import ClientFiles, IndexReader, Option, VersionScheme
 from entrepot.contracts.packages import PackageReader
 from entrepot.contracts.solving import Solver
 from entrepot.contracts.trees import TreeBuilder
+from entrepot.models import UnpackingLimits
 
 
 class Format(Protocol):
@@ -33,3 +34,12 @@ class Format(Protocol):
     def tree(self) -> TreeBuilder: ...
     @property
     def clients(self) -> ClientFiles: ...
+
+
+@runtime_checkable
+class LimitsUnpacking(Protocol):
+    """A format that reads packages within the limits of the settings."""
+
+    def limit(self, limits: UnpackingLimits) -> None:
+        """Told before a package is read, with the same limits any number of times."""
+        ...

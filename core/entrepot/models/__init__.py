@@ -22,7 +22,15 @@ from entrepot.models.inspection import (
     Verdict,
     Waiver,
 )
-from entrepot.models.packages import Content, ContentKind, EntryRef, PackageFile, PackageInfo, PublishedEntry
+from entrepot.models.packages import (
+    Content,
+    ContentKind,
+    EntryRef,
+    PackageFile,
+    PackageInfo,
+    PublishedEntry,
+    UnpackingLimits,
+)
 from entrepot.models.publishing import Distribution, Phase, Repository, Snapshot, Target, Version
 from entrepot.models.reports import ListedPackage, Overcome, StandingFinding, StandingVerdict
 from entrepot.models.sources import BUNDLE_SCHEME, Connection, Secrets, Source, SourceDraft, SourceKey, by_hand
@@ -72,6 +80,7 @@ __all__ = [
     "Status",
     "SyncCounts",
     "Target",
+    "UnpackingLimits",
     "Verdict",
     "Version",
     "by_hand",

@@ -59,6 +59,28 @@ class PackageInfo:
         return self.original_sha256 or self.files[0].sha256
 
 
+@dataclass(frozen=True, slots=True)
+class UnpackingLimits:
+    """What a package may cost to read: all that is inside of it, and how much that may be for the size of its file."""
+
+    unpacked: int = 16 << 30
+    """Bytes."""
+    members: int = 1_000_000
+    ratio: int = 250
+    """How many times larger than its file what is inside may be."""
+
+    def bytes_for(self, packed: int) -> int:
+        """How many bytes so many may unpack to. 256 MiB are always allowed: small files hold much that is alike."""
+        return min(self.unpacked, max(256 << 20, self.ratio * packed))
+
+    def members_for(self, packed: int) -> int:
+        """How many members so many bytes may hold: 20,000 always, beyond that each takes sixteen at least.
+
+        Names alone take more in what people make; of members that are made to be many, one takes one to three bytes.
+        """
+        return min(self.members, max(20_000, packed // 16))
+
+
 class ContentKind(StrEnum):
     """What a member of a package is."""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from entrepot.models import Content, ContentKind
+from entrepot.models import Content, ContentKind, UnpackingLimits
 from entrepot_plugins.apt.archive import ArMember, member_bytes
 from entrepot_plugins.apt.dsc import companion_paths
 from entrepot_plugins.apt.source_tarball import SourceTarball
@@ -47,10 +47,10 @@ def other_member(file: BinaryIO, member: ArMember) -> tuple[Content, Iterator[by
     return Content("control", member.name, ContentKind.FILE, member.size, _PLAIN_MODE), member_bytes(file, member)
 
 
-def source_contents(files: Sequence[Path], *, unpacked: int, members: int) -> Iterator[tuple[Content, Iterator[bytes]]]:
+def source_contents(files: Sequence[Path], limits: UnpackingLimits) -> Iterator[tuple[Content, Iterator[bytes]]]:
     """The .dsc itself as ``control``; the members of its tarballs, and its other files as they are, as ``source``.
 
-    ``unpacked`` bytes and ``members`` are what one tarball may have.
+    ``limits`` are for each tarball.
     """
     companions = companion_paths(files)
     with opened(files[0]) as file:
@@ -62,8 +62,9 @@ def source_contents(files: Sequence[Path], *, unpacked: int, members: int) -> It
                 yield _whole(file, path.name, "source")
                 continue
             where = shown(f"{files[0].name}: {path.name}")
-            stream = Unpacked(_chunks(file), match[1], limit=unpacked, where=where)
-            tarball = SourceTarball(stream, where, max_members=members)
+            size = os.fstat(file.fileno()).st_size
+            stream = Unpacked(_chunks(file), match[1], limit=limits.bytes_for(size), where=where)
+            tarball = SourceTarball(stream, where, max_members=limits.members_for(size))
             for member in tarball:
                 yield describe(member, "source", f"{path.name}/"), tarball.chunks()
 

@@ -8,13 +8,13 @@ import os
 import re
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from entrepot.contracts import SignatureCheck, Signer
 from entrepot.errors import PackageError, UsageError
-from entrepot.models import SOURCE_ARCHITECTURE, Content, PackageInfo, RemoteFile
+from entrepot.models import SOURCE_ARCHITECTURE, Content, PackageInfo, RemoteFile, UnpackingLimits
 from entrepot_plugins.apt import dsc
 from entrepot_plugins.apt.archive import ArMember, ar_members, member_bytes
 from entrepot_plugins.apt.contents import control_part, describe, other_member, source_contents
@@ -44,8 +44,7 @@ class Limits:
     control_file: int = 1 << 20
     control_members: int = 1000
     control_unpacked: int = 64 << 20
-    data_members: int = 1_000_000
-    data_unpacked: int = 16 << 30
+    data: UnpackingLimits = field(default_factory=UnpackingLimits)
 
 
 class DebReader:
@@ -78,8 +77,7 @@ class DebReader:
         Of a source package the .dsc, the members of its tarballs, and its other files.
         """
         if self._is_source(files):
-            limits = self._limits
-            return source_contents(files, unpacked=limits.data_unpacked, members=limits.data_members)
+            return source_contents(files, self._limits.data)
         return self._binary_contents(files[0])
 
     def disagreements(self, info: PackageInfo, upstream: bytes) -> Sequence[str]:
@@ -207,7 +205,8 @@ class DebReader:
             yield tarball, member
 
     def _data(self, file: BinaryIO, data: ArMember, where: str) -> Tarball:
-        return _tarball(file, data, where, self._limits.data_unpacked, self._limits.data_members)[1]
+        limits = self._limits.data
+        return _tarball(file, data, where, limits.bytes_for(data.size), limits.members_for(data.size))[1]
 
 
 def _tarball(file: BinaryIO, member: ArMember, where: str, unpacked: int, members: int) -> tuple[str, Tarball]:

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from entrepot.contracts import Option
+from entrepot_plugins.shared.limited import Limited
 
 if TYPE_CHECKING:
     from entrepot.contracts import ClientFiles, IndexReader, PackageReader, Solver, TreeBuilder, VersionScheme
@@ -60,7 +61,7 @@ DISTRIBUTION_OPTIONS = (
 )
 
 
-class AptFormat:
+class AptFormat(Limited):
     """APT repositories. The members are lazy, so that a command which needs one of them pays for that one only."""
 
     name = "apt"
@@ -86,9 +87,9 @@ class AptFormat:
     @cached_property
     def packages(self) -> PackageReader:
         """Reads .deb, .udeb and .dsc files."""
-        from .debfile import DebReader
+        from .debfile import DebReader, Limits
 
-        return DebReader()
+        return DebReader(Limits(data=self.unpacking))
 
     @cached_property
     def solver(self) -> Solver:

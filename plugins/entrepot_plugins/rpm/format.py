@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from entrepot.contracts import Option
+from entrepot_plugins.shared.limited import Limited
 
 if TYPE_CHECKING:
     from entrepot.contracts import ClientFiles, IndexReader, PackageReader, Solver, TreeBuilder, VersionScheme
@@ -39,7 +40,7 @@ DISTRIBUTION_OPTIONS = (
 )
 
 
-class RpmFormat:
+class RpmFormat(Limited):
     """RPM repositories. The members are lazy, so that a command which needs one of them pays for that one only."""
 
     name = "rpm"
@@ -66,8 +67,9 @@ class RpmFormat:
     def packages(self) -> PackageReader:
         """Reads .rpm files."""
         from .header import RpmReader
+        from .structure import Limits
 
-        return RpmReader()
+        return RpmReader(Limits(payload=self.unpacking))
 
     @cached_property
     def solver(self) -> Solver:

@@ -61,7 +61,7 @@ class RpmReader:
         with opened(path) as file:
             parts = read_parts(file, os.fstat(file.fileno()).st_size, where, self._limits)
             check_headers(parts)
-            file_list = read_files(parts.header, self._limits.files)
+            file_list = read_files(parts.header, self._limits.payload.members_for(parts.size))
             sha256 = self._walk(file, parts, file_list, where)
         header = parts.header
         name, version, release = (_word(header, tag) for tag in (Tag.NAME, Tag.VERSION, Tag.RELEASE))
@@ -104,7 +104,7 @@ class RpmReader:
         with opened(path) as file:
             parts = read_parts(file, os.fstat(file.fileno()).st_size, where, self._limits)
             check_headers(parts)
-            file_list = read_files(parts.header, self._limits.files)
+            file_list = read_files(parts.header, self._limits.payload.members_for(parts.size))
             yield from scripts(parts.header)
             _, payload = self._payload(file, parts, file_list, where)
             yield from members(payload, parts.header, file_list, "source" if is_source(parts.header) else "payload")
@@ -164,7 +164,7 @@ class RpmReader:
         beginning = file.read(4)
         reading = Reading(file, parts)
         compression = compression_of(header.text(Tag.PAYLOADCOMPRESSOR), beginning, here)
-        stream = Unpacked(reading.chunks(), compression, limit=self._limits.unpacked, where=here)
+        stream = Unpacked(reading.chunks(), compression, limit=self._limits.payload.bytes_for(parts.size), where=here)
         return reading, Payload(stream, file_list, here)
 
 

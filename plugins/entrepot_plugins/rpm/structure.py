@@ -15,6 +15,7 @@ from enum import IntEnum
 from typing import BinaryIO, NoReturn
 
 from entrepot.errors import PackageError
+from entrepot.models import UnpackingLimits
 from entrepot_plugins.rpm.tags import SigTag, Tag, Type
 
 LEAD = 96
@@ -48,8 +49,7 @@ class Limits:
     header: int = 64 << 20
     entries: int = 4096
     """Tags of a header: rpm knows some hundred."""
-    files: int = 1_000_000
-    unpacked: int = 16 << 30
+    payload: UnpackingLimits = field(default_factory=UnpackingLimits)
 
 
 @dataclass(frozen=True, slots=True)
