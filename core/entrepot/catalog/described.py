@@ -128,6 +128,17 @@ TABLES: Mapping[str, Table] = {
         label="name",
         sort="name",
     ),
+    "outbox": Table(
+        "Outbox",
+        "Events that are still to be told to somebody outside",
+        {"next_at": "When it is tried again", "error": "Why the last try failed"},
+        ("notifier", "event", "state"),
+        label="event",
+        newest="id",
+    ),
+    "notifiers": Table(
+        "Notifiers", "Who is told of events, and how that went", {"delivered": "Events that arrived"}, label="name"
+    ),
     "audit": Table("Audit log", "Who did what, when: a chain of hashes", {}, ("action", "actor"), newest="id"),
 }
 
@@ -148,6 +159,7 @@ VIEWS: Mapping[str, Table] = {
 """Usual questions that are views of the catalog, for any client of SQLite."""
 
 HIDDEN = (
+    "handled_events",
     "available_fts",
     "available_raw",
     "package_raw",
