@@ -71,6 +71,16 @@ def test_a_catalog_that_was_migrated_half_way_is_finished(tmp_path: Path) -> Non
     whole.close()
 
 
+def test_a_catalog_of_a_newer_release_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    catalog = Catalog(path)
+    row = {"migration_set": "entrepot", "name": "tomorrow", "applied_at": "2030-01-01"}
+    catalog.database.table("_sqlite_migrations").insert(row)
+    catalog.close()
+    with pytest.raises(CatalogError, match="newer release \\(tomorrow\\)"):
+        Catalog(path)
+
+
 def test_what_is_no_database_is_named(tmp_path: Path) -> None:
     path = tmp_path / "catalog.db"
     path.write_text("no database at all, but long enough to be looked at as one" * 50)

@@ -44,6 +44,7 @@ def open_database(path: Path, schema: Migrations = migrations) -> sqlite_utils.D
         # 16 MiB of page cache: a sync of 63,000 packages stays within it, and memory does not grow with the catalog.
         connection.execute("PRAGMA cache_size = -16384")
         database = sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)
+        _refuse_newer(database, schema, path)
         if schema.pending(database):
             # Two commands may open a new workspace at once: who comes second waits here, and finds nothing left to do.
             with transaction(database):
@@ -57,6 +58,18 @@ def open_database(path: Path, schema: Migrations = migrations) -> sqlite_utils.D
             path=str(path),
         ) from error
     return database
+
+
+def _refuse_newer(database: sqlite_utils.Database, schema: Migrations, path: Path) -> None:
+    """``CatalogError`` for a catalog that was upgraded by a newer program: this one would write what that one denies."""
+    known = {migration.name for migration in schema.pending(sqlite_utils.Database(memory=True))}
+    if unknown := [item.name for item in schema.applied(database) if item.name not in known]:
+        database.close()
+        raise CatalogError(
+            f"the catalog {path} was made or upgraded by a newer release ({', '.join(unknown)})",
+            hint="install that release, or bring the backup from before it back",
+            path=str(path),
+        )
 
 
 def open_to_read(path: Path) -> sqlite_utils.Database:
