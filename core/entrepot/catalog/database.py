@@ -61,7 +61,7 @@ def open_database(path: Path, schema: Migrations = migrations) -> sqlite_utils.D
 
 
 def _refuse_newer(database: sqlite_utils.Database, schema: Migrations, path: Path) -> None:
-    """``CatalogError`` for a catalog that was upgraded by a newer program: this one would write what that one denies."""
+    """``CatalogError`` for a catalog that a newer program upgraded: this one might break what that one relies on."""
     known = {migration.name for migration in schema.pending(sqlite_utils.Database(memory=True))}
     if unknown := [item.name for item in schema.applied(database) if item.name not in known]:
         database.close()
