@@ -12,7 +12,7 @@ class ProgressEvent:
     """The state of one piece of work, known by ``code`` (``sync.fetch``); a later event of a code replaces the earlier.
 
     ``done`` and ``total`` count what ``unit`` names (``packages``, ``bytes``, ``files``); ``total`` is None while it is
-    not known. ``state`` is ``running``, ``completed`` or ``failed``.
+    not known. ``state`` is ``running``, ``completed`` or ``failed``; in the row of a cancelled task, ``canceled``.
 
     An event with ``import_id`` is about that one import of a batch, for who looks at it closely; bars and the row of a
     task leave it out (``overall``). ``outcome`` is what came out, as the word that is kept of it: the status of a

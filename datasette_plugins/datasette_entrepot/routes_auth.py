@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from datasette_entrepot.answers import Reply, reply
 from datasette_entrepot.forms import Field
 from datasette_entrepot.identify import FAILURE, IDENTITY
 from datasette_entrepot.routing import Call, Routes
@@ -29,13 +28,15 @@ routes = Routes()
     body_form=True,
     answers={200: ref("AccessToken")},
 )
-async def create_token(call: Call) -> dict[str, Any]:
+async def create_token(call: Call) -> Reply:
     site = call.site
     authenticated(site)
     found = await _who(call)
     seconds = site.settings.web.token_minutes * 60
     secret = await call.run(identities.issue, found, seconds)
-    return {"access_token": secret, "token_type": "bearer", "expires_in": seconds, "role": found.role.value}
+    token = {"access_token": secret, "token_type": "bearer", "expires_in": seconds, "role": found.role.value}
+    # RFC 6749, 5.1: no cache on the way keeps a token.
+    return reply(token, headers={"cache-control": "no-store"})
 
 
 async def _who(call: Call) -> Identity:

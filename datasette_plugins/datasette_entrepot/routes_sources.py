@@ -41,7 +41,9 @@ COMMON = (
     Field("keyring", about="Public keys that may sign it, armored", length=1 << 19),
     Field("options", "object", "Options of the format, by name"),
     Field("connection", "object", "proxy, concurrency, rate_limit, retries, timeout"),
-    Field("secrets", "object", "username, password, headers: taken, and never shown again"),
+    Field(
+        "secrets", "object", "username (empty: none, and no password), password, headers: taken, and never shown again"
+    ),
 )
 DRAFT = (
     Field("name", required=True, about="What it is called", length=100),

@@ -170,7 +170,7 @@ SCHEMAS: Mapping[str, Schema] = {
         {
             "code": TEXT,
             "message": TEXT,
-            "state": {"type": "string", "enum": ["running", "completed", "failed"]},
+            "state": {"type": "string", "enum": ["running", "completed", "failed", "canceled"]},
             "done": INTEGER,
             "total": maybe(INTEGER),
         },
@@ -203,7 +203,8 @@ SCHEMAS: Mapping[str, Schema] = {
             "verdicts": {"type": "array", "items": OBJECT},
             "reviews": {"type": "array", "items": OBJECT},
             "told": {"type": "array", "items": OBJECT},
-        }
+        },
+        {"new_version": maybe(INTEGER), "publication": maybe(OBJECT), "publish_error": maybe(TEXT)},
     ),
     "Repository": record(
         {

@@ -55,10 +55,17 @@ def test_a_task_is_what_was_asked_for_how_far_it_came_and_how_it_ended(box: ToyB
 def test_a_task_that_ends_with_an_error_says_which(
     box: ToyBox, error: BaseException, state: str, problem: dict[str, object]
 ) -> None:
-    with pytest.raises(type(error)), running(box.workspace, "test", "something"):
-        raise error
+    def work() -> None:
+        with running(box.workspace, "test", "something") as begun:
+            begun.progress(ProgressEvent("one", "Done", "completed"))
+            begun.progress(ProgressEvent("two", "Doing"))
+            raise error
+
+    with pytest.raises(type(error)):
+        work()
     (task,) = operations.tasks(box.workspace, 1)
     assert (task["state"], task["error"]) == (state, problem)
+    assert [report["state"] for report in task["progress_reports"]] == ["completed", state]
 
 
 def test_a_task_whose_process_is_gone_is_ended_with_its_imports(box: ToyBox) -> None:

@@ -163,6 +163,7 @@ def test_name_and_password_are_exchanged_for_a_token_as_form_and_as_json(closed:
     by_json = server.ask("POST", "/auth/token", {"username": "kim", "password": PASSWORD})
     for answer in (by_form, by_json):
         assert answer.status_code == 200, answer.text
+        assert "no-store" in answer.headers["cache-control"]
         assert server.ask("GET", "/import/sources", token=answer.json()["access_token"]).status_code == 200
 
 

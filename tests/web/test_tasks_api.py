@@ -63,7 +63,8 @@ def test_a_list_is_answered_with_a_task(server: Server) -> None:
     # The shop is one for all tests: another one may have brought the battery in before.
     assert {result["status"] for result in results} <= {"published", "already_published"}
     (made,) = {f"shop/cellar version {result['repository_version']}" for result in results[1:]}
-    assert set(done["created_resources"]) == {made}
+    assert done["created_resources"] == [made]
+    assert {report["state"] for report in done["progress_reports"]} <= {"completed"}
 
 
 def test_who_would_rather_not_wait_does_not(server: Server) -> None:
@@ -138,6 +139,7 @@ def test_what_waits_is_rejected_by_a_reviewer(server: Server) -> None:
     path = f"/security/imports/{held['import_id']}/reject"
     answer = server.ask("POST", path, {"justification": "no"}, token="reviewer")
     assert (answer.status_code, answer.json()["state"]) == (200, "rejected")
+    assert (answer.json()["version"], answer.json()["new_version"]) == (held["version"], None)
 
 
 def test_a_file_is_brought_in(server: Server, tmp_path: Path) -> None:

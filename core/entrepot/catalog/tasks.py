@@ -81,10 +81,11 @@ class TasksTable:
         now: dt.datetime,
         result: dict[str, Any] | None = None,
     ) -> None:
-        """Ends a task."""
+        """Ends a task. A version that it made and published is told by both, and kept once."""
+        made = list(dict.fromkeys(created))
         self._db.conn.execute(
             "UPDATE tasks SET state = ?, created_resources = ?, error = ?, result = ?, finished_at = ? WHERE id = ?",
-            [state, to_json(list(created)), to_json(error), to_json(result), to_text(now), task_id],
+            [state, to_json(made), to_json(error), to_json(result), to_text(now), task_id],
         )
 
     def dead(self) -> Sequence[int]:

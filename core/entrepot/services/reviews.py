@@ -77,7 +77,7 @@ class Rejection:
     def as_json(self) -> dict[str, Any]:
         """For ``--json`` and the HTTP API."""
         return self.view.as_json() | {
-            "version": self.version.number if self.version else None,
+            "new_version": self.version.number if self.version else None,
             "publication": self.publication.as_json() if self.publication else None,
             "publish_error": str(self.publish_error) if self.publish_error else None,
         }

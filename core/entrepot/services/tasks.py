@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from entrepot.errors import BatchError, EntrepotError
@@ -52,12 +53,12 @@ def reported(workspace: Workspace, task_id: int, progress: Progress) -> Iterator
     except BaseException as error:
         state = "canceled" if isinstance(error, KeyboardInterrupt) else "failed"
         with catalog.transaction():
-            reports.write()
+            reports.write(state)
             catalog.tasks.finish(task_id, state, task.created, problem(error), workspace.now(), task.result)
             catalog.imports.interrupt(task_id, workspace.now())
         raise
     with catalog.transaction():
-        reports.write()
+        reports.write("completed")
         catalog.tasks.finish(task_id, "completed", task.created, None, workspace.now(), task.result)
 
 
@@ -113,7 +114,11 @@ class _Reports:
             with self._catalog.transaction():
                 self.write()
 
-    def write(self) -> None:
+    def write(self, ended: str = "") -> None:
+        """Writes them to the task's row; with the task has ended what was still under way, as that state says."""
         with self._lock:
-            reports = [event.as_json() for event in self._latest.values()]
+            events = list(self._latest.values())
+        if ended:
+            events = [replace(event, state=ended) if event.state == "running" else event for event in events]
+        reports = [event.as_json() for event in events]
         self._catalog.tasks.report(self._task_id, reports)
