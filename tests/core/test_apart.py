@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -118,6 +119,16 @@ def test_a_process_that_always_dies_fails_its_packages_and_not_the_command(
     assert {message for _, _, message in ends(result)} == {
         "the process that inspected it ended 3 times (its memory may be too small)"
     }
+    box.workspace.close()
+
+
+def test_what_a_process_lacks_is_said_of_its_packages(
+    site: Path, tmp_path: Path, upstream: tuple[ToyUpstream, Upstream]
+) -> None:
+    shutil.rmtree(site / "toys-1.0.dist-info")
+    box, result = mirror(tmp_path / "box", upstream, "processes:1")
+    assert box.members() == []
+    assert {message for _, _, message in ends(result)} == {"there is no format called 'toy' (known: apt, rpm)"}
     box.workspace.close()
 
 

@@ -66,6 +66,13 @@ def test_no_byte_can_be_another(place: int, change: int) -> None:
         read(bytes(damaged))
 
 
+def test_no_member_can_have_fewer_bytes_than_none() -> None:
+    stream = io.BytesIO(header("manifest.json", -1, 0) + bytes(1 << 20))
+    with pytest.raises(BundleError, match=r"the header of manifest\.json is damaged"):
+        ArchiveReader(stream, "bundle").whole("manifest.json", 100)
+    assert stream.tell() == 512
+
+
 @given(st.integers(0, len(WHOLE) - 1))
 def test_it_cannot_end_early(length: int) -> None:
     with pytest.raises(BundleError):

@@ -117,8 +117,11 @@ SOURCE = "sources:\n  a:\n    format: apt\n    url: https://mirror.example.org/\
         (SOURCE + "    secrets:\n      headers:\n        X: s3cret", "7: sources.a.secrets.headers.X is a secret"),
         (SOURCE + "    secrets: {password: {vault: x}}", "5: sources.a.secrets.password.vault is not known"),
         (SOURCE + "    secrets: {password: {}}", "5: sources.a.secrets.password wants env or file"),
-        (SOURCE + "    secrets: {password: {env: NO_SUCH_THING}}", "names the variable 'NO_SUCH_THING', which is not"),
-        (SOURCE + "    secrets: {password: {file: nowhere}}", "5: sources.a.secrets.password.file cannot be read"),
+        (
+            SOURCE + "    secrets: {password: {env: NO_SUCH_THING}}",
+            "5: sources.a.secrets.password.env leads nowhere: the",
+        ),
+        (SOURCE + "    secrets: {password: {file: nowhere}}", "5: sources.a.secrets.password.file leads nowhere: /"),
         (
             "sources:\n  a:\n    format: apt\n    url: https://u:s3cret@mirror.example.org/",
             "4: sources.a.url has a user",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import timedelta
@@ -146,6 +147,20 @@ def test_while_another_one_takes_what_is_there_nothing_is_taken_and_the_message_
         assert site.objects("incoming/")
     assert site.call(event) == {"batchItemFailures": []}
     assert not site.objects("incoming/")
+
+
+def test_an_object_that_was_taken_away_meanwhile_holds_up_no_other(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = site.put(site.deb("gone"), "incoming/apt/stable/gone.deb")
+    site.put(site.deb("stays"), "incoming/apt/stable/stays.deb")
+    usage = shutil.disk_usage
+
+    def taken_away(folder: Path) -> Any:
+        site.client.delete_object(Bucket=site.bucket, Key=key)
+        return usage(folder)
+
+    monkeypatch.setattr("entrepot.services.incoming.shutil.disk_usage", taken_away)
+    answer = site.call(s3_event(site.bucket, key))
+    assert [item["key"] for item in answer["intake"]["objects"]] == ["incoming/apt/stable/stays.deb"]
 
 
 def test_an_object_that_was_replaced_meanwhile_has_a_turn_of_its_own(

@@ -23,12 +23,13 @@ class Post:
 
 
 class Receiver:
-    """Answers ``status`` with ``headers``; with ``silent`` it reads the request and says nothing until its end."""
+    """Answers ``status`` with ``headers`` and ``body``; with ``silent`` it reads the request and says nothing."""
 
     def __init__(self, tls: Certificates | None = None) -> None:
         self.posts: list[Post] = []
         self.status = 204
         self.headers: dict[str, str] = {}
+        self.body = b""
         self.silent = False
         self.over = threading.Event()
         self._tls = tls
@@ -80,8 +81,9 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
             for name, value in receiver.headers.items():
                 self.send_header(name, value)
             if receiver.status != 204:
-                self.send_header("content-length", "0")
+                self.send_header("content-length", str(len(receiver.body)))
             self.end_headers()
+            self.wfile.write(receiver.body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as in the base class
             """Says nothing."""

@@ -178,4 +178,8 @@ def _digits(number: int) -> bytes:
 def _number(field: bytes) -> int:
     if field[:1] == b"\x80":
         return int.from_bytes(field[1:], "big")
-    return int(field.rstrip(b"\0").decode("ascii"), 8)
+    number = int(field.rstrip(b"\0").decode("ascii"), 8)
+    if number < 0:
+        # A negative number of bytes would be read as all that there are.
+        raise ValueError(f"it has the number {number}")
+    return number

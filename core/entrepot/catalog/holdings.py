@@ -147,6 +147,17 @@ class HoldingsTable:
         parameters = {"distribution": distribution.id, "names": to_json(sorted(names))}
         return [row[0] for row in self._db.conn.execute(sql, parameters)]
 
+    def holders(self, name: str) -> Sequence[tuple[str, str, str, int]]:
+        """Where a name is in the newest version: (repository/distribution, version, architecture, import id or 0)."""
+        sql = """
+            SELECT r.name || '/' || d.name, p.version, p.architecture,
+                coalesce((SELECT max(i.id) FROM imports i WHERE i.package_id = p.id AND i.distribution_id = d.id), 0)
+            FROM membership m JOIN packages p ON p.id = m.package_id JOIN distributions d ON d.id = m.distribution_id
+            JOIN repositories r ON r.id = d.repository_id
+            WHERE p.name = ? AND m.removed_in IS NULL ORDER BY 1, p.version_key DESC, 3
+        """
+        return self._db.conn.execute(sql, [name]).fetchall()
+
     def count(self, distribution: Distribution) -> int:
         """How many packages are in."""
         sql = "SELECT count(*) FROM membership WHERE distribution_id = ? AND removed_in IS NULL"

@@ -192,12 +192,8 @@ class VersionsTable:
                 AND o.added_in <= :other_number AND (o.removed_in IS NULL OR o.removed_in > :other_number)
             )
         """
-        parameters = {
-            "distribution": distribution.id,
-            "number": number,
-            "other": other.id,
-            "other_number": other_number,
-        }
+        parameters = {"distribution": distribution.id, "number": number, "other": other.id}
+        parameters["other_number"] = other_number
         return int(self._db.conn.execute(sql, parameters).fetchone()[0])
 
     def beyond(
@@ -391,17 +387,6 @@ class VersionsTable:
         """
         for row in self._db.conn.execute(sql, {"distribution": distribution.id, "number": number}):
             yield Candidate(row[0], row[1], row[2], row[3], row[4], present=True)
-
-    def holders(self, name: str) -> Sequence[tuple[str, str, str, int]]:
-        """Where a name is in the newest version: (repository/distribution, version, architecture, import id or 0)."""
-        sql = """
-            SELECT r.name || '/' || d.name, p.version, p.architecture,
-                coalesce((SELECT max(i.id) FROM imports i WHERE i.package_id = p.id AND i.distribution_id = d.id), 0)
-            FROM membership m JOIN packages p ON p.id = m.package_id JOIN distributions d ON d.id = m.distribution_id
-            JOIN repositories r ON r.id = d.repository_id
-            WHERE p.name = ? AND m.removed_in IS NULL ORDER BY 1, p.version_key DESC, 3
-        """
-        return self._db.conn.execute(sql, [name]).fetchall()
 
     def _versions(self, where: str, *parameters: Any) -> Sequence[Version]:
         columns = "distribution_id, number, created_at, message, added, removed, packages"

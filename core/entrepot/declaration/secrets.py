@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from entrepot.models import Secrets
 from entrepot.policies.table import Table
+from entrepot.references import WAYS, secret_at
 
 FIELDS = ("username", "password", "headers", "proxy")
-_WAYS = ("env", "file")
 _HINT = 'name where it is: {env = "VARIABLE"} or {file = "PATH"}'
 _TELLING = re.compile(r"(?:^|_)(?:password|passphrase|secret|token|credentials?)$")
 """Names of keys whose text is a secret by itself."""
@@ -57,26 +54,11 @@ def _secret(table: Table, name: str, folder: Path, *, plain: bool = False) -> st
     if not isinstance(found, dict):
         raise table.file.error(where, "is a secret, which must not stand in a file like this", hint=_HINT)
     inner = table.table(name)
-    inner.refuse_unknown(_WAYS)
+    inner.refuse_unknown(WAYS)
     if len(found) != 1:
         raise table.file.error(where, "wants env or file, one of them", hint=_HINT)
-    if "env" in found:
-        return _from_environment(inner, inner.text("env", ""), os.environ)
-    return _from_file(inner, below(folder, inner.text("file", "")))
-
-
-def _from_environment(table: Table, name: str, environment: Mapping[str, Any]) -> str:
-    found = environment.get(name)
-    if not found:
-        raise table.error("env", f"names the variable {name!r}, which is not set")
-    return str(found)
-
-
-def _from_file(table: Table, path: Path) -> str:
+    (way,) = found
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise table.error("file", f"cannot be read: {error}") from error
-    if not lines or not lines[0]:
-        raise table.error("file", "is empty; its first line has to be the secret")
-    return lines[0]
+        return secret_at(way, inner.text(way, ""), folder)
+    except ValueError as error:
+        raise inner.error(way, f"leads nowhere: {error}") from None

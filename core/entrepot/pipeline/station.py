@@ -181,10 +181,17 @@ def main() -> None:
                 lot: Lot = pickle.loads(_whole(questions))  # noqa: S301 - from the command that started this process
             except EOFError:
                 return
-            if station is None or lot.key != key:
-                opened.close()
-                key, station = lot.key, opened.enter_context(open_station(lot.setup))
-            write_message(answers, pickle.dumps(station.answer(lot), pickle.HIGHEST_PROTOCOL))
+            told: Sequence[Told]
+            try:
+                if station is None or lot.key != key:
+                    opened.close()
+                    station = None
+                    key, station = lot.key, opened.enter_context(open_station(lot.setup))
+                told = station.answer(lot)
+            except EntrepotError as error:
+                # A plugin or a setting that this machine lacks: to ask another station would not help.
+                told = [Told(None, error=error)] * len(lot.packages)
+            write_message(answers, pickle.dumps(told, pickle.HIGHEST_PROTOCOL))
 
 
 def _whole(stream: Any) -> bytes:

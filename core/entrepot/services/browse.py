@@ -184,7 +184,7 @@ def show_package(workspace: Workspace, text: str, *, source: str | None = None) 
         raise NotFoundError(f"no source offers {spec}", hint=hint, package=text)
     package = sorted(fitting, key=binary_first)[0]
     state = catalog.sources.state(catalog.sources.get(package.source))
-    holders = catalog.versions.holders(spec.name)
+    holders = catalog.holdings.holders(spec.name)
     return PackageView(
         package=package,
         fields=workspace.format(package.format).index.fields(catalog.available.raw(package.id)),

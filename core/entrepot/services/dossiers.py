@@ -45,7 +45,7 @@ def dossier(
     """What is known of a package: of its newest version, or the one asked for, from one source or from all."""
     catalog = workspace.catalog
     history = catalog.imports.recent(HISTORY, name=name)
-    holders = catalog.versions.holders(name)
+    holders = catalog.holdings.holders(name)
     spec = name + (f":{architecture}" if architecture else "") + (f"={version}" if version else "")
     try:
         offered = show_package(workspace, spec, source=source)

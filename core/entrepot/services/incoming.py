@@ -218,8 +218,12 @@ class _Taker:
                 self.seen.discard((info.key, info.etag))
                 continue
             path = folder / Path(info.key).name
-            with self.storage.read(info.key) as stream, path.open("xb") as file:
-                shutil.copyfileobj(stream, file)
+            try:
+                with self.storage.read(info.key) as stream, path.open("xb") as file:
+                    shutil.copyfileobj(stream, file)
+            except NotFoundError:
+                # Somebody took it away since it was listed, which is no reason to leave the others.
+                continue
             files.append(_File(info, path))
         return files
 

@@ -184,7 +184,7 @@ def check_member(workspace: Workspace, text: str, path: str, policy_name: str) -
     catalog = workspace.catalog
     spec = PackageSpec.parse(text)
     distribution = catalog.repositories.distribution(path)
-    rows = [row[1:] for row in catalog.versions.holders(spec.name) if row[0] == distribution.path]
+    rows = [row[1:] for row in catalog.holdings.holders(spec.name) if row[0] == distribution.path]
     rows += [
         (row["version"], row["architecture"], row["id"])
         for row in catalog.reviews.waiting()
@@ -225,7 +225,7 @@ def check_available(
 def check_anywhere(workspace: Workspace, text: str, policy_name: str) -> Sequence[PolicyTest]:
     """The same in every distribution that has it or where it waits; else at every source that offers it."""
     catalog, name = workspace.catalog, PackageSpec.parse(text).name
-    paths = {row[0] for row in catalog.versions.holders(name)}
+    paths = {row[0] for row in catalog.holdings.holders(name)}
     paths |= {row["distribution"] for row in catalog.reviews.waiting() if row["name"] == name}
     found: list[PolicyTest] = []
     for path in sorted(paths):

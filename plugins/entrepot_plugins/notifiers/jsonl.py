@@ -34,7 +34,10 @@ class JsonLines:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 size = file.seek(0, os.SEEK_END)
                 try:
-                    file.write(self._cut_line(file, size) + data)
+                    left = memoryview(self._cut_line(file, size) + data)
+                    while left:
+                        # Of what does not fit on the disk the system takes a part, and fails only at the next.
+                        left = left[file.write(left) :]
                     os.fsync(file)
                 except OSError:
                     # A full disk: half a line helps nobody.

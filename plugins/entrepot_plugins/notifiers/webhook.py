@@ -11,7 +11,9 @@ import binascii
 import hashlib
 import hmac
 import json
+import logging
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,10 +88,11 @@ class Webhook:
             headers["webhook-signature"] = sign(self._secrets, notice.id, timestamp, body)
         try:
             with self._client.stream("POST", self._url, content=body, headers=headers, timeout=seconds) as response:
-                # What it says besides is of use to nobody; where it is short, reading it keeps the connection.
+                # What it says besides is of use to nobody; where it is short, reading it keeps the connection. It stays
+                # packed, as it may unpack to any size.
                 length = response.headers.get("content-length", "")
                 if length.isascii() and length.isdigit() and int(length[:9]) <= DRAINED:
-                    response.read()
+                    deque(response.iter_raw(), maxlen=0)
                 self._check(response)
         except httpx.TimeoutException as error:
             raise DeliveryError(f"{self._shown} did not answer within {seconds:.1f} s") from error
@@ -148,6 +151,8 @@ class WebhookFactory:
         table.done()
         import httpx
 
+        # It tells the log of every URL, which may be a secret.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
         verify = _trust(table, home / Path(ca_cert).expanduser()) if ca_cert else True
         with httpx.Client(verify=verify, follow_redirects=False) as client:
             yield Webhook(client, url, secrets, timeout)

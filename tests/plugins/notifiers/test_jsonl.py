@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,3 +61,16 @@ def test_others_than_owner_and_group_cannot_read_it(tmp_path: Path) -> None:
 def test_a_full_disk_is_a_failure() -> None:
     with pytest.raises(DeliveryError, match="/dev/full cannot be written"):
         log(Path("/dev/full"))
+
+
+def test_of_a_line_that_does_not_fit_nothing_stays(tmp_path: Path) -> None:
+    path, (soft, hard) = tmp_path / "log", resource.getrlimit(resource.RLIMIT_FSIZE)
+    log(path)
+    before = path.read_bytes()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, hard))
+    try:
+        with pytest.raises(DeliveryError, match="cannot be written: File too large"):
+            log(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.read_bytes() == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -113,7 +114,7 @@ def test_while_a_secret_is_changed_both_sign(receiver: Receiver, verify: Verify)
 
 
 def test_secret_and_url_may_be_in_files(receiver: Receiver, tmp_path: Path, verify: Verify) -> None:
-    (tmp_path / "key").write_text(f"{OTHER}\n")
+    (tmp_path / "key").write_text(f"{OTHER}\nwhat follows is a note\n")
     (tmp_path / "url").write_text(f"{receiver.url}\n")
     send({"url": {"file": "url"}, "secret": {"file": "key"}}, tmp_path)
     (post,) = receiver.posts
@@ -168,6 +169,19 @@ def test_who_is_not_there_is_told_without_the_path_of_the_url() -> None:
     with pytest.raises(DeliveryError, match="cannot be reached: Connection refused") as caught:
         send({"url": url})
     assert "hidden" not in f"{caught.value}{caught.value.hint}{caught.value.data}"
+
+
+def test_the_path_of_the_url_is_in_no_log(receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        send({"url": f"{receiver.url}/hidden"})
+    assert receiver.posts[0].path.endswith("/hidden")
+    assert "hidden" not in caplog.text
+
+
+def test_what_an_answer_is_packed_with_does_not_matter(receiver: Receiver) -> None:
+    receiver.status, receiver.headers, receiver.body = 200, {"content-encoding": "gzip"}, b"no gzip"
+    send({"url": receiver.url})
+    assert len(receiver.posts) == 1
 
 
 def test_a_certificate_that_nobody_vouches_for_is_not_believed(tmp_path: Path) -> None:
