@@ -115,7 +115,7 @@ def read_row(document: Document, where: str) -> Row:
             for item in document["verdicts"]
         ]
         return Row(_text(document["row"]), _unpacked(document["text"]), verdicts)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise _bad(where, "package", error) from error
 
 
@@ -135,7 +135,7 @@ def read_extra(document: Document, where: str) -> Extra:
                 PackageFile(_text(name), int(size), Sha256(_text(sha))) for name, size, sha in document["files"]
             ),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _bad(where, "extra", error) from error
 
 
@@ -153,7 +153,7 @@ def read_advisory(document: Document, where: str) -> tuple[bytes, Advisory]:
         # What is no field of an advisory, or lacks, is a TypeError.
         said: Document = {name: value if isinstance(value, tuple) else _text(value) for name, value in values.items()}
         return digest, Advisory(**said, score=score, affected=affected)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise _bad(where, "advisory", error) from error
 
 
