@@ -60,7 +60,7 @@ class IncomingSettings:
     """Where packages are put by whoever may write there, and are taken from."""
 
     url: str = ""
-    """Folder or URL that has ``incoming/``, and gets ``accepted/``, ``held/`` and ``rejected/``."""
+    """Folder or URL that has ``incoming/``, and gets ``accepted/``, ``held/``, ``rejected/`` and ``reports/``."""
     wait: int = 60
     """Seconds to wait for another command that takes what is there."""
     hours: int = 1

@@ -23,6 +23,8 @@ from entrepot.processes import folder_lock
 from entrepot.settings import SETTINGS_FILE, Settings, load_settings, parse_settings
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from entrepot.catalog import Catalog
     from entrepot.catalog.access import Access
     from entrepot.contracts import Format, Signer, Storage, Transfer
@@ -69,6 +71,8 @@ class Workspace:
         self.task: Task | None = None
         """The one task that this workspace was opened for, where there is one: everything done here is part of it."""
         self.read_only = read_only
+        self.executor = ""
+        """Where parallel work runs; empty: where the settings say."""
         self._created = False
         self._extra_plugins = extra_plugins
 
@@ -244,6 +248,11 @@ class Workspace:
     def storage(self, url: str) -> Storage:
         """The storage of a URL; a plain path is a folder."""
         return _open_storage(self.plugins, url, self.settings.storage)
+
+    def open_executor(self, workers: int) -> AbstractContextManager[Executor]:
+        """Where parallel work of this command runs: ``workers`` at a time in threads, unless its URL says how many."""
+        url = self.executor or self.settings.executor
+        return self.plugins.executor(url.partition(":")[0]).open(url, workers)
 
     def signer(self, repository: Repository) -> Signer | None:
         """Who signs a repository; None where it is not signed."""

@@ -316,7 +316,12 @@ def test_a_secret_is_in_no_output_and_in_no_log(
 
 def test_a_file_that_is_uploaded_twice_says_that_it_is_there(shop: Program, tmp_path: Path) -> None:
     path = make_toy(tmp_path)
-    shop("upload", path, "--to", "window")
+    planned = shop("upload", path, "--to", "window", "--dry-run")
+    assert "published" in planned.stdout
+    assert "nothing is kept" in planned.stderr
+    unknown = shop("upload", path, "--to", "window", "--executor", "elsewhere:", code=1)
+    assert "there is no executor called 'elsewhere'" in unknown.stderr
+    shop("upload", path, "--to", "window", "--executor", "threads:1")
     assert shop.json("upload", path, "--to", "window")["results"][0]["status"] == "already_published"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from entrepot.errors import (
     TrustError,
     UsageError,
 )
+from entrepot.progress import ProgressEvent
 from entrepot.services import (
     advisories,
     bundle_applying,
@@ -160,6 +162,25 @@ def test_an_incremental_bundle_has_what_is_new_and_goes_on_from_the_one_before(
     with pytest.raises(TrustError, match=r"of 2026-03-01T12:00:00Z, and that of 2026-03-02T12:00:00Z was applied"):
         receive(receiver, sending.first, None)
     assert receive(receiver, sending.first, None, older=True).mirror.version is None
+
+
+def test_what_is_applied_while_another_bundle_is_read_is_not_undone_by_that(sending: Sending, receiver: Depot) -> None:
+    def overtaken(by: Path) -> None:
+        waiting = [by]
+
+        def meanwhile(event: ProgressEvent) -> None:
+            if event.code == "bundle.read" and waiting:
+                with closing(receiver.opened()) as another:
+                    bundle_applying.apply(another, waiting.pop(), request)
+
+        bundle_applying.apply(receiver.workspace, sending.first, request, meanwhile)
+
+    request = ApplyRequest("example/prod", keyring=sending.keyring, publish=False)
+    with pytest.raises(ConflictError, match="another command made or changed the source example-stable"):
+        overtaken(by=sending.first)
+    with pytest.raises(TrustError, match="was applied before it"):
+        overtaken(by=sending.second)
+    assert held(receiver) == held(sending.depot, "stable")
 
 
 def _new_file(sending: Sending) -> list[str]:

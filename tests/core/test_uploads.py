@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from entrepot.errors import NotFoundError, UsageError
+from entrepot.services import imports
 from support.toy import make_toy
 from support.toybox import ToyBox
 
@@ -47,6 +49,21 @@ def test_a_package_that_is_not_what_the_index_says_is_rejected(box: ToyBox) -> N
     assert (result.status, result.pipeline["format"]) == ("rejected", "disagrees")
     assert [finding.summary for finding in result.findings] == ["version is not 2"]
     assert path.exists()
+
+
+def test_a_dry_run_decides_as_the_upload_does_and_keeps_nothing(box: ToyBox) -> None:
+    fake = box.folder / "fake_1_any.toy"
+    fake.write_text("no toy at all")
+    files = [make_toy(box.folder), make_toy(box.folder, "odd", text="review"), fake]
+    before, task_count = box.dump(), box.workspace.catalog.database.table("tasks").count
+    planned = imports.plan_upload(box.workspace, files, "shop/window")
+    assert (box.dump(), box.workspace.catalog.database.table("tasks").count) == (before, task_count)
+    assert not list(box.workspace.store.files())
+    assert [result.status for result in planned.results] == ["published", "pending_review", "rejected"]
+    done = box.upload(*files)
+    assert [replace(result, import_id=None, repository_version=None) for result in done.results] == planned.results
+    again = imports.plan_upload(box.workspace, files[:1], "shop/window").as_json()
+    assert (again["status"], again["results"][0]["status"]) == ("dry_run", "already_published")
 
 
 def test_files_that_are_no_packages_are_refused(box: ToyBox) -> None:

@@ -84,8 +84,11 @@ def test_what_was_done_is_in_the_log_as_json_and_no_call_needs_a_context(
     with caplog.at_level(logging.INFO, "entrepot.serverless"):
         handler({"command": "gc"})
         site.call(s3_event("elsewhere", "x"))
+        with pytest.raises(UsageError):
+            site.call({"nothing": 1})
     events = [json.loads(record.message) for record in caplog.records if record.name == "entrepot.serverless"]
-    assert [event["event"] for event in events] == ["command", "event"]
+    assert [event["event"] for event in events] == ["command", "event", "unknown"]
+    assert "no event that is known" in events[-1]["problem"]["detail"]
 
 
 def test_without_a_workspace_nothing_is_done(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

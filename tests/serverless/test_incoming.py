@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from contextlib import closing
@@ -32,11 +31,9 @@ def test_a_batch_of_objects_is_one_version_and_one_publication_and_each_is_moved
     answer = site.call(queue_event(*(s3_event(site.bucket, key) for key in keys)))
     assert answer == {"batchItemFailures": []}
     assert site.versions() == (before + 1, before + 1)
-    assert site.objects() == sorted(
-        key for name, to in names.items() for key in (f"{to}/apt/stable/{name}.deb", f"{to}/apt/stable/{name}.deb.json")
-    )
-    body = site.client.get_object(Bucket=site.bucket, Key="drop/rejected/apt/stable/bad.deb.json")["Body"].read()
-    assert "not in here" in json.loads(body)["message"]
+    moved = [f"{to}/apt/stable/{name}.deb" for name, to in names.items()]
+    assert site.objects() == sorted([*moved, *(f"reports/{key}.json" for key in moved)])
+    assert "not in here" in site.report("rejected/apt/stable/bad.deb")["message"]
     assert (site.tree / "pool/main/o/one/one_1.0-1_amd64.deb").is_file()
 
 
@@ -179,5 +176,34 @@ def test_an_object_that_was_replaced_meanwhile_has_a_turn_of_its_own(
     monkeypatch.setattr("entrepot.services.incoming.upload", replaced)
     site.call(s3_event(site.bucket, key))
     assert not site.objects("incoming/")
-    body = site.client.get_object(Bucket=site.bucket, Key="drop/accepted/apt/stable/twice.deb.json")["Body"].read()
-    assert json.loads(body)["result"]["version"] == "2.0-1"
+    assert site.report("accepted/apt/stable/twice.deb")["result"]["version"] == "2.0-1"
+
+
+def test_no_report_takes_the_place_of_an_object(site: Site) -> None:
+    key = site.put(b"one", "incoming/hello")
+    site.put(b"other", "incoming/hello.json")
+    site.call(s3_event(site.bucket, key))
+    assert site.body("rejected/hello.json") == b"other"
+    assert [site.report(f"rejected/{name}")["key"] for name in ("hello", "hello.json")] == [
+        "incoming/hello",
+        "incoming/hello.json",
+    ]
+
+
+def test_an_object_of_another_size_than_listed_is_not_read_on_and_has_a_turn_of_its_own(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = site.put(site.deb("grown"), "incoming/apt/stable/grown.deb")
+    usage = shutil.disk_usage
+
+    def grown(folder: Path) -> Any:
+        monkeypatch.setattr("entrepot.services.incoming.shutil.disk_usage", usage)
+        site.put(site.deb("grown").read_bytes() + b"more", "incoming/apt/stable/grown.deb")
+        return usage(folder)
+
+    monkeypatch.setattr("entrepot.services.incoming.shutil.disk_usage", grown)
+    (taken,) = site.call(s3_event(site.bucket, key))["intake"]["objects"]
+    assert taken["outcome"] == "rejected"
+    with open_workspace(site.url) as workspace:
+        tried = workspace.catalog.database.execute("SELECT count(*) FROM imports WHERE name LIKE 'grown%'").fetchone()
+    assert tried == (1,)

@@ -140,5 +140,5 @@ def test_a_package_comes_in_where_only_tmp_can_be_written_to(site: Site) -> None
             process.kill()
             output, _ = process.communicate()
     assert (how, answer) == ("response", {"batchItemFailures": []}), output
-    assert site.objects() == ["accepted/cloud/stable/sealed.deb", "accepted/cloud/stable/sealed.deb.json"]
+    assert site.objects() == ["accepted/cloud/stable/sealed.deb", "reports/accepted/cloud/stable/sealed.deb.json"]
     assert site.client.head_object(Bucket=site.bucket, Key="tree/dists/stable/Release")

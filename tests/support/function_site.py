@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -78,6 +79,15 @@ class Site:
         found = self.client.list_objects_v2(Bucket=self.bucket, Prefix=f"drop/{prefix}").get("Contents", [])
         keys = [item["Key"].removeprefix("drop/") for item in found]
         return [key for key in keys if not key.startswith((".entrepot/", ".tmp/"))]
+
+    def body(self, key: str) -> bytes:
+        """What an object under ``drop/`` is."""
+        return self.client.get_object(Bucket=self.bucket, Key=f"drop/{key}")["Body"].read()
+
+    def report(self, moved: str) -> dict[str, Any]:
+        """What is said of an object that was moved there."""
+        document: dict[str, Any] = json.loads(self.body(f"reports/{moved}.json"))
+        return document
 
     def clear(self) -> None:
         """Takes everything away from under ``drop/``."""

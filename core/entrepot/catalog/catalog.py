@@ -37,6 +37,10 @@ from entrepot.catalog.tasks import TasksTable
 from entrepot.catalog.versions import VersionsTable
 
 
+class _TakenBack(Exception):  # noqa: N818 - no error: how a rehearsal ends
+    """Takes back what was written."""
+
+
 class Catalog:
     """An open catalog. Belongs to one thread; open another one for another thread.
 
@@ -51,6 +55,16 @@ class Catalog:
         self._afterwards: list[Callable[[], object]] = []
         if before_write is not None:
             keep_log(self.database)
+
+    @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """A transaction that is taken back at its end, for who wants to know what would come of it."""
+        try:
+            with self.transaction():
+                yield
+                raise _TakenBack
+        except _TakenBack:
+            pass
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

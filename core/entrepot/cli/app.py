@@ -158,6 +158,18 @@ def json_option(function: F) -> F:
     )(function)
 
 
+def executor_option(function: F) -> F:
+    """Adds ``--executor`` to a command."""
+
+    def choose(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
+        app = ctx.find_object(App)
+        if app is not None and value:
+            app.workspace.executor = value
+
+    text = "Where to inspect: threads:N, processes:N or dask://HOST:PORT; as the settings say unless given."
+    return click.option("--executor", metavar="URL", expose_value=False, callback=choose, help=text)(function)
+
+
 def print_json(document: Any) -> None:
     """Prints one JSON document, with escapes for all that a terminal would obey."""
     text = json.dumps(document, indent=2, ensure_ascii=False, default=str)

@@ -10,6 +10,7 @@ import click
 
 from entrepot.cli.app import HELD_FOR_REVIEW, PARTLY_FAILED, App, human_size, json_option, pass_app
 from entrepot.cli.mirror import CHANGES, RESULTS, SHOWN
+from entrepot.cli.publishing import tell_publication
 
 if TYPE_CHECKING:
     from entrepot.services.bundle_applying import Applied
@@ -219,11 +220,4 @@ def _print_result(app: App, applied: Applied) -> None:
         app.say(f"advisories {name}: {counts.added} came, {counts.changed} changed, {counts.removed} went")
     for name in applied.scanners:
         app.say(f"signatures for {name} are in scanner-data/{name}")
-    if result.publication and result.publication.status == "published":
-        places = ", ".join(target.url for target in result.publication.targets)
-        app.say(f"published version {result.publication.version} to {places}")
-    elif result.version and not result.publish_error:
-        app.say(f"version {result.version.number} is made; publish it with `entrepot publish`")
-    if result.publish_error:
-        app.say(f"Error: the packages are in, but not published: {result.publish_error}")
-        app.say("Hint: publish them with `entrepot publish`")
+    tell_publication(app, result.version, result.publication, result.publish_error)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from entrepot.cli.app import HELD_FOR_REVIEW, PARTLY_FAILED, App, human_size, json_option, pass_app
+from entrepot.cli.app import HELD_FOR_REVIEW, PARTLY_FAILED, App, executor_option, human_size, json_option, pass_app
+from entrepot.cli.publishing import tell_publication
 
 if TYPE_CHECKING:
     from entrepot.services.imports import BatchResult, ImportPlan
@@ -47,6 +48,7 @@ COLUMNS = [
     help="Show what would come in, and what the policy says of it as far as is known; fetch nothing.",
 )
 @click.option("--no-publish", is_flag=True, help="Make the version, publish it later.")
+@executor_option
 @json_option
 @pass_app
 def command_import(
@@ -87,7 +89,9 @@ def command_import(
 @click.option("--to", "distribution", required=True, metavar="DIST", help="Where they go.")
 @click.option("--component", "-c", help="Component; the first of DIST unless given.")
 @click.option("--resign", is_flag=True, help="Sign packages with the repository's key, in place of who signed them.")
+@click.option("--dry-run", is_flag=True, help="Inspect them and show what would be decided; keep nothing.")
 @click.option("--no-publish", is_flag=True, help="Make the version, publish it later.")
+@executor_option
 @json_option
 @pass_app
 def command_upload(
@@ -96,25 +100,22 @@ def command_upload(
     distribution: str,
     component: str | None,
     resign: bool,
+    dry_run: bool,
     no_publish: bool,
 ) -> None:
     """Bring package files of this machine into a distribution.
 
     They go through the same inspection as packages of a source. For a source package give its .dsc; the files that it
-    names are taken from beside it.
+    names are taken from beside it. With --dry-run it ends as it would without.
     """
     from entrepot.services import imports, policies
 
     app.warn(policies.shortcomings_at(app.workspace, distribution))
-    result = imports.upload(
-        app.workspace,
-        files,
-        distribution,
-        app.progress,
-        component=component,
-        publish_after=not no_publish,
-        resign=resign,
-    )
+    where = (app.workspace, files, distribution, app.progress)
+    if dry_run:
+        result = imports.plan_upload(*where, component=component, resign=resign)
+    else:
+        result = imports.upload(*where, component=component, resign=resign, publish_after=not no_publish)
     print_batch(app, result)
 
 
@@ -163,14 +164,10 @@ def print_batch(app: App, batch: BatchResult) -> None:
             for document, result in zip(documents, batch.results, strict=True)
         ]
         app.table(rows, COLUMNS, "nothing to do")
-        if batch.publication and batch.publication.status == "published":
-            places = ", ".join(target.url for target in batch.publication.targets)
-            app.say(f"published version {batch.publication.version} to {places}")
-        elif batch.version and not batch.publication and not batch.publish_error:
-            app.say(f"version {batch.version.number} is made; publish it with `entrepot publish`")
+    if batch.dry_run:
+        app.say("nothing is kept: this is what would become of them")
+    tell_publication(app, batch.version, batch.publication, batch.publish_error)
     if batch.publish_error:
-        app.say(f"Error: the packages are in, but not published: {batch.publish_error}")
-        app.say("Hint: publish them with `entrepot publish`")
         raise click.exceptions.Exit(PARTLY_FAILED)
     if batch.failed:
         raise click.exceptions.Exit(PARTLY_FAILED if len(batch.failed) < len(batch.results) else 1)

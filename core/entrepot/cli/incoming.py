@@ -17,8 +17,8 @@ def command_incoming(app: App, dry_run: bool) -> None:
     """Bring in what others have put into a folder or a bucket.
 
     [incoming] of entrepot.toml says which. A file incoming/REPOSITORY/DISTRIBUTION/FILE is inspected and decided about
-    as an upload is, and moved to accepted/, held/ or rejected/ with a report beside it. All that is there is one
-    version of each distribution, published once.
+    as an upload is, and moved to accepted/, held/ or rejected/; reports/ says why. All that is there is one version of
+    each distribution, published once.
     """
     from entrepot.services import incoming
 

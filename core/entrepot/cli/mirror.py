@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from entrepot.cli.app import HELD_FOR_REVIEW, PARTLY_FAILED, App, human_size, json_option, pass_app
+from entrepot.cli.app import HELD_FOR_REVIEW, PARTLY_FAILED, App, executor_option, human_size, json_option, pass_app
+from entrepot.cli.publishing import tell_publication
 
 if TYPE_CHECKING:
     from entrepot.services.mirroring import MirrorResult
@@ -53,6 +54,7 @@ RESULTS = [
 )
 @click.option("--dry-run", is_flag=True, help="Show what would come and go; fetch nothing.")
 @click.option("--no-publish", is_flag=True, help="Make the version, publish it later.")
+@executor_option
 @json_option
 @pass_app
 def command_mirror(
@@ -111,14 +113,7 @@ def _print_result(app: App, result: MirrorResult) -> None:
     if result.synced_again:
         app.say(f"{result.plan.source.name} had moved on: it was synced again, and the choice made anew")
     _tell(app, result)
-    if result.publication and result.publication.status == "published":
-        places = ", ".join(target.url for target in result.publication.targets)
-        app.say(f"published version {result.publication.version} to {places}")
-    elif result.version and not result.publish_error:
-        app.say(f"version {result.version.number} is made; publish it with `entrepot publish`")
-    if result.publish_error:
-        app.say(f"Error: the packages are in, but not published: {result.publish_error}")
-        app.say("Hint: publish them with `entrepot publish`")
+    tell_publication(app, result.version, result.publication, result.publish_error)
 
 
 def _tell(app: App, result: MirrorResult) -> None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from entrepot.cli.app import App, human_size, json_option, pass_app
-from entrepot.errors import BatchError
+from entrepot.errors import BatchError, EntrepotError
 
 if TYPE_CHECKING:
-    from entrepot.services.publishing import TargetResult
+    from entrepot.models import Version
+    from entrepot.services.publishing import PublishResult, TargetResult
     from entrepot.services.snapshots import SnapshotResult
 
 
@@ -101,6 +102,20 @@ def _print(app: App, results: Sequence[object]) -> None:
             app.say(sentence)
         for target in result.targets:
             print_target(app, f"{result.distribution.path} version {result.version}", target)
+
+
+def tell_publication(
+    app: App, version: Version | None, publication: PublishResult | None, error: EntrepotError | None
+) -> None:
+    """What became of the version that a command made: where it is published, or why it is not."""
+    if error:
+        app.say(f"Error: the packages are in, but not published: {error}")
+        app.say("Hint: publish them with `entrepot publish`")
+    elif publication and publication.status == "published":
+        places = ", ".join(target.url for target in publication.targets)
+        app.say(f"published version {publication.version} to {places}")
+    elif version and not publication:
+        app.say(f"version {version.number} is made; publish it with `entrepot publish`")
 
 
 def print_target(app: App, what: str, target: TargetResult) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from entrepot.cli.app import HELD_FOR_REVIEW, PARTLY_FAILED, App, json_option, pass_app
+from entrepot.cli.app import HELD_FOR_REVIEW, PARTLY_FAILED, App, executor_option, json_option, pass_app
 
 
 @click.command("scan")
@@ -12,6 +12,7 @@ from entrepot.cli.app import HELD_FOR_REVIEW, PARTLY_FAILED, App, json_option, p
 @click.option("--scanner", "scanners", multiple=True, metavar="NAME", help="Ask this one only; may be repeated.")
 @click.option("--dry-run", is_flag=True, help="Tell what would follow; change nothing.")
 @click.option("--no-publish", is_flag=True, help="Make versions without what is withdrawn, publish them later.")
+@executor_option
 @json_option
 @pass_app
 def command_scan(

@@ -56,6 +56,8 @@ class Batch:
     """Whose signature packages get when they come in, in place of those they had."""
     apart: Apart | None = None
     """Other processes that fetch and inspect."""
+    keeps: bool = True
+    """Whether files go into the private store."""
 
     def run(
         self, jobs: Sequence[Job], executor: Executor, noted: Callable[[Sequence[ImportResult], Version | None], object]
@@ -69,12 +71,7 @@ class Batch:
         pending = [attempt for attempt in attempts if attempt.result is None]
         if not pending:
             return [attempt.result for attempt in attempts if attempt.result], None
-        size = sum(attempt.job.fetching.size for attempt in pending if attempt.job.fetching)
-        count = Counter(self.progress, len(pending), size)
-        self.inspect(pending, executor, count)
-        if self.panel.names(BATCH):
-            self.inspect_together(_OneLot(pending), settlement, executor)
-        count.finish()
+        self._inspect_all(pending, settlement, executor)
         with self.catalog.transaction():
             # Once more, where nobody else writes: a collection may have removed what was there and used by nothing.
             self.keep(pending)
@@ -85,6 +82,27 @@ class Batch:
             if attempt.job.fetching and attempt.inspection:
                 discard(attempt.job.fetching)
         return [attempt.result for attempt in attempts if attempt.result], version
+
+    def rehearse(self, jobs: Sequence[Job], executor: Executor) -> Sequence[ImportResult]:
+        """What ``run`` would come to with files that are here: all of them are inspected, and nothing is written."""
+        settlement = self.settlement()
+        inspected = [Attempt(job, number) for number, job in enumerate(jobs, start=1)]
+        self._inspect_all(inspected, settlement, executor)
+        with self.catalog.rehearsal():
+            attempts = settlement.open(jobs)
+            for attempt, found in zip(attempts, inspected, strict=True):
+                attempt.inspection, attempt.error = found.inspection, found.error
+            settlement.settle(attempts)
+        results = [attempt.result for attempt in attempts if attempt.result]
+        return [replace(result, import_id=None, repository_version=None) for result in results]
+
+    def _inspect_all(self, attempts: Sequence[Attempt], settlement: Settlement, executor: Executor) -> None:
+        size = sum(attempt.job.fetching.size for attempt in attempts if attempt.job.fetching)
+        count = Counter(self.progress, len(attempts), size)
+        self.inspect(attempts, executor, count)
+        if self.panel.names(BATCH):
+            self.inspect_together(_OneLot(attempts), settlement, executor)
+        count.finish()
 
     def settlement(self) -> Settlement:
         """What writes to the catalog."""
@@ -237,7 +255,7 @@ class Batch:
         return replace(inspection, paths=paths, sha256=signed.files[0].sha256, info=signed)
 
     def _keep(self, inspection: Inspection) -> None:
-        if inspection.info:
+        if self.keeps and inspection.info:
             for path, file in zip(inspection.paths, inspection.info.files, strict=True):
                 self.store.add(path, file.sha256)
 

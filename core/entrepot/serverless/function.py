@@ -40,20 +40,19 @@ def handler(event: object, context: object = None) -> Answer:
     A command is answered with ``{"status", "result"}`` or ``{"status", "problem"}``, messages of a queue with
     ``batchItemFailures``, and other events with what came in.
     """
-    call = read(event, str(getattr(context, "aws_request_id", "") or ""))
+    request, kind = str(getattr(context, "aws_request_id", "") or ""), "unknown"
     try:
-        with open_workspace(
-            _home(),
-            actor=f"function/{getattr(context, 'function_name', '') or 'local'}",
-            origin=str(getattr(context, "aws_request_id", "")),
-        ) as workspace:
+        call = read(event, request)
+        kind = call.kind
+        actor = f"function/{getattr(context, 'function_name', '') or 'local'}"
+        with open_workspace(_home(), actor=actor, origin=request) as workspace:
             answer = _Calling(workspace, _clock(context)).answer(call)
     except EntrepotError as error:
-        _log.error(json.dumps({"event": call.kind, "problem": problem(error)}, default=str))
-        if call.kind != "command":
+        _log.error(json.dumps({"event": kind, "problem": problem(error)}, default=str))
+        if kind != "command":
             raise
         return _problem(problem(error))
-    _log.info(json.dumps({"event": call.kind, "answer": answer}, default=str))
+    _log.info(json.dumps({"event": kind, "answer": answer}, default=str))
     return answer
 
 

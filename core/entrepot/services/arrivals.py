@@ -79,7 +79,7 @@ def _ask(
     progress: Progress,
 ) -> Said:
     """What is said of the files with what those say who look around, until all comes in that they were told of."""
-    catalog, url, now = workspace.catalog, workspace.settings.executor, workspace.now()
+    catalog, now = workspace.catalog, workspace.now()
     policy = workspace.settings.policy(distribution.policy)
     waivers = catalog.reviews.waivers(distribution.id, {item.inspected for item in arriving})
     sources = {source.id: (source, workspace.keyring(source)) for source in catalog.sources.list()}
@@ -92,7 +92,7 @@ def _ask(
         workspace.scratch() as folder,
         # Before the threads: it forks.
         open_scanners(workspace, [workspace.format(distribution.format)], folder, around, without) as panel,
-        workspace.plugins.executor(url.partition(":")[0]).open(url, WORKERS) as executor,
+        workspace.open_executor(WORKERS) as executor,
     ):
         while True:
             ids = {item.package_id for item in coming}

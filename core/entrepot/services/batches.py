@@ -32,6 +32,8 @@ class BatchOptions:
     workers: int = 1
     source: Source | None = None
     """Where packages are fetched from."""
+    keeps: bool = True
+    """Whether files go into the private store."""
 
 
 @contextmanager
@@ -45,7 +47,6 @@ def open_batch(
         raise UsageError(f"{repository.name} signs nothing", hint="give it a key with `entrepot repo set --sign-with`")
     policy = workspace.settings.policy(distribution.policy)
     format_ = workspace.format(repository.format)
-    executor_url = workspace.settings.executor
     # More threads than processors pay off where they wait for a server.
     side_by_side = transfer.concurrency if transfer else len(os.sched_getaffinity(0))
     workers = min(options.workers, side_by_side) or 1
@@ -54,7 +55,7 @@ def open_batch(
         # Before the threads: it forks.
         scanners(workspace, [format_], folder) as panel,
         stations(),
-        workspace.plugins.executor(executor_url.partition(":")[0]).open(executor_url, workers) as executor,
+        workspace.open_executor(workers) as executor,
     ):
         apart = None
         if isinstance(executor, Cluster) and options.source and not signer:
@@ -74,6 +75,7 @@ def open_batch(
             transfer=transfer,
             resigner=signer,
             apart=apart,
+            keeps=options.keeps,
         )
         yield batch, executor
 

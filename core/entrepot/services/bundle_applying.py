@@ -11,7 +11,6 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,10 +100,6 @@ class Applied:
         }
 
 
-class _Rollback(Exception):  # noqa: N818 - no error: how a dry run ends
-    """Takes back what a dry run wrote."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Arrival:
     """A bundle that is checked, with the source that takes it (None: it is made) and what came besides packages."""
@@ -148,9 +143,21 @@ class _Arrival:
         """Where what it brings is said to come from."""
         return f"{BUNDLE_SCHEME}:{self.name}"
 
+    def check_again(self, texts: Texts) -> None:
+        """The same once more where nobody else writes: while a long bundle is read, others may be applied."""
+        if _source(self.workspace, self.name) != self.source:
+            raise ConflictError(
+                f"another command made or changed the source {self.name} while the bundle was read",
+                hint="apply the bundle again",
+            )
+        self.check_order()
+        self.check_feeds()
+        require_base(self.workspace.catalog, self.source, self.manifest, texts)
+
     def record(self, texts: Texts) -> tuple[Source, Mapping[str, SyncCounts]]:
         """Makes the catalog say what the bundle says; inside the caller's transaction."""
         workspace, head = self.workspace, self.head
+        self.check_again(texts)
         source = self.source or self._made()
         state = {"bundle": head.digest, "created_at": self.manifest.created_at, "signed_by": head.signed_by}
         index = BundleIndex(
@@ -217,20 +224,10 @@ def plan(workspace: Workspace, path: Path, request: ApplyRequest, progress: Prog
     with open_bundle(path) as reader, workspace.scratch() as folder:
         arrival = replace(_arrival(workspace, request, read_head(reader, str(path)), str(path)), dry=True)
         texts = _read(arrival, reader, folder, Task(0, progress), keep=False)
-        with _taken_back(workspace):
+        with workspace.catalog.rehearsal():
             _, feeds = arrival.record(texts)
             planned = plan_mirror(workspace, _mirror_request(arrival))
     return Applied(arrival.head, arrival.name, planned, (), feeds, sorted(_scanners(texts.paths)))
-
-
-@contextmanager
-def _taken_back(workspace: Workspace) -> Iterator[None]:
-    try:
-        with workspace.catalog.transaction():
-            yield
-            raise _Rollback
-    except _Rollback:
-        pass
 
 
 def _arrival(workspace: Workspace, request: ApplyRequest, head: Head, where: str) -> _Arrival:
@@ -238,7 +235,7 @@ def _arrival(workspace: Workspace, request: ApplyRequest, head: Head, where: str
     manifest, name = head.manifest, request.source or head.manifest.name
     check_name("source", name)
     distribution = workspace.catalog.repositories.distribution(request.distribution)
-    source = next((item for item in workspace.catalog.sources.list() if item.name == name), None)
+    source = _source(workspace, name)
     if source is not None and not source.by_hand:
         raise ConflictError(
             f"there is a source called {name!r} already, which is no bundles' source",
@@ -258,6 +255,10 @@ def _arrival(workspace: Workspace, request: ApplyRequest, head: Head, where: str
     arrival.check_order()
     arrival.check_feeds()
     return arrival
+
+
+def _source(workspace: Workspace, name: str) -> Source | None:
+    return next((item for item in workspace.catalog.sources.list() if item.name == name), None)
 
 
 def _keyring(workspace: Workspace, request: ApplyRequest, source: Source | None) -> Path | None:

@@ -40,6 +40,7 @@ class BatchResult:
     publication: PublishResult | None
     publish_error: EntrepotError | None = None
     """Why it is not published, though it should be."""
+    dry_run: bool = False
 
     @property
     def failed(self) -> Sequence[ImportResult]:
@@ -54,7 +55,7 @@ class BatchResult:
 
     def as_json(self) -> dict[str, Any]:
         """For ``--json`` and the HTTP API."""
-        return {
+        return ({"status": "dry_run"} if self.dry_run else {}) | {
             "results": [result.as_json() for result in self.results],
             "version": self.version.number if self.version else None,
             "publication": self.publication.as_json() if self.publication else None,
@@ -213,15 +214,41 @@ def upload(
     resign: bool = False,
 ) -> BatchResult:
     """Brings files of this machine in, the same way; files that one of them names are taken from beside it."""
-    distribution = workspace.catalog.repositories.distribution(distribution_name)
-    refuse_change(distribution, "upstream's index does not name what is uploaded")
-    fitting_component(distribution, component, ())
+    distribution = _uploadable(workspace, distribution_name, component)
     with running(workspace, "upload", distribution.path, progress) as task:
-        # Scanners look at files from folders of their own.
-        files = [path.absolute() for path in paths]
-        jobs = [Job(group[0].name, paths=group) for group in _groups(workspace, distribution, files)]
+        jobs = _jobs(workspace, distribution, paths)
         results, version = _run(workspace, distribution, jobs, component, task, None, resign=resign)
         return _finish(workspace, distribution, results, version, task, publish_after)
+
+
+def plan_upload(
+    workspace: Workspace,
+    paths: Sequence[Path],
+    distribution_name: str,
+    progress: Progress = silent,
+    *,
+    component: str | None = None,
+    resign: bool = False,
+) -> BatchResult:
+    """What ``upload`` would come to: all files are inspected and decided about, and nothing is kept."""
+    distribution = _uploadable(workspace, distribution_name, component)
+    jobs = _jobs(workspace, distribution, paths)
+    options = BatchOptions(component, resign=resign, workers=len(jobs), keeps=False)
+    with open_batch(workspace, distribution, Task(0, progress), None, options) as (batch, executor):
+        return BatchResult(batch.rehearse(jobs, executor), None, None, dry_run=True)
+
+
+def _uploadable(workspace: Workspace, name: str, component: str | None) -> Distribution:
+    distribution = workspace.catalog.repositories.distribution(name)
+    refuse_change(distribution, "upstream's index does not name what is uploaded")
+    fitting_component(distribution, component, ())
+    return distribution
+
+
+def _jobs(workspace: Workspace, distribution: Distribution, paths: Sequence[Path]) -> Sequence[Job]:
+    # Scanners look at files from folders of their own.
+    files = [path.absolute() for path in paths]
+    return [Job(group[0].name, paths=group) for group in _groups(workspace, distribution, files)]
 
 
 def _groups(workspace: Workspace, distribution: Distribution, paths: Sequence[Path]) -> Sequence[tuple[Path, ...]]:

@@ -6,7 +6,7 @@
     accepted/apt/stable/hello_1.0_amd64.deb            it is in
     held/apt/stable/hello_1.0_amd64.deb                it waits for a review
     rejected/apt/stable/hello_1.0_amd64.deb            the policy refused it, or it is no package
-    rejected/apt/stable/hello_1.0_amd64.deb.json       ... and why
+    reports/rejected/apt/stable/hello_1.0_amd64.deb.json     ... and why
 
 Who takes holds a lease, and takes all that waits, until nothing is left: what comes in together is one version of each
 distribution and one publication. What was taken is moved when it is published and kept, so that a command that is
@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from entrepot.contracts import ObjectInfo, ObjectMeta, PackageReader, Storage
 from entrepot.errors import EntrepotError, NotFoundError, UsageError
@@ -33,12 +33,15 @@ from entrepot.progress import Progress, silent
 from entrepot.publish.lease import Lease, Subject
 from entrepot.services.imports import upload
 from entrepot.services.publishing import publish
+from entrepot.store import CHUNK
 
 if TYPE_CHECKING:
     from entrepot.workspace import Workspace
 
 INCOMING = "incoming/"
 ACCEPTED, HELD, REJECTED = "accepted", "held", "rejected"
+REPORTS = "reports"
+"""A folder of their own: beside what was moved, ``X.json`` would be written over by what is said of ``X``."""
 INCOMPLETE, WAITING = "incomplete", "waiting"
 SUBJECT = Subject(
     ".entrepot/incoming.json", "what comes in is being taken by", "others are", "another command took the lease over"
@@ -70,7 +73,7 @@ class Taken:
     result: Mapping[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """For ``--json`` and the object beside it."""
+        """For ``--json`` and its report."""
         return asdict(self)
 
 
@@ -220,11 +223,15 @@ class _Taker:
             path = folder / Path(info.key).name
             try:
                 with self.storage.read(info.key) as stream, path.open("xb") as file:
-                    shutil.copyfileobj(stream, file)
+                    whole = _copy(stream, file, info.size)
             except NotFoundError:
                 # Somebody took it away since it was listed, which is no reason to leave the others.
                 continue
-            files.append(_File(info, path))
+            if whole:
+                files.append(_File(info, path))
+            else:
+                # It is another one by now, which has a turn of its own.
+                path.unlink()
         return files
 
     def _batch(self, path: str, component: str | None, files: Sequence[_File]) -> Iterator[tuple[ObjectInfo, Taken]]:
@@ -285,7 +292,7 @@ class _Taker:
             self.taken.append(taken)
 
     def _move(self, info: ObjectInfo, taken: Taken) -> None:
-        """Puts an object where it belongs now, with what is to be said of it beside it."""
+        """Puts an object where it belongs now, and writes down what is to be said of it."""
         now = self.storage.stat(info.key)
         if now is None or now.etag != info.etag:
             # Somebody has put another one there meanwhile: that one has its own turn.
@@ -294,7 +301,7 @@ class _Taker:
         self.storage.copy(self.storage, info.key, target)
         if len(target.rpartition("/")[2].encode()) <= LONGEST and len(target.encode()) <= LONGEST * 4:
             report = json.dumps(taken.as_json(), indent=2, ensure_ascii=False).encode()
-            self.storage.write(f"{target}.json", report, meta=ObjectMeta(content_type="application/json"))
+            self.storage.write(f"{REPORTS}/{target}.json", report, meta=ObjectMeta(content_type="application/json"))
         self.storage.delete(info.key)
         self.taken.append(taken)
 
@@ -306,6 +313,15 @@ class _Taker:
         except EntrepotError as error:
             # The packages are in: publishing can be done again without them.
             return {"distribution": path, "status": "failed", "error": str(error)}
+
+
+def _copy(stream: BinaryIO, file: BinaryIO, size: int) -> bool:
+    """Copies what was listed with a size; False where it has another one: no more than that is read."""
+    left = size
+    while left >= 0 and (chunk := stream.read(min(CHUNK, left + 1))):
+        left -= len(chunk)
+        file.write(chunk)
+    return left == 0
 
 
 def _ended(key: str, path: str, result: ImportResult) -> Taken:

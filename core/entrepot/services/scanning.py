@@ -128,12 +128,11 @@ class _Scan:
             and (not self._request.scanners or name in self._request.scanners)
         }
         sources = {source.id: (source, workspace.keyring(source)) for source in self._catalog.sources.list()}
-        url = workspace.settings.executor
         with (
             workspace.scratch() as folder,
             # Before the threads: it forks.
             open_scanners(workspace, [workspace.format(distribution.format)], folder, chosen) as panel,
-            workspace.plugins.executor(url.partition(":")[0]).open(url, WORKERS) as executor,
+            workspace.open_executor(WORKERS) as executor,
         ):
             store, now = workspace.store, self._now
             beside = waiting(self._catalog, distribution, self._policy, panel.names(BATCH), now, folder)
