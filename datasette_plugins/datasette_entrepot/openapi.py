@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from datasette_entrepot.answers import JSON, PROBLEM
-from datasette_entrepot.api import ROUTES
 from datasette_entrepot.forms import object_schema
 from datasette_entrepot.routing import PARAMETERS, Route
 from datasette_entrepot.schemas import SCHEMAS
@@ -29,10 +28,10 @@ PROBLEMS: Mapping[int, str] = {
 }
 
 
-def document() -> dict[str, Any]:
-    """The whole document."""
+def document(routes: Sequence[Route]) -> dict[str, Any]:
+    """The whole document about these routes."""
     paths: dict[str, dict[str, Any]] = {}
-    for route in ROUTES:
+    for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = operation(route)
     return {
         "openapi": "3.1.0",

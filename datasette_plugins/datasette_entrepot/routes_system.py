@@ -7,7 +7,7 @@ from typing import Any
 from datasette_entrepot.answers import Reply, reply
 from datasette_entrepot.identify import identity
 from datasette_entrepot.routing import Call, Routes
-from datasette_entrepot.schemas import OBJECT, TEXT, ref
+from datasette_entrepot.schemas import TEXT, ref
 from entrepot import __version__
 from entrepot.errors import AuthenticationError, EntrepotError
 from entrepot.services import figures
@@ -44,10 +44,3 @@ async def metrics(call: Call) -> Reply:
         named = False
     text = await call.run(figures.prometheus, named=named)
     return Reply(text.encode(), content_type=METRICS)
-
-
-@routes.get("/-/entrepot/openapi.json", "", "This description (OpenAPI 3.1)", answers={200: OBJECT})
-async def openapi(_: Call) -> dict[str, Any]:
-    from datasette_entrepot.openapi import document
-
-    return document()

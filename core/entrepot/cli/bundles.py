@@ -10,7 +10,7 @@ import click
 
 from entrepot.cli.app import HELD_FOR_REVIEW, PARTLY_FAILED, App, human_size, json_option, pass_app
 from entrepot.cli.mirror import CHANGES, RESULTS, SHOWN
-from entrepot.cli.publishing import tell_publication
+from entrepot.cli.telling import tell_publication
 
 if TYPE_CHECKING:
     from entrepot.services.bundle_applying import Applied
@@ -220,4 +220,4 @@ def _print_result(app: App, applied: Applied) -> None:
         app.say(f"advisories {name}: {counts.added} came, {counts.changed} changed, {counts.removed} went")
     for name in applied.scanners:
         app.say(f"signatures for {name} are in scanner-data/{name}")
-    tell_publication(app, result.version, result.publication, result.publish_error)
+    tell_publication(app, result)

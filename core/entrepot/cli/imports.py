@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from entrepot.cli.app import HELD_FOR_REVIEW, PARTLY_FAILED, App, executor_option, human_size, json_option, pass_app
-from entrepot.cli.publishing import tell_publication
+from entrepot.cli.telling import tell_publication
 
 if TYPE_CHECKING:
     from entrepot.services.imports import BatchResult, ImportPlan
@@ -166,7 +166,7 @@ def print_batch(app: App, batch: BatchResult) -> None:
         app.table(rows, COLUMNS, "nothing to do")
     if batch.dry_run:
         app.say("nothing is kept: this is what would become of them")
-    tell_publication(app, batch.version, batch.publication, batch.publish_error)
+    tell_publication(app, batch)
     if batch.publish_error:
         raise click.exceptions.Exit(PARTLY_FAILED)
     if batch.failed:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from entrepot.cli.app import HELD_FOR_REVIEW, PARTLY_FAILED, App, executor_option, human_size, json_option, pass_app
-from entrepot.cli.publishing import tell_publication
+from entrepot.cli.telling import tell_publication
 
 if TYPE_CHECKING:
     from entrepot.services.mirroring import MirrorResult
@@ -113,7 +113,7 @@ def _print_result(app: App, result: MirrorResult) -> None:
     if result.synced_again:
         app.say(f"{result.plan.source.name} had moved on: it was synced again, and the choice made anew")
     _tell(app, result)
-    tell_publication(app, result.version, result.publication, result.publish_error)
+    tell_publication(app, result)
 
 
 def _tell(app: App, result: MirrorResult) -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from entrepot.cli.app import App, human_size, json_option, pass_app
-from entrepot.errors import BatchError, EntrepotError
+from entrepot.cli.telling import tell_snapshots, tell_target
+from entrepot.errors import BatchError
 
 if TYPE_CHECKING:
-    from entrepot.models import Version
-    from entrepot.services.publishing import PublishResult, TargetResult
     from entrepot.services.snapshots import SnapshotResult
 
 
@@ -55,7 +54,6 @@ def command_publish(
             raise click.UsageError("--catalog goes with --to and --dry-run alone")
         _publish_catalog(app, url, **how)
         return
-    from entrepot.cli.snapshots import tell
     from entrepot.services import publishing, snapshots
     from entrepot.services.snapshots import SnapshotRequest
 
@@ -79,7 +77,7 @@ def command_publish(
         app.result([item | {"snapshot": named.get(item["distribution"])} for item in documents] if named else documents)
     else:
         _print(app, results)
-        tell(app, made)
+        tell_snapshots(app, made)
 
 
 def _publish_catalog(app: App, url: str | None, *, dry_run: bool, **others: bool) -> None:
@@ -101,42 +99,4 @@ def _print(app: App, results: Sequence[object]) -> None:
         for sentence in result.lapsed:
             app.say(sentence)
         for target in result.targets:
-            print_target(app, f"{result.distribution.path} version {result.version}", target)
-
-
-def tell_publication(
-    app: App, version: Version | None, publication: PublishResult | None, error: EntrepotError | None
-) -> None:
-    """What became of the version that a command made: where it is published, or why it is not."""
-    if error:
-        app.say(f"Error: the packages are in, but not published: {error}")
-        app.say("Hint: publish them with `entrepot publish`")
-    elif publication and publication.status == "published":
-        places = ", ".join(target.url for target in publication.targets)
-        app.say(f"published version {publication.version} to {places}")
-    elif version and not publication:
-        app.say(f"version {version.number} is made; publish it with `entrepot publish`")
-
-
-def print_target(app: App, what: str, target: TargetResult) -> None:
-    """What was done, or would be, at one target."""
-    for sentence in target.plan.stops if target.plan else ():
-        app.say(f"Warning: {sentence}")
-    if target.status == "unchanged":
-        app.result(None, f"{what}: nothing changed at {target.url}")
-    elif target.report:
-        done = target.report
-        written = f"{done.written} files written, {human_size(done.bytes)}, {done.kept} kept"
-        app.result(None, f"{what}: {written}, {_requests(done.requests)}, at {target.url}")
-    elif target.plan:
-        plan = target.plan
-        for step, path, size in plan.steps():
-            app.result(None, f"{step:9} {human_size(size):>9}  {path}")
-        written = f"{plan.files} files, {human_size(plan.size)}, keep {plan.kept}"
-        app.result(None, f"{what}: would write {written}, {_requests(plan.requests())}, at {target.url}")
-    for path in target.withdrawn:
-        app.result(None, f"removed {path} from {target.url}: it waits for review again or was refused")
-
-
-def _requests(requests: Mapping[str, int]) -> str:
-    return "requests: " + ", ".join(f"{count} {name}" for name, count in requests.items() if count)
+            tell_target(app, f"{result.distribution.path} version {result.version}", target)

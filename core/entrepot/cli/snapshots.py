@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import click
 
 from entrepot.cli.app import App, json_option, pass_app
-
-if TYPE_CHECKING:
-    from entrepot.services.snapshots import SnapshotResult
+from entrepot.cli.telling import tell_snapshots
 
 COLUMNS = [
     ("DISTRIBUTION", "distribution"),
@@ -65,7 +61,7 @@ def create(
     if app.json:
         app.result(result.as_json())
     else:
-        tell(app, [result])
+        tell_snapshots(app, [result])
 
 
 @command_snapshot.command("remove")
@@ -82,17 +78,4 @@ def remove(app: App, path: str, names: tuple[str, ...], dry_run: bool) -> None:
     if app.json:
         app.result([result.as_json() for result in results])
     else:
-        tell(app, results)
-
-
-def tell(app: App, results: Sequence[SnapshotResult]) -> None:
-    """What became of snapshots, in one line for each target."""
-    from entrepot.cli.publishing import print_target
-
-    for result in results:
-        snapshot = result.snapshot
-        what = f"snapshot {snapshot.name} of {snapshot.distribution} version {snapshot.version}"
-        for target in result.targets:
-            print_target(app, what, target)
-        if result.removed:
-            app.result(None, f"removed {what}")
+        tell_snapshots(app, results)
