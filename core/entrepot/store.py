@@ -42,6 +42,10 @@ class ArtifactStore:
         if not self.has(sha256):
             self.storage.write(self.key(sha256), path, meta=ObjectMeta(sha256=sha256))
 
+    def take(self, storage: Storage, key: str, sha256: str) -> None:
+        """Keeps a file that is on another storage; the caller has checked its digest."""
+        self.storage.copy(storage, key, self.key(sha256), meta=ObjectMeta(sha256=sha256))
+
     def intact(self, sha256: str) -> bool:
         """Whether the file is here and has the content that its name says: every byte of it is read."""
         try:

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from entrepot.errors import BatchError, StorageError
-from entrepot.services import imports, repositories, upkeep
+from entrepot.services import imports, mirroring, repositories, upkeep
+from entrepot.services.selecting import MirrorRequest
+from entrepot.store import file_sha256
 from entrepot_storage.wrappers import CountingStorage, FaultyStorage
 from support.debs import make_deb
+from support.toybox import served_box
 from support.tree_checker import StampSignatures, contents, packages_in
 from support.workspaces import Depot
 
@@ -58,13 +61,13 @@ DAMAGES: list[tuple[Callable[[Path], None], str]] = [(remove, "missing"), (trunc
 
 def faults(depot: Depot, *, content: bool = True, repair: bool = False) -> list[tuple[str, str]]:
     """Path and kind of what is wrong."""
-    (result,) = upkeep.check(depot.workspace, content=content, repair=repair)
+    _, result = upkeep.check(depot.workspace, content=content, repair=repair)
     assert result.repaired == (repair and bool(result.faults))
     return [(fault.path, fault.kind) for fault in result.faults]
 
 
 def test_a_tree_that_is_as_it_was_published_has_no_fault(depot: Depot) -> None:
-    (result,) = upkeep.check(depot.workspace, content=True)
+    _, result = upkeep.check(depot.workspace, content=True)
     assert not result.faults
     assert result.checked == len(contents(depot.tree))
 
@@ -138,10 +141,11 @@ def test_a_package_that_is_damaged_in_the_private_store_too_is_lost_until_it_is_
     (depot.tree / INDEX).unlink()
     with pytest.raises(BatchError) as caught:
         upkeep.check(depot.workspace, content=True, repair=True)
-    ((item, failure),) = caught.value.failures
+    (stored, failure), (item, _) = caught.value.failures
+    assert stored == "private store: hello_1.0-1_amd64.deb"
     assert item.endswith(PACKAGE)
-    assert "entrepot upload" in failure.hint
-    (result,) = caught.value.results
+    assert "upload it again" in failure.hint
+    _, result = caught.value.results
     assert isinstance(result, upkeep.CheckResult)
     assert ([fault.path for fault in result.lost], result.repaired) == ([PACKAGE], False)
     assert (depot.tree / INDEX).read_bytes() == before[INDEX]
@@ -164,7 +168,8 @@ def test_only_the_target_that_is_damaged_is_written_to(tmp_path: Path) -> None:
     (other / PACKAGE).unlink()
     depot.storage = counting = CountingStorage(depot.storage)
     results = upkeep.check(depot.workspace, repair=True)
-    assert [(result.url, len(result.faults)) for result in results] == [("tree:", 0), (other.as_uri(), 1)]
+    found = [(result.url, len(result.faults)) for result in results]
+    assert found == [("private store", 0), ("tree:", 0), (other.as_uri(), 1)]
     assert contents(other) == before
     assert (counting.counts.writes, counting.counts.copies, counting.counts.lists) == (0, 0, 0)
     depot.close()
@@ -185,3 +190,34 @@ def test_a_tree_that_cannot_be_reached_does_not_keep_others_from_being_checked(t
     assert [item for item, _ in caught.value.failures] == ["tree:"]
     assert (other / PACKAGE).exists()
     depot.close()
+
+
+def test_the_private_store_takes_back_what_a_tree_has_and_a_mirror_fetches_the_rest(tmp_path: Path) -> None:
+    with served_box(tmp_path) as (box, server):
+        workspace = box.workspace
+        box.sync()
+        request = MirrorRequest("box", "shop/window")
+        mirroring.mirror(workspace, request)
+        for stored in list(workspace.store.files()):
+            workspace.store.storage.delete(stored.key)
+        store, tree = upkeep.check(workspace)
+        assert [(fault.path, fault.kind) for fault in store.faults] == [
+            ("ball_1_any.toy", "missing"),
+            ("robot_1_any.toy", "missing"),
+        ]
+        assert not tree.faults
+        assert [result.repaired for result in upkeep.check(workspace, repair=True)] == [True, False]
+        assert [result.faults for result in upkeep.check(workspace, content=True)] == [[], []]
+
+        (robot,) = (path for path in box.tree.rglob("robot_1_any.toy"))
+        workspace.store.remove(file_sha256(robot))
+        robot.unlink()
+        with pytest.raises(BatchError) as caught:
+            upkeep.check(workspace, repair=True)
+        assert {failure.hint.partition(",")[0] for _, failure in caught.value.failures} == {"mirror"}
+        server.forget()
+        assert mirroring.mirror(workspace, request).version is None
+        assert [request.path for request in server.requests] == ["/robot_1_any.toy"]
+        assert [result.repaired for result in upkeep.check(workspace, repair=True)] == [False, True]
+        assert robot.exists()
+        assert [result.faults for result in upkeep.check(workspace, content=True)] == [[], []]

@@ -133,7 +133,7 @@ def test_a_target_of_any_kind_is_collected_checked_and_repaired(depot: Depot, tm
     damaged = "dists/stable/main/binary-amd64/Packages.gz"
     tree.delete("pool/main/h/hello/hello_1.0-1_amd64.deb")
     tree.write(damaged, new[damaged][:-1] + b"x")
-    (result,) = upkeep.check(depot.workspace, content=True, repair=True)
+    _, result = upkeep.check(depot.workspace, content=True, repair=True)
     assert sorted((fault.path, fault.kind) for fault in result.faults) == [
         (damaged, "content"),
         ("pool/main/h/hello/hello_1.0-1_amd64.deb", "missing"),

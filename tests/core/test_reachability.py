@@ -84,7 +84,7 @@ def test_what_was_taken_out_goes_with_the_publication_that_leaves_it_out(
     assert (reachable(depot, "evil"), named(depot, "evil")) == (False, 0)
     assert reachable(depot, "good")
     assert json.loads(next(depot.workspace.catalog.audit.list(1))["detail"])["files"] == [path]
-    assert [result.faults for result in upkeep.check(depot.workspace, content=True)] == [[]]
+    assert [result.faults for result in upkeep.check(depot.workspace, content=True)] == [[], []]
 
 
 def test_caches_are_told_of_what_went(depot: Depot, probe: Probe) -> None:

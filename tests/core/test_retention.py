@@ -310,7 +310,7 @@ def test_packages_of_forgotten_versions_are_collected(depot: Depot, tmp_path: Pa
     assert "hello_4_amd64.deb" in pool
     assert "hello_1_amd64.deb" not in pool
     assert stored <= 3
-    assert [result.faults for result in upkeep.check(depot.workspace, content=True)] == [[]]
+    assert [result.faults for result in upkeep.check(depot.workspace, content=True)] == [[], []]
 
 
 def test_a_distribution_that_keeps_everything_says_so(depot: Depot) -> None:

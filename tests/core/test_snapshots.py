@@ -92,7 +92,7 @@ def test_what_a_snapshot_names_is_not_collected_until_it_is_removed(depot: Depot
     depot.publish(version=3, force=True)
     upkeep.collect(depot.workspace, yes=True)
     assert (depot.tree / OLD).exists()
-    assert [result.faults for result in upkeep.check(depot.workspace, content=True)] == [[]]
+    assert [result.faults for result in upkeep.check(depot.workspace, content=True)] == [[], []]
 
     snapshots.remove(depot.workspace, STABLE, "q1")
     assert listed(depot) == []
@@ -103,7 +103,7 @@ def test_what_a_snapshot_names_is_not_collected_until_it_is_removed(depot: Depot
     assert not (depot.tree / OLD).exists()
     assert [path.name for path in (depot.tree / "snapshots").iterdir()] == ["index.json"]
     assert not (depot.tree / "dists/stable/q1").exists()
-    assert [result.faults for result in upkeep.check(depot.workspace)] == [[]]
+    assert [result.faults for result in upkeep.check(depot.workspace)] == [[], []]
 
 
 def test_an_older_version_becomes_a_snapshot_without_being_put_in_place(depot: Depot) -> None:
@@ -136,16 +136,16 @@ def test_who_repeats_the_command_finishes_what_was_begun(depot: Depot) -> None:
     depot.clock.advance(minutes=5)
     take(depot, "q1")
     assert listed(depot) == [("q1", 1)]
-    assert [result.faults for result in upkeep.check(depot.workspace, content=True)] == [[]]
+    assert [result.faults for result in upkeep.check(depot.workspace, content=True)] == [[], []]
 
 
 def test_a_snapshot_that_was_damaged_is_repaired(depot: Depot) -> None:
     depot.publish(version=1)
     take(depot, "q1")
     (depot.tree / IN_RELEASE.format("q1")).unlink()
-    (result,) = upkeep.check(depot.workspace, repair=True)
+    _, result = upkeep.check(depot.workspace, repair=True)
     assert [fault.path for fault in result.faults] == [IN_RELEASE.format("q1")]
-    assert [result.faults for result in upkeep.check(depot.workspace, content=True)] == [[]]
+    assert [result.faults for result in upkeep.check(depot.workspace, content=True)] == [[], []]
 
 
 def test_a_time_between_two_snapshots_is_that_of_the_older_one(depot: Depot) -> None:

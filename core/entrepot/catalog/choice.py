@@ -148,13 +148,17 @@ class Choice:
         return {row[0] for row in self._db.conn.execute("SELECT id FROM chosen")}
 
     def ahead(self, distribution: Distribution, number: int) -> Sequence[int]:
-        """Those that a version has not, in the order of names."""
+        """Those that a version has not, or whose files the private store has lost, in the order of names."""
         # CROSS JOIN keeps the order: SQLite would rather read the whole version for each of them.
         sql = f"""
             SELECT c.id FROM chosen c WHERE NOT EXISTS (
                 SELECT 1 FROM packages p CROSS JOIN membership m INDEXED BY idx_membership_package_id
                 ON m.package_id = p.id
                 WHERE p.version_key = c.version_key AND {SAME_PLACE} AND {SAME_FILE} AND {IN_VERSION}
+                AND p.id NOT IN (
+                    SELECT f.package_id FROM artifacts a JOIN package_files f ON f.sha256 = a.sha256
+                    WHERE a.removed_at IS NOT NULL
+                )
             ) ORDER BY c.name, c.version_key, c.id
         """
         found = self._db.conn.execute(sql, {"distribution": distribution.id, "number": number})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlite_utils import Database
@@ -12,6 +12,16 @@ from sqlite_utils import Database
 from entrepot.catalog.database import rows, storable, to_json, to_text
 from entrepot.errors import NotFoundError
 from entrepot.models import PackageFile, PackageInfo, Sha256
+
+IN_USE = """
+    SELECT f.sha256 FROM package_files f JOIN membership m ON m.package_id = f.package_id
+    UNION SELECT f.sha256 FROM package_files f JOIN imports i ON i.package_id = f.package_id
+    WHERE i.state = 'pending_review'
+    UNION SELECT sha256 FROM extra_files WHERE extra_id IN (
+        SELECT extra_id FROM source_extras UNION SELECT extra_id FROM extra_membership
+    )
+"""
+"""Digests of the files of all versions, of what waits for review, and of what sources say besides packages."""
 
 
 class PackagesTable:
@@ -118,17 +128,23 @@ class PackagesTable:
         sql = "SELECT 1 FROM artifacts WHERE sha256 = ? AND removed_at IS NULL"
         return self._db.conn.execute(sql, [sha256]).fetchone() is not None
 
+    def has_all(self, package_id: int) -> bool:
+        """Whether every file of a package is in the private store, as far as is known."""
+        return all(self.has_artifact(file.sha256) for file in self.files(package_id))
+
+    def used_artifacts(self) -> Iterator[tuple[str, str, int, bool]]:
+        """Digest, name and size of each file that has to be in the private store, and whether it is a package's."""
+        sql = f"""
+            SELECT sha256, name, size, sha256 IN (SELECT sha256 FROM package_files) FROM artifacts
+            WHERE sha256 IN ({IN_USE}) ORDER BY name, sha256
+        """
+        return iter(self._db.conn.execute(sql))
+
     def unused_artifacts(self, before: dt.datetime) -> Sequence[tuple[str, int]]:
         """Digest and size of the files that came before a time, and that no version and no waiting import has."""
-        sql = """
-            SELECT sha256, size FROM artifacts WHERE removed_at IS NULL AND created_at <= ? AND sha256 NOT IN (
-                SELECT f.sha256 FROM package_files f JOIN membership m ON m.package_id = f.package_id
-                UNION SELECT f.sha256 FROM package_files f JOIN imports i ON i.package_id = f.package_id
-                WHERE i.state = 'pending_review'
-                UNION SELECT sha256 FROM extra_files WHERE extra_id IN (
-                    SELECT extra_id FROM source_extras UNION SELECT extra_id FROM extra_membership
-                )
-            ) ORDER BY sha256
+        sql = f"""
+            SELECT sha256, size FROM artifacts
+            WHERE removed_at IS NULL AND created_at <= ? AND sha256 NOT IN ({IN_USE}) ORDER BY sha256
         """
         return self._db.conn.execute(sql, [to_text(before)]).fetchall()
 
@@ -144,6 +160,10 @@ class PackagesTable:
         self._db.conn.executemany(
             "UPDATE artifacts SET removed_at = ? WHERE sha256 = ?", [(to_text(now), sha256) for sha256 in digests]
         )
+
+    def regain_artifacts(self, digests: Sequence[str]) -> None:
+        """Notes that files are in the private store again."""
+        self._db.conn.executemany("UPDATE artifacts SET removed_at = NULL WHERE sha256 = ?", zip(digests))
 
 
 def package_info(row: Mapping[str, Any], files: tuple[PackageFile, ...]) -> PackageInfo:

@@ -84,6 +84,16 @@ class PublicationsTable:
         found = self._db.conn.execute(sql, [distribution.id, number]).fetchone()[0]
         return None if found is None else to_time(found)
 
+    def was_in_place(self, target: Target, distribution: Distribution, number: int) -> bool:
+        """Whether a version of a distribution, or one that came after it, was ever put in place at a target."""
+        sql = """
+            SELECT EXISTS (
+                SELECT 1 FROM publications WHERE target_id = ? AND distribution_id = ? AND version >= ?
+                AND state = 'completed' AND snapshot_id IS NULL
+            )
+        """
+        return bool(self._db.conn.execute(sql, [target.id, distribution.id, number]).fetchone()[0])
+
     def interrupted(self, target: Target, distribution: Distribution, snapshot: Snapshot | None = None) -> bool:
         """Whether the newest publication of a distribution, or snapshot, at a target was begun and not ended."""
         sql = """
@@ -175,6 +185,14 @@ class PublicationsTable:
         """
         parameters = {"target": target.id, "distribution": distribution.id, "since": since, "number": until}
         return self._db.conn.execute(sql, parameters | {"full": full})
+
+    def holders(self, digests: Sequence[str]) -> Iterator[tuple[int, str, str]]:
+        """Target, path and sha256 of each file of a tree that has one of some digests, superseded ones, too."""
+        sql = """
+            SELECT target_id, path, sha256 FROM published_files
+            WHERE sha256 IN (SELECT value FROM json_each(?)) ORDER BY target_id, path
+        """
+        return iter(self._db.conn.execute(sql, [to_json(list(digests))]))
 
     def taken(
         self, target: Target, distribution: Distribution, snapshot: Snapshot | None, paths: Sequence[str]

@@ -39,7 +39,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "publish": ("entrepot.cli.publishing", "Put the newest version of distributions in place."),
     "snapshot": ("entrepot.cli.snapshots", "Versions that stay reachable under a path of their own."),
     "gc": ("entrepot.cli.upkeep", "Remove what nobody needs any more, after a time of grace."),
-    "check": ("entrepot.cli.upkeep", "Compare published trees with what the catalog says of them."),
+    "check": ("entrepot.cli.upkeep", "Compare trees and the private store with what the catalog says of them."),
     "apply": ("entrepot.cli.declaration", "Make the workspace what a file says."),
     "export": ("entrepot.cli.declaration", "Write what the workspace has as such a file."),
     "schedule": ("entrepot.cli.schedule", "What is done by itself, and when."),

@@ -61,7 +61,7 @@ def _print_collected(app: App, result: GcResult) -> None:
 @json_option
 @pass_app
 def command_check(app: App, repository: str | None, content: bool, repair: bool) -> None:
-    """Compare published trees with what the catalog says of them."""
+    """Compare trees and the private store with what the catalog says of them."""
     from entrepot.services import upkeep
 
     try:

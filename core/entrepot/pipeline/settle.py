@@ -108,7 +108,10 @@ class Settlement:
         """Of this transaction, not written yet."""
 
     def open(self, jobs: Sequence[Job]) -> Sequence[Attempt]:
-        """Begins an import for every job. Those whose very file is in the newest version have their result at once."""
+        """Begins an import for every job.
+
+        Those whose very file is in the newest version, and in the private store, have their result at once.
+        """
         with self._catalog.transaction():
             ids = self._catalog.imports.start_many([self._begun(job) for job in jobs], self._ledger.now)
             attempts = [Attempt(job, import_id) for job, import_id in zip(jobs, ids, strict=True)]
@@ -130,7 +133,7 @@ class Settlement:
         wanted = (available.version, available.architecture, component, available.sha256)
         for member in self._catalog.versions.members(self._distribution, number, available.name):
             if (member.version, member.architecture, member.component, member.original_sha256) == wanted:
-                return member
+                return member if self._catalog.packages.has_all(member.package_id) else None
         return None
 
     def _begun(self, job: Job) -> Mapping[str, object]:

@@ -1,4 +1,4 @@
-"""Checking: does a tree have what the catalog says it has, byte for byte if that is asked for?
+"""Checking: does a tree, or the private store, have what the catalog says, byte for byte if that is asked for?
 
 Superseded files are not looked at: no publication counts on them, and some were never written.
 """
@@ -14,6 +14,7 @@ from entrepot.catalog.publications import ManifestEntry
 from entrepot.contracts import Storage
 from entrepot.errors import NotFoundError
 from entrepot.models import Distribution, Phase, Target
+from entrepot.store import ArtifactStore
 
 if TYPE_CHECKING:
     from entrepot.catalog import Catalog
@@ -23,9 +24,10 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A file of a tree that is not as it should be: ``missing``, ``size``, ``content`` or ``unknown``.
+    """A file that is not as it should be, by path in a tree or by name in the private store.
 
-    ``unknown`` is a package of the version in place that is not noted as being in the tree.
+    ``kind`` is ``missing``, ``size``, ``content`` or ``unknown``, which is a package of the version in place that is
+    not noted as being in the tree.
     """
 
     path: str
@@ -45,6 +47,24 @@ def check_tree(
             yield Fault(entry.path, kind, entry.phase, entry.sha256)
 
 
+def check_store(
+    catalog: Catalog, store: ArtifactStore, *, content: bool, on_file: Callable[[], None]
+) -> Iterator[Fault]:
+    """What of the private store is gone or damaged, in the order of names; of files that something needs."""
+    sizes = {info.key.rpartition("/")[2]: info.size for info in store.files()}
+    for sha256, name, size, of_package in catalog.packages.used_artifacts():
+        on_file()
+        kind = None
+        if sha256 not in sizes:
+            kind = "missing"
+        elif sizes[sha256] != size:
+            kind = "size"
+        elif content and not store.intact(sha256):
+            kind = "content"
+        if kind is not None:
+            yield Fault(name, kind, Phase.PAYLOAD if of_package else Phase.IMMUTABLE, sha256)
+
+
 def check_manifest(catalog: Catalog, target: Target, distributions: Iterable[Distribution]) -> Iterator[Fault]:
     """What the versions in place, and those of snapshots, have and the manifest of a target lacks."""
     for distribution in distributions:
@@ -61,12 +81,13 @@ def _fault(entry: ManifestEntry, storage: Storage, *, content: bool) -> str | No
         return "missing"
     if info.size != entry.size:
         return "size"
-    if content and _sha256(storage, entry.path) != entry.sha256:
+    if content and sha256_at(storage, entry.path) != entry.sha256:
         return "content"
     return None
 
 
-def _sha256(storage: Storage, path: str) -> str:
+def sha256_at(storage: Storage, path: str) -> str:
+    """The digest of a file of a storage; empty if there is none."""
     state = hashlib.sha256()
     try:
         with storage.read(path) as stream:

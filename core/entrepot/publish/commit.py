@@ -183,7 +183,7 @@ class Committer:
         except NotFoundError as error:
             raise StorageError(
                 f"{file.path} is not in the private store any more",
-                hint="bring the package in again with `entrepot upload`",
+                hint="`entrepot check --repair` brings it back, or tells how",
                 sha256=file.sha256,
             ) from error
         self._count("copy")

@@ -13,7 +13,7 @@ from entrepot.catalog.versions import Member
 from entrepot.contracts import Transfer
 from entrepot.errors import BatchError, EntrepotError, UsageError
 from entrepot.events import ImportDecided, ImportResult, PackageImported, VersionCreated
-from entrepot.models import ImportState, Version
+from entrepot.models import Distribution, ImportState, Version
 from entrepot.pipeline.bulk import Bulk
 from entrepot.pipeline.fetch import Fetching
 from entrepot.pipeline.settle import Job
@@ -278,10 +278,9 @@ def _label(result: ImportResult) -> str:
 
 def _finished(workspace: Workspace, result: MirrorResult, task: Task, *, publish_after: bool) -> MirrorResult:
     plan, version = result.plan, result.version
-    if version is None:
-        return result
-    task.created.append(f"{plan.distribution.path} version {version.number}")
-    if not publish_after:
+    if version is not None:
+        task.created.append(f"{plan.distribution.path} version {version.number}")
+    if not publish_after or (version is None and not _left_unpublished(workspace, plan.distribution)):
         return result
     publication, failure = None, None
     try:
@@ -300,3 +299,11 @@ def _finished(workspace: Workspace, result: MirrorResult, task: Task, *, publish
         publish_error=failure,
         synced_again=result.synced_again,
     )
+
+
+def _left_unpublished(workspace: Workspace, distribution: Distribution) -> bool:
+    """Whether the newest version was never put in place: the mirror that made it was killed, or could not do it."""
+    catalog = workspace.catalog
+    newest = catalog.versions.latest(distribution).number
+    targets = catalog.repositories.get(distribution.repository).targets
+    return newest > 0 and not all(catalog.publications.was_in_place(target, distribution, newest) for target in targets)

@@ -14,7 +14,7 @@ from entrepot.contracts import Storage
 from entrepot.errors import BatchError, ConflictError, EntrepotError, StorageError
 from entrepot.models import Phase, Repository, Target
 from entrepot.progress import Progress, ProgressEvent, silent
-from entrepot.publish.check import Fault, check_manifest, check_tree
+from entrepot.publish.check import Fault, check_manifest, check_store, check_tree, sha256_at
 from entrepot.publish.collect import Collection, TreeCollector
 from entrepot.publish.pieces import PieceCache
 from entrepot.services.publishing import PublishRequest, publish
@@ -29,6 +29,7 @@ FEW = 20
 """Files that may always be removed, whatever share of a small tree they are."""
 IN_USE = dt.timedelta(days=1)
 """How long a command that is running may need what is there only for it, however short the grace is."""
+PRIVATE_STORE = "private store"
 BATCH = 500
 """Files of the private store that the catalog is asked for at a time."""
 
@@ -158,7 +159,10 @@ def _sweep_cache(workspace: Workspace, before: dt.datetime) -> int:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """The faults of one tree, and whether all of them were repaired. ``lost`` are those that could not be."""
+    """The faults of one tree, or of the private store, and whether all of them were repaired.
+
+    ``lost`` are those that could not be.
+    """
 
     url: str
     checked: int
@@ -187,11 +191,16 @@ def check(
 ) -> Sequence[CheckResult]:
     """Compares trees with the manifest; with ``content`` every byte. ``repair`` writes again what is not right.
 
+    Unless it is about one repository, the private store comes first: trees are repaired with what it has.
+
     ``BatchError`` names what could not be looked at, and what could not be repaired; its results are of all else.
     """
     results: list[CheckResult] = []
     failures: list[tuple[str, EntrepotError]] = []
     chosen = workspace.catalog.repositories.get(repository).id if repository else None
+    if chosen is None:
+        results.append(_check_store(workspace, progress, content=content, repair=repair))
+        failures += [(f"{PRIVATE_STORE}: {fault.path}", _lost(fault)) for fault in results[0].lost]
     for owner, target in _targets(workspace):
         if chosen not in (None, owner.id):
             continue
@@ -221,6 +230,39 @@ def _check(
     return CheckResult(target.url, count.done, faults, repaired=False)
 
 
+def _check_store(workspace: Workspace, progress: Progress, *, content: bool, repair: bool) -> CheckResult:
+    with running(workspace, "check", PRIVATE_STORE, progress) as task:
+        count = _FileCount(task.progress, None)
+        faults = list(check_store(workspace.catalog, workspace.store, content=content, on_file=count))
+        count.finish()
+    found = CheckResult(PRIVATE_STORE, count.done, faults, repaired=False)
+    return _repair_store(workspace, found) if faults and repair else found
+
+
+def _repair_store(workspace: Workspace, found: CheckResult) -> CheckResult:
+    """Takes from trees what they have. All else is noted as gone, so that a mirror or an import fetches it again."""
+    catalog, store = workspace.catalog, workspace.store
+    gone = {fault.sha256: fault for fault in found.faults}
+    for fault in found.faults:
+        if fault.kind != "missing":
+            store.remove(fault.sha256)
+    holders = list(catalog.publications.holders(list(gone)))
+    for _, target in _targets(workspace):
+        places = [(path, sha256) for number, path, sha256 in holders if number == target.id and sha256 in gone]
+        if not places:
+            continue
+        with _opened(workspace, target) as storage:
+            for path, sha256 in places:
+                if sha256 in gone and sha256_at(storage, path) == sha256:
+                    store.take(storage, path, sha256)
+                    del gone[sha256]
+    with workspace.catalog.transaction():
+        catalog.packages.drop_artifacts(list(gone), workspace.now())
+        catalog.packages.regain_artifacts([item.sha256 for item in found.faults if item.sha256 not in gone])
+        record(workspace, "check.repair", PRIVATE_STORE, {"faults": len(found.faults), "lost": len(gone)})
+    return replace(found, repaired=not gone, lost=list(gone.values()))
+
+
 def _repair(
     workspace: Workspace, repository: Repository, target: Target, found: CheckResult, progress: Progress
 ) -> CheckResult:
@@ -238,6 +280,7 @@ def _repair(
         if last := publications.latest(target, distribution):
             versions[distribution.path] = last.version
     with workspace.catalog.transaction():
+        workspace.catalog.packages.drop_artifacts([fault.sha256 for fault in lost], workspace.now())
         publications.forget_files(target, [fault.path for fault in found.faults if fault not in lost])
         record(workspace, "check.repair", target.url, {"faults": len(found.faults), "lost": len(lost)})
     for path, version in versions.items():
@@ -248,15 +291,16 @@ def _repair(
 
 
 def _lost(fault: Fault) -> EntrepotError:
+    again = "mirror, import or upload it again" if fault.phase == Phase.PAYLOAD else "`entrepot sync SOURCE --force`"
     return StorageError(
-        "the package is damaged in the private store, too",
-        hint="bring it in again with `entrepot upload`, then run `entrepot check --repair` once more",
+        "neither the private store nor a tree has it as it should be",
+        hint=f"{again}, then run `entrepot check --repair` once more",
         sha256=fault.sha256,
     )
 
 
 class _FileCount:
-    def __init__(self, progress: Progress, total: int) -> None:
+    def __init__(self, progress: Progress, total: int | None) -> None:
         self.done = 0
         self._progress, self._total = progress, total
 
