@@ -130,6 +130,15 @@ class Workspace:
         if "session" in self.__dict__:
             self.session.commit()
 
+    def pause(self) -> None:
+        """Keeps what was done so far, and lets others write to a workspace on a storage until this command does again.
+
+        For before long work that writes nothing to the catalog: fetching, inspecting, writing a tree. In a folder, and
+        in the middle of a transaction, nothing happens.
+        """
+        if "session" in self.__dict__ and not (self.is_open and self.catalog.database.conn.in_transaction):
+            self.session.pause()
+
     def exists(self) -> bool:
         """Whether ``init`` was done."""
         return self.session.exists() if self.is_remote else (self.home / CATALOG_FILE).exists()

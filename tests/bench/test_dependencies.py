@@ -70,7 +70,7 @@ def test_a_batch_of_packages_of_a_distribution(
     distribution = catalog.repositories.distribution(f"{REPOSITORY}/stable")
     stanzas = random.Random(1).sample(index.stanzas, PACKAGES)
     batch = [_info(stanza) for stanza in stanzas]
-    offers = CatalogOffers(catalog.path, distribution)
+    offers = CatalogOffers(lambda: catalog.path, distribution)
     around = DistributionSurroundings(AptFormat(), distribution, offers)
     scanner = DependenciesScanner()
     start = time.process_time()

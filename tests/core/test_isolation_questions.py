@@ -157,7 +157,7 @@ def test_a_crash_of_the_solver_is_an_error_of_one_package(
 def offers(depot: Depot) -> Iterator[CatalogOffers]:
     """What the distribution has."""
     catalog = depot.workspace.catalog
-    offers = CatalogOffers(catalog.path, catalog.repositories.distribution(STABLE))
+    offers = CatalogOffers(lambda: catalog.path, catalog.repositories.distribution(STABLE))
     yield offers
     offers.close()
 

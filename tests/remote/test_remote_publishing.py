@@ -10,14 +10,14 @@ import pytest
 
 from entrepot.contracts import Body, ObjectInfo, ObjectMeta, Storage
 from entrepot.errors import StorageError
-from entrepot.publish.lease import LEASE_SECONDS
+from entrepot.publish.lease import LEASE_KEY, LEASE_SECONDS
 from entrepot.services import homes, imports, repositories
 from entrepot.services.publishing import publish
 from entrepot.workspace import Workspace
 from entrepot_storage.memory import MemoryStorage
 from entrepot_storage.wrappers import CountingStorage
 from support.debs import make_deb
-from support.remote import Place
+from support.remote import Place, make_repository, names_in
 
 STABLE = "shop/stable"
 PACKAGES = "dists/stable/main/binary-amd64/Packages.gz"
@@ -83,8 +83,11 @@ def test_the_storage_knows_of_a_publication_before_the_tree_changes(place: Place
     seen: dict[str, tuple[int, list[tuple[str, int]]]] = {}
 
     def look(key: str) -> None:
-        with place.opened() as reader:
-            seen[key] = intended(reader), states(reader)
+        with place.opened() as other:
+            seen[key] = intended(other), states(other)
+            if key != LEASE_KEY:
+                # Nobody waits for whoever writes a tree.
+                make_repository(other, f"other-{len(seen)}")
 
     place.tree = Watched(MemoryStorage(), look)
     with place.opened() as workspace:
@@ -95,6 +98,7 @@ def test_the_storage_knows_of_a_publication_before_the_tree_changes(place: Place
     assert seen["dists/stable/Release"][1] == [("started", 1)]
     with place.opened() as workspace:
         assert states(workspace) == [("completed", 1)]
+        assert len(names_in(workspace)) == len(seen)
 
 
 def test_what_a_kill_amid_a_publication_left_the_next_one_repairs(place: Place, elsewhere: Callable[[], None]) -> None:

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,7 +27,8 @@ URL = "place://home"
 class Place:
     """``place://home``, for the workspaces that are opened through it, and ``place://tree``, to publish to."""
 
-    def __init__(self) -> None:
+    def __init__(self, plugins: Sequence[tuple[str, object]] = ()) -> None:
+        self._plugins = plugins
         self.storage: Storage = MemoryStorage()
         self.store = MemoryStorage()
         self.tree: Storage = MemoryStorage()
@@ -36,7 +37,7 @@ class Place:
     @contextmanager
     def opened(self, actor: str = "tester") -> Iterator[Workspace]:
         """The workspace, as another command opens it."""
-        plugins = [("place", _PlacePlugin(self))]
+        plugins = [("place", _PlacePlugin(self)), *self._plugins]
         with open_workspace(URL, actor=actor, clock=self.clock, extra_plugins=plugins) as workspace:
             yield workspace
 

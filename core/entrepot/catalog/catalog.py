@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from weakref import WeakSet
 
 from entrepot.catalog.advisories import AdvisoriesTable
 from entrepot.catalog.audit import AuditLog, default_key
 from entrepot.catalog.available import AvailableTable
 from entrepot.catalog.carried import Carried
 from entrepot.catalog.choice import Choice
-from entrepot.catalog.database import keep_log, open_database, open_to_read, transaction
+from entrepot.catalog.database import carry_temporary, keep_log, open_database, open_to_read, transaction
 from entrepot.catalog.extras import ExtrasTable
 from entrepot.catalog.figures import Figures
 from entrepot.catalog.handled import HandledTable
@@ -51,7 +52,7 @@ class Catalog:
         self.path = path
         self.database = open_to_read(path) if read_only else open_database(path)
         self._before_write = before_write
-        self._left: list[sqlite3.Connection] = []
+        self._left: WeakSet[sqlite3.Connection] = WeakSet()
         self._afterwards: list[Callable[[], object]] = []
         if before_write is not None:
             keep_log(self.database)
@@ -93,18 +94,20 @@ class Catalog:
 
     def move(self, path: Path) -> None:
         """Goes on with another file, a newer state of the same catalog. What is being read is read to its end."""
-        self.path = path
-        self._left.append(self.database.conn)
+        left, self.path = self.database.conn, path
+        # Whoever reads from it keeps it, and the space of the old file, no longer than that takes.
+        self._left.add(left)
         self.database.conn = open_database(path).conn
         keep_log(self.database)
+        carry_temporary(left, self.database.conn)
 
     def lookup(self) -> CatalogLookup:
         """What may be asked from any thread; the caller closes it."""
-        return CatalogLookup(self.path)
+        return CatalogLookup(lambda: self.path)
 
     def close(self) -> None:
         """Closes the database file."""
-        for connection in self._left:
+        for connection in list(self._left):
             connection.close()
         self.database.close()
 

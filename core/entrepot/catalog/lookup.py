@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 import sqlite3
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,13 @@ OFFERS = 50
 class CatalogLookup:
     """``contracts.AdvisoryLookup`` on a read-only connection of its own, opened with the first question.
 
-    One connection serves all threads in turn: an answer takes a fraction of a millisecond.
+    One connection serves all threads in turn: an answer takes a fraction of a millisecond. ``path`` says where the
+    catalog is, which may change.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Callable[[], Path]) -> None:
         self._path = path
+        self._opened: Path | None = None
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
 
@@ -199,9 +201,14 @@ class CatalogLookup:
 
     def _ask(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
         with self._lock:
+            path = self._path()
+            if self._connection is not None and path != self._opened:
+                self._connection.close()
+                self._connection = None
             if self._connection is None:
+                self._opened = path
                 self._connection = sqlite3.connect(
-                    f"{self._path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS, check_same_thread=False
+                    f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS, check_same_thread=False
                 )
                 # Packages are asked about in any order: with the usual 2 MiB most of what they need is read each time.
                 self._connection.execute(f"PRAGMA cache_size = -{CACHE}")

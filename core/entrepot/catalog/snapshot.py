@@ -37,9 +37,10 @@ class CatalogSnapshot:
 
     One connection serves all threads in turn. A process that was forked opens one for itself if nothing was asked
     before. What is written in the meantime cannot be checkpointed, so it should be closed when the work is done.
+    ``path`` says where the catalog is when the moment begins.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Callable[[], Path]) -> None:
         self._path = path
         self._lock = threading.Lock()
         self._tables: SnapshotTables | None = None
@@ -70,7 +71,7 @@ class CatalogSnapshot:
     def _opened(self) -> SnapshotTables:
         if self._tables is None:
             connection = sqlite3.connect(
-                f"{self._path.absolute().as_uri()}?mode=ro",
+                f"{self._path().absolute().as_uri()}?mode=ro",
                 uri=True,
                 timeout=BUSY_SECONDS,
                 isolation_level=None,

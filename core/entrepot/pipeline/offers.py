@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -26,7 +26,7 @@ class CatalogOffers:
     ``without`` are ids of memberships: packages of the newest version that are about to go, and are not offered.
     """
 
-    def __init__(self, path: Path, distribution: Distribution, without: Collection[int] = ()) -> None:
+    def __init__(self, path: Callable[[], Path], distribution: Distribution, without: Collection[int] = ()) -> None:
         self._snapshot = CatalogSnapshot(path)
         self._distribution = distribution
         self._without = frozenset(without)

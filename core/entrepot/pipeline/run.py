@@ -58,6 +58,8 @@ class Batch:
     """Other processes that fetch and inspect."""
     keeps: bool = True
     """Whether files go into the private store."""
+    pause: Callable[[], object] = lambda: None
+    """Called before long work in which nothing is written to the catalog."""
 
     def run(
         self, jobs: Sequence[Job], executor: Executor, noted: Callable[[Sequence[ImportResult], Version | None], object]
@@ -119,6 +121,7 @@ class Batch:
 
     def inspect(self, attempts: Sequence[Attempt], executor: Executor, count: Counter) -> None:
         """Fetches packages and shows them to the scanners that look at each by itself."""
+        self.pause()
         teller = Teller(self.progress, attempts)
         self._all([partial(self._fetch_and_inspect, lot, count, teller) for lot in _lots(attempts)], executor)
 
@@ -129,6 +132,7 @@ class Batch:
 
         ``beside`` comes in as well, and is not asked about.
         """
+        self.pause()
         names = self.panel.names(BATCH)
         infos: dict[int, PackageInfo] = {}
         coming: dict[int, None] = {}

@@ -69,7 +69,9 @@ class Committer:
     ) -> None:
         """``on_complete`` is called inside the transaction that notes a publication as complete.
 
-        ``keep`` makes sure that what was noted so far outlives this process: a tree is never ahead of its catalog.
+        ``keep`` makes sure that what was noted so far outlives this process: a tree is never ahead of its catalog. It
+        may let others write, so nothing is noted between it and the taking of the tree's lease: who has that waits for
+        the catalog, and nobody the other way around.
         """
         self._on_complete = on_complete
         self._keep = keep
@@ -103,12 +105,12 @@ class Committer:
             entries = [*map(_payload_entry, plan.payload), *map(_entry, immutable)]
             self._catalog.publications.intend(plan.target, plan.distribution, entries, plan.now, plan.snapshot)
         self._keep()
-        self._payload(plan)
+        last = self._payload(plan)
         self._each(immutable, plan)
         with Lease(self._storage, self._clock, self._settings.wait) as lease:
             if lease.inherited:
                 raise StalePlanError("another command died while it changed this tree", hint="publish again")
-            publication = self._begin(plan)
+            publication = self._begin(plan, last)
             self._keep()
             changing = in_phases([*plan.shared, *(file for file in plan.writes if file.phase > Phase.IMMUTABLE)])
             for _, files in groupby(changing, key=attrgetter("phase")):
@@ -125,14 +127,18 @@ class Committer:
         self._progress(ProgressEvent("publish.write", "Published", "completed", plan.files, plan.files, "files"))
         return report
 
-    def _begin(self, plan: TreePlan) -> int:
-        """Notes that files which clients read are about to change, unless somebody else did the same before."""
+    def _begin(self, plan: TreePlan, last: Sequence[PayloadFile]) -> int:
+        """Notes that files which clients read are about to change, unless somebody else did the same before.
+
+        ``last`` are package files that were written and not noted.
+        """
         publications = self._catalog.publications
         with self._catalog.transaction():
             if publications.basis(plan.target, plan.distribution) != plan.basis:
                 raise StalePlanError(
                     f"another command has published {plan.distribution.path} in the meantime", hint="publish again"
                 )
+            publications.save(plan.target, None, map(_payload_entry, last), plan.now)
             immutable = [_entry(file) for file in plan.writes if file.phase <= Phase.IMMUTABLE]
             publications.save(plan.target, plan.distribution, immutable, plan.now, plan.snapshot)
             # A collection may have noted some of them as unused since the plan was made; it removed none.
@@ -157,15 +163,23 @@ class Committer:
             publications.complete(publication, plan.signed_by, plan.files, plan.size, report.requests)
             self._on_complete(report)
 
-    def _payload(self, plan: TreePlan) -> None:
+    def _payload(self, plan: TreePlan) -> Sequence[PayloadFile]:
+        """Writes package files, and answers the last ones, which are not noted yet."""
+        files: Sequence[PayloadFile] = ()
         for start in range(0, len(plan.payload), CHUNK):
+            if files:
+                self._note(files, plan)
             files = plan.payload[start : start + CHUNK]
             each(self._storage, self._settings.parallel, lambda file: self._copy_in(file, plan), files)
-            with self._catalog.transaction():
-                publications = self._catalog.publications
-                if publications.basis(plan.target, plan.distribution).collections != plan.basis.collections:
-                    raise StalePlanError("files may have been collected that were just written", hint="publish again")
-                publications.save(plan.target, None, map(_payload_entry, files), plan.now)
+        return files
+
+    def _note(self, files: Sequence[PayloadFile], plan: TreePlan) -> None:
+        publications = self._catalog.publications
+        with self._catalog.transaction():
+            if publications.basis(plan.target, plan.distribution).collections != plan.basis.collections:
+                raise StalePlanError("files may have been collected that were just written", hint="publish again")
+            publications.save(plan.target, None, map(_payload_entry, files), plan.now)
+        self._keep()
 
     def _each(self, files: Sequence[TreeFile], plan: TreePlan, before: Callable[[], object] = lambda: None) -> None:
         """Writes files of which none is a copy of another one, in any order; ``before`` is called before each."""

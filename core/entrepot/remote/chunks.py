@@ -12,6 +12,7 @@ from pathlib import Path
 
 import zstandard
 
+from entrepot.catalog.logged import Logged
 from entrepot.contracts import ObjectMeta, Storage
 from entrepot.errors import NotFoundError, StorageError
 from entrepot.models import Sha256
@@ -28,20 +29,25 @@ ChunkList = bytes
 """The sha256 of every chunk of a database, one after the other."""
 
 
-def listed(path: Path, known: ChunkList = b"", changed: Iterable[int] | None = None) -> ChunkList:
-    """The chunks of a file. With ``changed``, only those of these numbers and those beyond ``known`` are read."""
+def listed(database: Logged, known: ChunkList = b"", changed: Iterable[int] | None = None) -> ChunkList:
+    """The chunks of a database. With ``changed``, only those of these numbers and those beyond ``known`` are read."""
     digests = bytearray(known)
-    with path.open("rb", buffering=0) as file:
-        count = -(-os.fstat(file.fileno()).st_size // CHUNK)
-        del digests[count * DIGEST :]
-        begun = len(digests) // DIGEST
-        numbers = range(count) if changed is None else sorted({*range(begun, count), *changed})
-        digests.extend(bytes(DIGEST * (count - begun)))
-        for number in numbers:
-            if number < count:
-                content = os.pread(file.fileno(), CHUNK, number * CHUNK)
-                digests[number * DIGEST : (number + 1) * DIGEST] = hashlib.sha256(content).digest()
+    count = -(-database.size // CHUNK)
+    del digests[count * DIGEST :]
+    begun = len(digests) // DIGEST
+    numbers = range(count) if changed is None else sorted({*range(begun, count), *changed})
+    digests.extend(bytes(DIGEST * (count - begun)))
+    for number in numbers:
+        if number < count:
+            content = database.read(number * CHUNK, CHUNK)
+            digests[number * DIGEST : (number + 1) * DIGEST] = hashlib.sha256(content).digest()
     return bytes(digests)
+
+
+def listed_file(path: Path) -> ChunkList:
+    """The same of a database that nobody has open."""
+    with Logged(path) as database:
+        return listed(database)
 
 
 def differing(wanted: ChunkList, known: ChunkList) -> Sequence[tuple[int, Sha256]]:
@@ -53,20 +59,19 @@ def differing(wanted: ChunkList, known: ChunkList) -> Sequence[tuple[int, Sha256
     ]
 
 
-def upload(storage: Storage, path: Path, chunks: ChunkList, known: ChunkList) -> None:
-    """Writes the chunks of a file that ``known`` has nowhere, and their list."""
+def upload(storage: Storage, database: Logged, chunks: ChunkList, known: ChunkList) -> None:
+    """Writes the chunks of a database that ``known`` has nowhere, and their list."""
     held = {known[start : start + DIGEST].hex() for start in range(0, len(known), DIGEST)}
     new = {sha256: number for number, sha256 in differing(chunks, known) if sha256 not in held}
-    with path.open("rb", buffering=0) as file:
 
-        def send(chunk: tuple[str, int]) -> None:
-            content = os.pread(file.fileno(), CHUNK, chunk[1] * CHUNK)
-            if digest(content) != chunk[0]:
-                raise StorageError(f"{path} was changed by somebody else while it was read", path=str(path))
-            packed = zstandard.ZstdCompressor(level=LEVEL).compress(content)
-            storage.write(chunk_key(chunk[0]), packed, meta=ObjectMeta("application/zstd"))
+    def send(chunk: tuple[str, int]) -> None:
+        content = database.read(chunk[1] * CHUNK, CHUNK)
+        if digest(content) != chunk[0]:
+            raise StorageError("a database was changed by somebody else while it was read")
+        packed = zstandard.ZstdCompressor(level=LEVEL).compress(content)
+        storage.write(chunk_key(chunk[0]), packed, meta=ObjectMeta("application/zstd"))
 
-        each(storage, AT_ONCE, send, list(new.items()))
+    each(storage, AT_ONCE, send, list(new.items()))
     if chunks != known:
         storage.write(f"{LISTS}{digest(chunks)}", chunks)
 

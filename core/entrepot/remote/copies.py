@@ -19,7 +19,7 @@ from pathlib import Path
 from entrepot.catalog.database import forget_log
 from entrepot.errors import StorageError
 from entrepot.processes import folder_lock
-from entrepot.remote.chunks import ChunkList, listed
+from entrepot.remote.chunks import ChunkList, listed_file
 from entrepot.remote.generations import Seen
 from entrepot.remote.layout import MAX_FILE, Generation, Head, Stored, digest, is_file_path
 
@@ -68,7 +68,7 @@ class Copy:
             return self.lists[name]
         path = self.home / name
         forget_log(path)
-        return listed(path) if path.exists() else b""
+        return listed_file(path) if path.exists() else b""
 
     def clear(self) -> None:
         """Makes it a copy of nothing."""

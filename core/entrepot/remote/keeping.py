@@ -21,10 +21,11 @@ TOGETHER = 200
 def kept(history: Sequence[Made], newest: Made, settings: HomeSettings) -> Sequence[Made]:
     """Those of earlier generations, the newest first, that stay when one more is made.
 
-    That is so many of the newest, itself counted, and the last one of each of so many days.
+    That is so many of the newest, itself counted, and the last one of each of so many days. Those that are steps of a
+    command stay no longer than they are the newest.
     """
     chosen, days = [], {newest.at.date()}
-    for position, made in enumerate(history, 1):
+    for position, made in enumerate((made for made in history if not made.step), 1):
         day = made.at.astimezone(dt.UTC).date()
         last_of_day = day not in days and (newest.at.date() - day).days <= settings.keep_days
         days.add(day)

@@ -87,6 +87,8 @@ class Made:
     size: int
     restored_from: int | None = None
     """The number of the older generation that it brought back."""
+    step: bool = False
+    """Whether the command that made it was still at work: none to go back to."""
 
     @property
     def number(self) -> int:
@@ -102,7 +104,8 @@ class Made:
         restored = values["restored_from"]
         texts = str(values["actor"]), str(values["origin"])
         size = _number(values["size"])
-        return cls(_name(values["name"]), at, *texts, size, None if restored is None else _number(restored))
+        restored = None if restored is None else _number(restored)
+        return cls(_name(values["name"]), at, *texts, size, restored, bool(values.get("step", False)))
 
     def as_json(self) -> dict[str, Any]:
         """As it is stored, and for ``--json``."""

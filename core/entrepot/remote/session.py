@@ -2,22 +2,23 @@
 
 A reader takes the newest generation and waits for nobody. A writer takes the lease before its first transaction; if
 there is a newer generation by then, it goes on with that one. What it did is kept by ``commit``, all of it or nothing.
+Before long work in which nothing is written it makes a ``pause``: what it did so far is kept, and others may write.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from entrepot.catalog.database import forget_log, logged_pages, write_back
+from entrepot.catalog.database import CatalogError, forget_log, write_back
+from entrepot.catalog.logged import Logged
 from entrepot.contracts import Storage
 from entrepot.errors import BusyError, StorageError
 from entrepot.publish.lease import Lease, LeaseDocument, LostLeaseError, Subject
-from entrepot.remote.chunks import ChunkList, MissingChunkError, listed, upload
+from entrepot.remote.chunks import ChunkList, MissingChunkError, listed, listed_file, upload
 from entrepot.remote.copies import Copy, cache_folder, file_times, last_seen, take
 from entrepot.remote.filling import DATABASES, Filler
 from entrepot.remote.generations import Generations, Seen
@@ -29,6 +30,8 @@ BEAT = 20.0
 """Seconds between two looks whether the lease has to be renewed."""
 SWEEP_EVERY = 20
 """Generations between two collections of what is no longer kept."""
+RESUME = 600.0
+"""Seconds that a command waits at least which gave the lease up for a while: it has more to lose than a new one."""
 TRIES = 5
 SUBJECT = Subject(
     LEASE_KEY, "the workspace is being changed by", "other commands are", "another command took the workspace over"
@@ -65,6 +68,8 @@ class Session:
         self._beating: ExitStack = ExitStack()
         self._failed = False
         self._restoring: int | None = None
+        self.has_written = False
+        """Whether this command had the lease, ever."""
 
     # ------------------------------------------------------------------------------------------------ reading
 
@@ -90,7 +95,7 @@ class Session:
 
     @property
     def is_writing(self) -> bool:
-        """Whether this command has the lease."""
+        """Whether this command has the lease now."""
         return self._lease is not None
 
     def exists(self) -> bool:
@@ -140,7 +145,10 @@ class Session:
 
     def lease(self) -> Lease:
         """The lease, not taken."""
-        return Lease(self.generations.storage, self._clock, self._settings().wait, subject=SUBJECT)
+        wait = self._settings().wait
+        return Lease(
+            self.generations.storage, self._clock, max(wait, RESUME) if self.has_written else wait, subject=SUBJECT
+        )
 
     def break_lease(self) -> LeaseDocument | None:
         """Takes the lease from whoever has it, and answers who that was; None if nobody has it."""
@@ -172,6 +180,16 @@ class Session:
             self._lease = lease
             ending.enter_context(self._heartbeat(lease))
             self._beating = ending.pop_all()
+            self.has_written = True
+
+    def pause(self) -> None:
+        """Keeps what was done so far and gives the lease up until the next transaction, for work that writes nothing.
+
+        In none, and where this command has not written, there is nothing to do.
+        """
+        if self._lease is not None:
+            self.commit(step=True)
+            self.release()
 
     def _catch_up(self, copy: Copy, seen: Seen | None) -> None:
         """Goes on with a newer generation. What was read of the older one is as if read before another's change."""
@@ -191,16 +209,24 @@ class Session:
 
     def _move_to(self, copy: Copy, generation: Generation) -> None:
         """Puts databases beside those that are open, and has them opened in their place."""
+        replaced = []
         for name, stored in generation.databases.items():
             old, known = self.path(name), self._lists.get(name, b"")
             new = copy.home / f"{name}.{generation.made.name}"
             if old.exists():
-                shutil.copyfile(old, new)
-                if file_times(old) != self._times.get(name):
-                    known = listed(new)
+                trusted = file_times(old) == self._times.get(name)
+                with Logged(old) as database:
+                    database.copy(new)
+                if not trusted:
+                    known = listed_file(new)
+                replaced.append(old)
             self._lists[name] = self._filler.fetch(new, stored, known)
             self._paths[name], self._times[name] = new, file_times(new)
         self._moved()
+        # Their space is free when nobody reads from them any more.
+        for path in replaced:
+            path.unlink()
+            forget_log(path)
 
     def _files_move_to(self, copy: Copy, before: Mapping[str, Stored], after: Mapping[str, Stored]) -> None:
         """Takes over what another command changed; what this one changed already stays."""
@@ -246,8 +272,8 @@ class Session:
         self._restoring = number
         return old
 
-    def commit(self) -> None:
-        """Makes what was done a new generation, if anything was.
+    def commit(self, *, step: bool = False) -> None:
+        """Makes what was done a new generation, if anything was; ``step``: of a command that goes on.
 
         An error is the end of the session: nothing was kept since the commit before, and nothing more will be.
         """
@@ -257,56 +283,55 @@ class Session:
             return
         self.begin()
         before, self._failed = self._generation, True
-        self._commit(self._copy)
+        self._commit(self._copy, step=step)
         self._failed = False
         if self._generation is not before and self._generation and self._generation.made.number % SWEEP_EVERY == 0:
             # All is kept: what cannot be removed now is removed another time.
             with suppress(StorageError, BusyError):
                 self.sweep()
 
-    def _commit(self, copy: Copy) -> None:
+    def _commit(self, copy: Copy, *, step: bool) -> None:
         files = copy.stored_files()
-        for path, stored in files.items():
+        for key, stored in files.items():
             if stored.size > MAX_FILE:
-                raise StorageError(f"{path} is larger than the {MAX_FILE} bytes of a file of a workspace", path=path)
-        databases, lists = self._listed()
-        times = {name: file_times(self.path(name)) for name in lists}
-        if self._generation is None or (databases, files) != (self._generation.databases, self._generation.files):
-            self._upload(copy, lists, files)
-            self._swap(databases, files)
+                raise StorageError(f"{key} is larger than the {MAX_FILE} bytes of a file of a workspace", path=key)
+        paths = {name: path for name in DATABASES if (path := self.path(name)).exists()}
+        with ExitStack() as opened:
+            logged = {name: opened.enter_context(Logged(path)) for name, path in paths.items()}
+            lists = {name: self._listed(name, database) for name, database in logged.items()}
+            databases = {name: Stored(logged[name].size, digest(chunks)) for name, chunks in lists.items()}
+            if self._generation is None or (databases, files) != (self._generation.databases, self._generation.files):
+                for name, chunks in lists.items():
+                    upload(self.generations.storage, logged[name], chunks, self._lists.get(name, b""))
+                self._upload(copy, files)
+                self._swap(databases, files, step=step)
+        for path in paths.values():
+            # Where somebody reads an older state the log stays, and is read again the next time.
+            with suppress(CatalogError):
+                write_back(path)
         # Only now: what failed half-way leaves a copy that nobody believes.
-        self._lists, self._times = lists, times
+        self._lists, self._times = lists, {name: file_times(path) for name, path in paths.items()}
 
-    def _upload(self, copy: Copy, lists: Mapping[str, ChunkList], files: Mapping[str, Stored]) -> None:
-        for name, chunks in lists.items():
-            upload(self.generations.storage, self.path(name), chunks, self._lists.get(name, b""))
+    def _upload(self, copy: Copy, files: Mapping[str, Stored]) -> None:
         held = {*self._generation.files.values()} if self._generation else set()
         for path, stored in files.items():
             if stored not in held and self.generations.put_file(copy.home / path) != stored:
                 raise StorageError(f"{path} changed while it was stored", hint="run it again", path=path)
 
-    def _listed(self) -> tuple[dict[str, Stored], dict[str, ChunkList]]:
-        """What every database is now, and the chunks of it."""
-        databases, lists = {}, {}
-        for name in DATABASES:
-            path = self.path(name)
-            if not path.exists():
-                continue
-            size, pages = logged_pages(path)
-            # Only if all that changed is in the log it tells what has to be looked at.
-            trusted = name in self._lists and file_times(path) == self._times.get(name)
-            write_back(path)
-            numbers = {(page - 1) * size // CHUNK for page in pages} if trusted else None
-            lists[name] = listed(path, self._lists[name] if trusted else b"", numbers)
-            databases[name] = Stored(path.stat().st_size, digest(lists[name]))
-        return databases, lists
+    def _listed(self, name: str, database: Logged) -> ChunkList:
+        """The chunks of a database as it is now."""
+        # Only if all that changed is in the log it tells what has to be looked at.
+        if name not in self._lists or file_times(self.path(name)) != self._times.get(name):
+            return listed(database)
+        numbers = {(page - 1) * database.page_size // CHUNK for page in database.pages}
+        return listed(database, self._lists[name], numbers)
 
-    def _swap(self, databases: Mapping[str, Stored], files: Mapping[str, Stored]) -> None:
+    def _swap(self, databases: Mapping[str, Stored], files: Mapping[str, Stored], *, step: bool) -> None:
         assert self._lease is not None
         settings, now, before = self._settings(), self._clock(), self._generation
         number = before.made.number + 1 if before else 1
         size = sum(stored.size for stored in databases.values())
-        made = Made(new_name(number), now, *self._who(), size, self._restoring)
+        made = Made(new_name(number), now, *self._who(), size, self._restoring, step)
         history = kept([before.made, *before.history], made, settings) if before else ()
         generation = Generation(made, databases, files, history)
         self.generations.save(generation)

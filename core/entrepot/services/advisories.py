@@ -251,6 +251,7 @@ def _fetched(
         return
     from entrepot.transfer import open_transfer
 
+    workspace.pause()
     with workspace.scratch() as folder, open_transfer(Connection(), Secrets(), source_url=location) as transfer:
         # Its name tells the form of a file that starts like many others.
         path = folder / (Path(unquote(urlsplit(location).path)).name.replace("\0", "")[-100:] or "data")

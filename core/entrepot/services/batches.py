@@ -76,6 +76,7 @@ def open_batch(
             resigner=signer,
             apart=apart,
             keeps=options.keeps,
+            pause=workspace.pause,
         )
         yield batch, executor
 

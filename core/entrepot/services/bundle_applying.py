@@ -210,6 +210,7 @@ def apply(workspace: Workspace, path: Path, request: ApplyRequest, progress: Pro
     with open_bundle(path) as reader, workspace.scratch() as folder:
         arrival = _arrival(workspace, request, read_head(reader, str(path)), str(path))
         with running(workspace, "bundle", arrival.distribution.path, progress) as task:
+            workspace.pause()
             texts = _read(arrival, reader, folder, task, keep=True)
             with workspace.catalog.transaction():
                 source, feeds = arrival.record(texts)

@@ -82,6 +82,7 @@ def make(workspace: Workspace, path: Path, request: MakeRequest, progress: Progr
     _require_free(path, request)
     distribution = workspace.catalog.repositories.distribution(request.distribution)
     with running(workspace, "bundle", distribution.path, progress) as task, workspace.scratch() as folder:
+        workspace.pause()
         head, contents = _collect(workspace, distribution, request, folder)
         written = _write(workspace, path, request, head, contents, task.progress)
         task.created += written

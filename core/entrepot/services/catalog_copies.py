@@ -67,6 +67,7 @@ def publish_catalog(
     storage = workspace.storage(chosen)
     try:
         with running(workspace, "catalog", redact(chosen), progress) as task, workspace.scratch() as folder:
+            workspace.pause()
             task.progress(ProgressEvent("catalog.copy", "Copying the catalog"))
             made = _made(workspace, folder, chosen, dry_run=False)
             task.progress(ProgressEvent("catalog.copy", "Copied the catalog", "completed"))

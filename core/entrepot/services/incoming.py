@@ -121,6 +121,8 @@ def take(
     with closing(workspace.storage(settings.url)) as storage:
         if dry_run:
             return Intake([_foreseen(workspace, info) for info in _waiting(storage)])
+        # Whoever takes may wait for the workspace, and so nobody who has that may wait for who takes.
+        workspace.pause()
         with Lease(storage, workspace.clock, settings.wait, subject=SUBJECT) as lease:
             return _Taker(workspace, storage, lease, progress, has_time).take()
 
@@ -203,7 +205,7 @@ class _Taker:
         came = [taken.distribution for _, taken in ended if taken.outcome == ACCEPTED]
         self.publications += [self._publish(path) for path in dict.fromkeys(came)]
         # Only what is kept may go.
-        self.workspace.commit()
+        self.workspace.pause()
         self.lease.confirm()
         for info, taken in ended:
             self._move(info, taken)
@@ -250,7 +252,7 @@ class _Taker:
             component=component,
             publish_after=False,
         )
-        self.workspace.commit()
+        self.workspace.pause()
         self.lease.confirm()
         for package, result in zip(packages, batch.results, strict=True):
             for file in package:

@@ -44,7 +44,7 @@ def scanners(
         scanners={name: scanner for name, scanner in not_skipped(workspace).items() if only is None or name in only},
         settings=workspace.settings.scanners,
         advisories=workspace.catalog.lookup,
-        offers=partial(CatalogOffers, workspace.catalog.path, without=without),
+        offers=partial(CatalogOffers, lambda: workspace.catalog.path, without=without),
         surroundings=DistributionSurroundings,
     )
     with (

@@ -73,9 +73,10 @@ def deliver_at_end(workspace: Workspace) -> Sequence[Delivery]:
     settings = workspace.settings
     if workspace.read_only or not settings.notify or not settings.notify_seconds:
         return ()
-    if workspace.is_remote and not workspace.session.is_writing:
+    if workspace.is_remote and not workspace.session.has_written:
         # Who only looked at a workspace on a storage waits for no writer: the next one that ends tells it.
         return ()
+    workspace.pause()
     return deliver(workspace, settings.notify_seconds)
 
 

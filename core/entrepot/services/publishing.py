@@ -231,6 +231,7 @@ class Job:
         collector = TreeCollector(workspace.catalog, self.repository, settings, clock, superseded=False, withdrawn=True)
         if not collector.look(self.target).files:
             return ()
+        workspace.pause()
         with closing(workspace.storage(self.target.url)) as storage:
             paths = [file.path for file in collector.remove(self.target, storage).files]
         with workspace.catalog.transaction():
@@ -310,7 +311,7 @@ class Job:
 
         committer = Committer(
             *(workspace.catalog, workspace.store, storage, settings, clock, task.progress, noted),
-            keep=workspace.commit,
+            keep=workspace.pause,
         )
         report = committer.commit(plan)
         task.created.append(f"{self.distribution.path} version {number}")

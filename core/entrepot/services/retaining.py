@@ -110,8 +110,8 @@ def _missed(
     """Those of ``going`` that make the difference between a package that can be installed and one that cannot."""
     format_ = workspace.format(distribution.format)
     with (
-        closing(CatalogOffers(workspace.catalog.path, distribution, going)) as fewer,
-        closing(CatalogOffers(workspace.catalog.path, distribution)) as all_,
+        closing(CatalogOffers(lambda: workspace.catalog.path, distribution, going)) as fewer,
+        closing(CatalogOffers(lambda: workspace.catalog.path, distribution)) as all_,
     ):
         without = DistributionSurroundings(format_, distribution, fewer)
         with_ = DistributionSurroundings(format_, distribution, all_)

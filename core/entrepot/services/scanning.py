@@ -157,6 +157,7 @@ class _Scan:
         if all({*answered, *same} >= evaluator.scanners.keys() for *_, answered, same in work):
             found = [_evaluated(evaluator, part) for part in parts]
         else:
+            self._workspace.pause()
             found = [future.result() for future in [executor.submit(_evaluated, evaluator, part) for part in parts]]
         evaluations = []
         for (holding, before, *_), evaluation in zip(work, chain.from_iterable(found), strict=True):

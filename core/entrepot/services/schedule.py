@@ -27,9 +27,6 @@ from entrepot.transfer.urls import redact
 if TYPE_CHECKING:
     from entrepot.workspace import Workspace
 
-UNHEARD = dt.timedelta(days=1)
-"""How long a task may run on another machine, whose processes nobody sees from here, before it holds up no job."""
-
 Request = tuple[str, str, Mapping[str, Any]]
 """Kind, subject and values of a task."""
 
@@ -123,7 +120,7 @@ def begin_due(workspace: Workspace) -> Sequence[Run]:
         return ()
     runs = []
     with workspace.catalog.transaction():
-        _recover(workspace)
+        recover(workspace, others=True)
         # Somebody else may have been here in the meantime.
         states = workspace.catalog.schedule.states()
         for job in workspace.settings.schedule.values():
@@ -143,7 +140,7 @@ def begin(workspace: Workspace, names: Sequence[str]) -> Sequence[Run]:
             raise NotFoundError(f"the schedule has no job {name!r}", hint=f"known: {', '.join(known) or 'none'}")
     now, runs = workspace.now(), []
     with workspace.catalog.transaction():
-        _recover(workspace)
+        recover(workspace, others=True)
         states = workspace.catalog.schedule.states()
         for name in dict.fromkeys(names):
             job, state = known[name], states.get(name)
@@ -175,12 +172,6 @@ def require_jobs(workspace: Workspace) -> None:
 
 def _is_open(state: JobState | None, job: Job, now: dt.datetime) -> bool:
     return state is None or state.rule != job.rule or state.next_at <= now
-
-
-def _recover(workspace: Workspace) -> None:
-    recover(workspace)
-    for task_id in workspace.catalog.tasks.mark_unheard(workspace.now(), workspace.now() - UNHEARD):
-        workspace.catalog.imports.interrupt(task_id, workspace.now())
 
 
 def _upcoming(workspace: Workspace, job: Job, now: dt.datetime, state: JobState | None = None) -> JobState:

@@ -292,6 +292,7 @@ def sync_source(workspace: Workspace, name: str, progress: Progress = silent, *,
             store=workspace.store,
         )
         index = workspace.format(source.format).index
+        workspace.pause()
         result = sync(workspace.catalog, index, context, lambda counts: _record_sync(workspace, source, counts))
     if result.counts is None:
         tell(workspace, "source_synced", SourceSynced(source, None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 import time
 from collections.abc import Iterator
@@ -13,11 +14,12 @@ from entrepot.errors import BatchError, EntrepotError
 from entrepot.progress import Progress, ProgressEvent, Task, overall, silent, tee
 
 if TYPE_CHECKING:
-    from entrepot.catalog import Catalog
     from entrepot.workspace import Workspace
 
 WRITE_EVERY = 0.5
 """Seconds between two writes of a task's row."""
+UNHEARD = dt.timedelta(days=1)
+"""How long a task may run on another machine, whose processes nobody sees from here, before it holds up no job."""
 
 
 @contextmanager
@@ -46,7 +48,7 @@ def running(workspace: Workspace, kind: str, subject: str, progress: Progress = 
 def reported(workspace: Workspace, task_id: int, progress: Progress) -> Iterator[Task]:
     """The block is what the task does: its progress is kept, and how it ends."""
     catalog = workspace.catalog
-    reports = _Reports(catalog, task_id)
+    reports = _Reports(workspace, task_id)
     task = Task(task_id, tee(overall(reports.take), progress))
     try:
         yield task
@@ -62,9 +64,14 @@ def reported(workspace: Workspace, task_id: int, progress: Progress) -> Iterator
         catalog.tasks.finish(task_id, "completed", task.created, None, workspace.now(), task.result)
 
 
-def recover(workspace: Workspace) -> None:
-    """Ends what killed processes of this machine left behind; inside the caller's transaction."""
-    for task_id in workspace.catalog.tasks.mark_dead(workspace.now()):
+def recover(workspace: Workspace, *, others: bool = False) -> None:
+    """Ends what killed processes of this machine left behind; inside the caller's transaction.
+
+    With ``others``, and always on a storage, that of other machines, too, when nothing was heard of it for long.
+    """
+    tasks, now = workspace.catalog.tasks, workspace.now()
+    unheard = tasks.mark_unheard(now, now - UNHEARD) if others or workspace.is_remote else ()
+    for task_id in (*tasks.mark_dead(now), *unheard):
         workspace.catalog.imports.interrupt(task_id, workspace.now())
 
 
@@ -94,8 +101,9 @@ def problem(error: BaseException) -> dict[str, object]:
 class _Reports:
     """The latest event of every code. Events come from any thread; only the thread of the catalog writes them."""
 
-    def __init__(self, catalog: Catalog, task_id: int) -> None:
-        self._catalog = catalog
+    def __init__(self, workspace: Workspace, task_id: int) -> None:
+        self._workspace = workspace
+        self._catalog = workspace.catalog
         self._task_id = task_id
         self._thread = threading.get_ident()
         self._latest: dict[str, ProgressEvent] = {}
@@ -108,6 +116,9 @@ class _Reports:
         now = time.monotonic()
         # Inside the one transaction of a sync or an import a write would be seen by nobody before its end.
         if threading.get_ident() != self._thread or self._catalog.database.conn.in_transaction:
+            return
+        if self._workspace.is_remote and not self._workspace.session.is_writing:
+            # A report is no reason to wait for a writer, nor to be one for whom others wait: the next transaction is.
             return
         if now - self._written >= WRITE_EVERY or event.state != "running":
             self._written = now

@@ -119,6 +119,8 @@ def collect(
 def _collect_tree(workspace: Workspace, collector: TreeCollector, found: Collection) -> Collection:
     if not found.files:
         return found
+    # Whoever has the lease of a tree may wait for that of the workspace, and so nobody the other way around.
+    workspace.pause()
     with _opened(workspace, found.target) as storage:
         return collector.remove(found.target, storage)
 
@@ -224,6 +226,7 @@ def _check(
     catalog = workspace.catalog
     with running(workspace, "check", target.url, progress) as task, _opened(workspace, target) as storage:
         count = _FileCount(task.progress, catalog.publications.count(target, current=True))
+        workspace.pause()
         faults = list(check_tree(catalog, target, storage, content=content, on_file=count))
         faults += check_manifest(catalog, target, catalog.repositories.distributions(repository))
         count.finish()

@@ -46,7 +46,7 @@ class Site:
     def surroundings(self) -> tuple[CatalogOffers, DistributionSurroundings]:
         catalog = self.depot.workspace.catalog
         distribution = catalog.repositories.distribution(STABLE)
-        offers = CatalogOffers(catalog.path, distribution)
+        offers = CatalogOffers(lambda: catalog.path, distribution)
         return offers, DistributionSurroundings(AptFormat(), distribution, offers)
 
     def context(self, info: PackageInfo, around: DistributionSurroundings, batch: Sequence[PackageInfo]) -> ScanContext:
@@ -135,7 +135,7 @@ def test_what_is_kept_is_forgotten_when_it_is_too_much_and_found_again(
     batch = [site.info(f"package{number}", f"lib{number}, libfoo, libc6 (>= 2)") for number in range(4)]
     catalog = site.depot.workspace.catalog
     distribution = catalog.repositories.distribution(STABLE)
-    with closing(Counted(catalog.path, distribution)) as counted:
+    with closing(Counted(lambda: catalog.path, distribution)) as counted:
         around = DistributionSurroundings(AptFormat(), distribution, counted)
         verdicts = [
             DependenciesScanner().scan(Artifact((), ""), site.context(info, around, Others(batch, position)))
