@@ -18,7 +18,7 @@ MOST_OFFSET = 10_000
 @routes.get(
     "/import/catalog",
     "catalog.read",
-    "Search what synced sources offer: the exact name first, then names that begin so, then words anywhere",
+    "Search what synced sources offer: the exact name first, names that begin so, words in names, summaries, anywhere",
     query=(
         Field("q", about="What to look for; everything unless given", length=500),
         Field("name", about="Exactly this name", length=500),

@@ -28,6 +28,9 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ToyBox]:
         "ball": "rolls",
         "c++-blocks": "letters",
         "kite_2": "flies, 100% paper",
+        "tram": "wheels of wood",
+        "van": "tin and wheels, no wood",
+        "toy-wheels": "for everything that should roll, on the floor or on the table",
     }.items():
         box.upstream.add(name, 1, summary=summary)
     box.upstream.add("robot", 10, summary="walks and runs")
@@ -49,8 +52,15 @@ def test_the_exact_name_comes_first_then_names_that_start_so_then_full_text(box:
 
 
 def test_a_name_weighs_more_than_a_summary(box: ToyBox) -> None:
-    assert names(box, "tin") == ["tin-robot"]
+    assert names(box, "tin") == ["tin-robot", "van"]
     assert names(box, "drives robot") == ["clockwork"]
+
+
+def test_words_in_a_name_come_first_then_the_very_text_in_a_summary_then_the_shorter_summary(box: ToyBox) -> None:
+    assert names(box, "wheels") == ["toy-wheels", "tram", "van"]
+    assert names(box, "wheels, no wood") == names(box, "and wood") == ["van"]
+    assert names(box, "wheels wood") == ["tram", "van"]
+    assert names(box, "no wood") == ["van"]
 
 
 def test_the_beginning_of_the_last_word_is_enough(box: ToyBox) -> None:

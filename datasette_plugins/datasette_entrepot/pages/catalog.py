@@ -48,7 +48,7 @@ FILTERS = (
 
 @pages.get("/catalog", "catalog.read", query=(*FILTERS, offset_field(MOST_OFFSET)))
 async def search(call: PageCall) -> Page:
-    """What sources offer: the exact name first, then names that begin so, then words anywhere."""
+    """What sources offer: the exact name first, names that begin so, words in names, summaries, anywhere."""
     query = call.query
     offset = query.get("from", 0)
     found = await call.run(
