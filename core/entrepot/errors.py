@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 
 class EntrepotError(Exception):
@@ -222,3 +224,20 @@ class BatchError(EntrepotError):
         super().__init__(message, failures=[{"item": item, "error": str(error)} for item, error in failures])
         self.failures = tuple(failures)
         self.results = tuple(results)
+
+
+def without_text(error: BaseException) -> str:
+    """Types and places of an error of somebody else's and of those behind it: its text may quote secrets.
+
+    ``ConnectionError (notes.py:31 deliver, client.py:12 post) from TimeoutError (client.py:40 read)``.
+    """
+    told: list[str] = []
+    behind: BaseException | None = error
+    seen: set[int] = set()
+    while behind is not None and id(behind) not in seen:
+        seen.add(id(behind))
+        frames = traceback.extract_tb(behind.__traceback__)
+        places = ", ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames)
+        told.append(f"{type(behind).__name__} ({places or 'nowhere'})")
+        behind = behind.__cause__ or (None if behind.__suppress_context__ else behind.__context__)
+    return " from ".join(told)

@@ -25,7 +25,7 @@ from entrepot.contracts import (
     SignerFactory,
     StorageFactory,
 )
-from entrepot.errors import NotFoundError, PluginError
+from entrepot.errors import NotFoundError, PluginError, without_text
 
 if TYPE_CHECKING:
     import click
@@ -92,6 +92,14 @@ class Plugins:
         """The format of this name; ``NotFoundError`` that lists those there are."""
         return _pick("format", self.formats, name)
 
+    def scanner(self, name: str) -> Scanner:
+        """The scanner of this name."""
+        return _pick("scanner", self.scanners, name)
+
+    def storage_of(self, scheme: str) -> StorageFactory:
+        """The storage backend of this URL scheme."""
+        return _pick("storage", self.storage, scheme)
+
     def advisory_format(self, name: str) -> AdvisoryFormat:
         """The form of vulnerability data of this name."""
         return _pick("form of vulnerability data", self.advisory_formats, name)
@@ -123,8 +131,8 @@ class Plugins:
             arguments = [event] if implementation.argnames else []
             try:
                 implementation.function(*arguments)
-            except Exception:
-                logger.exception("plugin %s failed in %s", implementation.plugin_name, hook)
+            except Exception as error:  # noqa: BLE001 - a plugin may fail in any way; its text may quote its secrets
+                logger.error("plugin %s failed in %s: %s", implementation.plugin_name, hook, without_text(error))
 
 
 def _pick(what: str, table: Mapping[str, T], name: str) -> T:

@@ -9,16 +9,21 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from entrepot.models import Connection
+from entrepot.errors import NotFoundError
+from entrepot.models import Connection, Secrets
 from entrepot.pipeline import apart
+from entrepot.pipeline.station import Setup, open_station
 from entrepot.services import mirroring
 from entrepot.services.mirroring import MirrorResult
 from entrepot.services.selecting import MirrorRequest
+from entrepot.settings import InspectionSettings
+from support.scans import NOW, a_distribution
 from support.toy import ToyUpstream
 from support.toybox import ToyBox
 from support.upstream import Fault, Upstream
@@ -130,6 +135,33 @@ def test_what_a_process_lacks_is_said_of_its_packages(
     assert box.members() == []
     assert {message for _, _, message in ends(result)} == {"there is no format called 'toy' (known: apt, rpm)"}
     box.workspace.close()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"scanners": ("lost",)}, "there is no scanner called 'lost'"),
+        ({"store": "lost://bucket"}, "there is no storage called 'lost'"),
+    ],
+)
+def test_what_plugins_a_process_lacks_is_named(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    setup = Setup(
+        format="apt",
+        distribution=a_distribution(),
+        now=NOW,
+        max_size=1,
+        store=tmp_path.as_uri(),
+        storage={},
+        source_url="",
+        connection=Connection(),
+        secrets=Secrets(),
+        allow_file=False,
+        scanners=(),
+        tables={},
+        inspection=InspectionSettings(),
+    )
+    with pytest.raises(NotFoundError, match=message), open_station(replace(setup, **changes)):
+        pytest.fail("it is open")
 
 
 def test_a_station_ends_with_who_asks_it(site: Path) -> None:

@@ -325,10 +325,15 @@ def test_a_kind_that_takes_many_at_once_gets_them_together_and_in_order(opened: 
 
 
 @pytest.mark.parametrize("error", [RuntimeError("https://user:hunter2@hooks"), KeyError("hunter2")])
-def test_of_an_unexpected_error_only_the_kind_is_kept(box: Box, error: Exception) -> None:
+def test_of_an_unexpected_error_only_the_kind_is_kept_and_its_place_is_logged(
+    box: Box, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
     box.notes.failing = error
     box.happen()
     box.deliver()
+    assert f"notifier all failed: {type(error).__name__} (" in caplog.text
+    assert "notes.py:" in caplog.text
+    assert "hunter2" not in caplog.text
     (row,) = notifiers.pending(box.workspace, "all", 10)
     assert row["error"] == type(error).__name__
 

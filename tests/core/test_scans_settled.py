@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -190,3 +190,40 @@ def test_a_distribution_whose_packages_were_scanned_can_be_removed(box: ToyBox) 
     repositories.remove_distribution(box.workspace, "shop/window")
     left = box.workspace.catalog.database.query("SELECT count(*) AS n FROM scan_states")
     assert [row["n"] for row in left] == [0]
+
+
+@dataclass
+class ToolProbe(Probe):
+    """A probe that says nothing of what its verdicts depend on, but names its tool in each."""
+
+    tool: str = "3"
+    asks_catalog: bool = False
+
+    def scan(self, artifact: Artifact, context: ScanContext) -> Verdict:
+        """As any probe, by a tool of some version."""
+        return replace(super().scan(artifact, context), tool_version=self.tool)
+
+
+@pytest.mark.parametrize("asks_catalog", [False, True])
+def test_who_only_names_a_tool_is_asked_about_one_package_as_long_as_it_is_the_same(
+    tmp_path: Path, asks_catalog: bool
+) -> None:
+    probe = ToolProbe(asks_catalog=asks_catalog)
+    box = ToyBox(tmp_path, plugins=[("probe", probe)])
+    box.upload(*(make_toy(box.folder, name) for name in ("ball", "kite", "robot")))
+
+    def scan() -> tuple[int, int]:
+        """How many packages were settled, and asked about."""
+        probe.asked.clear()
+        found = scanning.scan(box.workspace, ScanRequest(scanners=["probe"])).distributions[0]
+        return found.settled, len(probe.asked)
+
+    assert [scan(), scan()] == [(0, 4), (3, 1)]
+    probe.tool = "4"
+    assert [scan(), scan()] == [(0, 4), (3, 1)]
+    box.upload(make_toy(box.folder, "doll"))
+    # Who asks the catalog may have been told something else by another version of the distribution.
+    assert scan() == ((0, 5) if asks_catalog else (3, 2))
+    probe.tool = ""
+    assert [scan(), scan()] == [(0, 5), (0, 4)]
+    box.workspace.close()

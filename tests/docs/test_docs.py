@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from entrepot import hookspecs
+from entrepot import contracts, hookspecs
 from entrepot.cli.app import App
 from entrepot.cli.main import main
 
@@ -56,6 +56,13 @@ def test_the_command_reference_is_what_the_program_prints() -> None:
 def test_every_hook_is_documented_with_its_exact_signature(name: str, function: Callable[..., object]) -> None:
     signature = inspect.signature(function)
     assert f"`{name}{signature}`".replace("'", "") in (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+
+
+def test_every_optional_part_of_an_object_is_documented() -> None:
+    optional = {name for name in contracts.__all__ if getattr(getattr(contracts, name), "_is_runtime_protocol", False)}
+    text = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+    assert "SignatureVerifier" in optional
+    assert {name for name in optional if f"| `{name}` |" not in text} == set()
 
 
 def test_links_between_documents_lead_somewhere() -> None:

@@ -35,7 +35,15 @@ from entrepot.contracts.scanners import (
     is_isolated,
 )
 from entrepot.contracts.signing import SignatureVerifier, Signer, SignerFactory, SigningKey
-from entrepot.contracts.solving import Candidate, CandidatePool, Closure, Missing, RememberingPool, Solver
+from entrepot.contracts.solving import (
+    Candidate,
+    CandidatePool,
+    Closure,
+    Missing,
+    RememberingPool,
+    Solver,
+    TellsExcluded,
+)
 from entrepot.contracts.storage import Body, ObjectInfo, ObjectMeta, Storage, StorageFactory, StorageProperties
 from entrepot.contracts.surroundings import Surroundings
 from entrepot.contracts.transfer import Fetched, Transfer, Validators
@@ -120,6 +128,7 @@ __all__ = [
     "StorageFactory",
     "StorageProperties",
     "Surroundings",
+    "TellsExcluded",
     "Transfer",
     "TreeBuilder",
     "TreeFile",

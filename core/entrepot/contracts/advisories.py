@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from entrepot.advisories import Advisory, AdvisoryState, Fact, Hit, RawAdvisory, Told
 from entrepot.models import Available, Source
@@ -86,6 +86,7 @@ class AdvisoryLookup(Protocol):
         ...
 
 
+@runtime_checkable
 class AdvisoryHistory(AdvisoryLookup, Protocol):
     """What a scanner may ask besides that runs in the command's own process."""
 

@@ -85,3 +85,16 @@ class Solver(Protocol):
     ) -> Closure:
         """What ``wanted`` needs on a machine of ``architecture`` that has nothing installed yet."""
         ...
+
+
+@runtime_checkable
+class TellsExcluded(Protocol):
+    """A solver that knows what packages say against others (Conflicts, Breaks)."""
+
+    def excluded(self, candidate: Candidate, pool: CandidatePool) -> Collection[str]:
+        """Names of which a package excludes some versions: those of packages, and those that packages provide.
+
+        But none that it has or provides itself: it is then one of several of which a machine has one. ``pool`` is the
+        one that is asked for its closure; ``IndexFormatError`` as there.
+        """
+        ...

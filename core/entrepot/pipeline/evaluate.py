@@ -117,13 +117,13 @@ class Evaluator:
         return decide(self.policy, evaluation.case)
 
     def _answers(self, holding: Holding, known: Collection[str]) -> Mapping[str, StoredVerdict]:
-        with self._case(holding, files=False) as case:
+        with self.shown(holding, files=False) as case:
             answers = {stored.scanner: stored for stored in self.panel.recall(case, skip=known)}
             ahead = [name for name in self.scanners if name not in known and name not in answers]
             on_files = [name for name in ahead if reads_files(self.scanners[name])]
             answers |= self._ask(holding, case, skip={*known, *answers, *on_files})
         if on_files:
-            with self._case(holding, files=True) as case:
+            with self.shown(holding, files=True) as case:
                 answers |= self._ask(holding, case, skip=set(self.scanners) - set(on_files))
         return answers
 
@@ -134,7 +134,7 @@ class Evaluator:
         return {stored.scanner: stored for stored in answers}
 
     @contextmanager
-    def _case(self, holding: Holding, *, files: bool) -> Iterator[ScanCase]:
+    def shown(self, holding: Holding, *, files: bool) -> Iterator[ScanCase]:
         """The package before the scanners; with its ``files`` out of the private store, else with their names only."""
         if not files:
             yield self._described(holding, self.folder)

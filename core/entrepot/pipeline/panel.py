@@ -205,6 +205,10 @@ class Panel:
                 logger.warning("scanner %s cannot say what changed for its verdicts", name, exc_info=True)
                 return None
 
+    def digest(self, name: str, basis: Basis) -> str:
+        """Of what the verdicts of a scanner depend on, where that is known: it, its settings and the basis."""
+        return self._digest(self._services.scanners[name], basis)
+
     def abort(self) -> None:
         """Ends isolated scanners at once: they are recorded as failed."""
         if self._host:

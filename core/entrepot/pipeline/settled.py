@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
-from contextlib import closing
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from entrepot.catalog.database import to_json
+from entrepot.catalog.holdings import Holding
+from entrepot.catalog.imports import StoredVerdict
 from entrepot.catalog.settled import ScanState
-from entrepot.pipeline.evaluate import Evaluator
+from entrepot.contracts import AdvisoryHistory, ReusableScanner, SteadyScanner
+from entrepot.errors import EntrepotError
+from entrepot.models import Basis, Status
+from entrepot.pipeline.evaluate import Evaluator, reads_files
 
 if TYPE_CHECKING:
     from entrepot.catalog import Catalog
@@ -38,7 +43,10 @@ class Settled:
         states = catalog.settled.states(evaluator.distribution)
         with closing(catalog.lookup()) as history:
             case, beside = evaluator.described(sample), evaluator.waiting.beside(sample)[0]
-            self._marks = {name: evaluator.panel.mark(name, case, beside, history) for name in evaluator.scanners}
+            self._marks = {
+                name: evaluator.panel.mark(name, case, beside, history) or self._named(evaluator, name, sample, history)
+                for name in evaluator.scanners
+            }
             changed = {
                 name: evaluator.panel.changed(name, state.mark, mark, case, history)
                 for name, mark in self._marks.items()
@@ -52,6 +60,29 @@ class Settled:
         if all(name in self._packages and states[name].policy == self._policy for name in evaluator.scanners):
             told = frozenset[int]().union(*(states[name].told for name in evaluator.scanners))
             self.quiet = frozenset.intersection(*map(frozenset, self._packages.values())) - told
+
+    def _named(self, evaluator: Evaluator, name: str, sample: Holding, history: AdvisoryHistory) -> str | None:
+        """The mark of a scanner that says nothing of what its verdicts depend on: what it names in one of them.
+
+        That is its tool, with the data that this compares with; None where it names none. It may have asked the
+        catalog for anything.
+        """
+        scanner = evaluator.scanners[name]
+        before = self._catalog.imports.last_verdicts({sample.inspected}, self._distribution.id)
+        known = before.get(sample.inspected, {}).get(name)
+        if isinstance(scanner, ReusableScanner | SteadyScanner) or not (known and known.verdict.tool_version):
+            return None
+        said: Sequence[StoredVerdict] = ()
+        # Whoever asks about every package finds out what is wrong with this one.
+        with suppress(EntrepotError, OSError), evaluator.shown(sample, files=reads_files(scanner)) as case:
+            said = evaluator.panel.ask(case, skip=evaluator.scanners.keys() - {name})
+        for verdict in (stored.verdict for stored in said):
+            if verdict.tool_version and verdict.status not in (Status.ERROR, Status.SKIPPED):
+                basis = Basis(verdict.tool_version, verdict.database_version)
+                asks = getattr(scanner, "asks_catalog", True)
+                catalog = [history.state(), self._version, self._distribution.base_sources] if asks else []
+                return to_json([evaluator.panel.digest(name, basis), catalog])
+        return None
 
     def scanners(self, package_id: int) -> Collection[str]:
         """Those that would say of a package what they said."""

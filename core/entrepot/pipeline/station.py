@@ -130,10 +130,10 @@ def open_station(setup: Setup) -> Iterator[Station]:
     plugins = make_plugins()
     format_ = plugins.format(setup.format)
     scheme = urlsplit(setup.store).scheme
-    store = ArtifactStore(plugins.storage[scheme].open(setup.store, setup.storage.get(scheme, {})))
+    store = ArtifactStore(plugins.storage_of(scheme).open(setup.store, setup.storage.get(scheme, {})))
     services = ScanServices(
         formats={format_.name: format_},
-        scanners={name: plugins.scanners[name] for name in setup.scanners},
+        scanners={name: plugins.scanner(name) for name in setup.scanners},
         settings=setup.tables,
     )
     with ExitStack() as stack:

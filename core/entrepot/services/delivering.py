@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from entrepot.contracts import Notice, Notifier
-from entrepot.errors import DeliveryError, EntrepotError
+from entrepot.errors import DeliveryError, EntrepotError, without_text
 
 if TYPE_CHECKING:
     from entrepot.catalog.outbox import Entry
@@ -81,7 +81,7 @@ def explain(error: Exception, name: str) -> str:
     """Why a notifier failed, as it is kept: of what is not one of our errors nobody knows what secrets it quotes."""
     if isinstance(error, EntrepotError):
         return f"{error} ({error.hint})" if error.hint else str(error)
-    logger.error("notifier %s failed", name, exc_info=error)
+    logger.error("notifier %s failed: %s", name, without_text(error))
     return type(error).__name__
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
@@ -63,6 +63,13 @@ class AptSolver:
             return Closure(found, unmet=tuple(question.unmet(answer.chosen, len(roots))))
         reasons = _Reasons(universe, question, len(roots), answer)
         return Closure(found, tuple(reasons.missing()), tuple(reasons.conflicts()))
+
+    def excluded(self, candidate: Candidate, pool: CandidatePool) -> Collection[str]:
+        """The names in its Conflicts and Breaks, but its own and those that it provides."""
+        (package,) = Universe(DebianVersions(), (candidate.architecture,)).read_wanted([candidate], pool)
+        said = package.relations
+        own = {candidate.name, *(relation.name for relation in said.provides)}
+        return {relation.name for relation in (*said.conflicts, *said.breaks)} - own
 
 
 def _needed(wanted: Iterable[Candidate], chosen: Iterable[Package]) -> tuple[Candidate, ...]:

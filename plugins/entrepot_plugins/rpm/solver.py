@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from entrepot.contracts import Candidate, CandidatePool, Closure, Missing
@@ -10,6 +10,7 @@ from entrepot.models import SOURCE_ARCHITECTURE
 from entrepot_plugins.shared.libsolv_version import libsolv_version
 
 from .architectures import NOARCH, installable_on
+from .dependencies import Dependency, capabilities
 from .libsolv import Answer, Board
 from .universe import Package, Universe
 
@@ -61,6 +62,18 @@ class RpmSolver:
             return Closure(found, unmet=tuple(unmet))
         reasons = _Reasons(universe, len(roots), answer)
         return Closure(found, tuple(reasons.missing()), tuple(reasons.conflicts()))
+
+    def excluded(self, candidate: Candidate, pool: CandidatePool) -> Collection[str]:
+        """The names in its Conflicts, but those that it provides, and those that it obsoletes: these it replaces."""
+        said = Universe((candidate.architecture,)).read(candidate, pool).relations
+        own = {candidate.name, *_names(said.provides), *_names(said.obsoletes)}
+        return set(_names(said.conflicts)) - own
+
+
+def _names(dependencies: Iterable[Dependency]) -> Iterator[str]:
+    for dependency in dependencies:
+        for capability in capabilities(dependency):
+            yield capability.name
 
 
 def _precedence(roots: Collection[Package]) -> Callable[[Package], int]:

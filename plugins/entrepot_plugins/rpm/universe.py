@@ -89,6 +89,10 @@ class Universe:
         self._find_paths(reader)
         return list(roots)
 
+    def read(self, candidate: Candidate, pool: CandidatePool) -> Package:
+        """A package by itself; ``IndexFormatError`` if it cannot be understood."""
+        return self._read(candidate, _remembered(pool))
+
     def _ask(self, pool: CandidatePool, names: Sequence[str]) -> Iterator[Candidate]:
         for start in range(0, len(names), BATCH):
             batch = names[start : start + BATCH]

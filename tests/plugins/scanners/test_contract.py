@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
-from entrepot.contracts import Format, Scanner
+from entrepot.contracts import AdvisoryHistory, Format, Scanner
 from entrepot.models import Status
 from entrepot.plugins import make_plugins
 from entrepot.testing import ScannerContract
@@ -20,6 +20,7 @@ from entrepot_plugins.scanners.dependencies import DependenciesScanner
 from entrepot_plugins.scanners.osv import OsvScanner
 from entrepot_plugins.scanners.package_format import PackageFormatScanner
 from entrepot_plugins.scanners.signature import SignatureScanner
+from support.advisories import Desk, osv, package
 from support.clamd import MARKER, RealClamd
 from support.debs import make_deb
 from support.rpms import make_rpm
@@ -137,8 +138,26 @@ class TestClamavOnWhatIsInfected(ClamavContract, OnRpms):
 
 
 class OsvContract(ScannerContract):
+    """With advisories that are about the package, and become more."""
+
+    settings: ClassVar[dict[str, list[str]]] = {"ecosystem": ["Debian:12", "AlmaLinux:9"]}
+
+    @pytest.fixture(autouse=True)
+    def shared_desk(self, vulnerability_desk: KnowingDesk) -> None:
+        self._desk = vulnerability_desk
+
     def make_scanner(self) -> Scanner:
         return OsvScanner()
+
+    def make_advisories(self, folder: Path) -> AdvisoryHistory:
+        return self._desk.workspace.catalog.lookup()
+
+    def change_what_it_knows(self, folder: Path) -> bool:
+        self._desk.know_more()
+        return True
+
+    def test_it_has_found_something(self, tmp_path: Path) -> None:
+        assert self._scan(tmp_path).reason == "findings"
 
 
 class TestOsvOnDebs(OsvContract, OnDebs):
@@ -165,6 +184,25 @@ class TestDependenciesOnDebs(DependenciesContract, OnDebs):
 
 class TestDependenciesOnRpms(DependenciesContract, OnRpms):
     pass
+
+
+class KnowingDesk(Desk):
+    """Knows of one vulnerability of a robot, of either format, and of one more whenever it is asked to."""
+
+    known = 0
+
+    def know_more(self) -> None:
+        self.known += 1
+        affected = [package(ecosystem, "robot") for ecosystem in ("Debian:12", "AlmaLinux:9")]
+        self.load("robots", *(osv(f"CVE-2026-{1000 + number}", *affected) for number in range(self.known)))
+
+
+@pytest.fixture(scope="module")
+def vulnerability_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KnowingDesk]:
+    desk = KnowingDesk(tmp_path_factory.mktemp("desk"))
+    desk.know_more()
+    yield desk
+    desk.close()
 
 
 TESTED = (ClamavScanner, PackageFormatScanner, SignatureScanner, ContentsScanner, OsvScanner, DependenciesScanner)

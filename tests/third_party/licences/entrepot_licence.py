@@ -7,6 +7,7 @@ class LicenceScanner:
     name = "licence"  # in policies and settings
     answers = "licence"  # the key in the result of an import
     version = "1"  # of another version, verdicts are not used again
+    common_basis = True  # what they depend on is the same for all packages
 
     def basis(self, context: ScanContext) -> Basis:
         return Basis()  # nothing matters but the package and the settings

@@ -56,7 +56,10 @@ def databases(settings: Mapping[str, Any]) -> Sequence[Path]:
 
 
 def basis(context: ScanContext) -> Basis | None:
-    """Versions of engine and signatures. A database without a number may change at any time: then nothing holds."""
+    """Versions of engine and signatures, and whether these are old by now.
+
+    A database without a number may change at any time: then nothing holds.
+    """
     settings = clamav_settings(context.settings)
     try:
         version = find_engine(settings, context.folder).version()
@@ -64,7 +67,10 @@ def basis(context: ScanContext) -> Basis | None:
         return Basis(inputs=str(error))
     except ClamavError:
         return None
-    return Basis(version.engine, version.database) if version.number else None
+    if not version.number:
+        return None
+    old = _is_old(version, settings, context.now)
+    return Basis(version.engine, version.database, OLD_SIGNATURES if old else "")
 
 
 def scan(artifact: Artifact, context: ScanContext) -> Verdict:
@@ -129,10 +135,9 @@ def _verdict(
 ) -> Verdict:
     findings = [*map(_infected, _distinct(outcome.infected))]
     findings += [_limited(found, outcome.outer) for found in _distinct(outcome.limited)]
-    age = max((now - version.date).days, 0) if version.date else None
-    old = age is not None and 0 < settings.max_age_days < age
+    old = _is_old(version, settings, now)
     if old:
-        findings.append(_old(age or 0))
+        findings.append(_old(version, settings))
     status, reason, message = _ending(outcome, settings, findings, old, problem)
     tally = outcome.tally
     evidence: dict[str, Scalar] = {
@@ -141,7 +146,7 @@ def _verdict(
         "files": tally.files,
         "bytes": tally.bytes,
         "requests": tally.requests,
-        "signatures_days": age,
+        "signatures_days": _age(version, now),
     }
     return Verdict(
         status, reason, message, engine.tool, version.engine, tuple(findings[:MOST_FOUND]), evidence, version.database
@@ -183,5 +188,18 @@ def _limited(found: Found, outer: frozenset[str]) -> Finding:
     return Finding(NOT_SCANNED, severity, summary, where=found.where, data={"limit": found.limit})
 
 
-def _old(days: int) -> Finding:
-    return Finding(OLD_SIGNATURES, "low", f"its signatures are {days} days old: run freshclam", data={"days": days})
+def _age(version: Version, now: dt.datetime) -> int | None:
+    """Days since the signatures were made; None if nobody knows."""
+    return max((now - version.date).days, 0) if version.date else None
+
+
+def _is_old(version: Version, settings: ClamavSettings, now: dt.datetime) -> bool:
+    age = _age(version, now)
+    return age is not None and 0 < settings.max_age_days < age
+
+
+def _old(version: Version, settings: ClamavSettings) -> Finding:
+    # By their date, not by their age: this has to be true tomorrow, too.
+    limit, made = settings.max_age_days, f"{version.date:%Y-%m-%d}"
+    summary = f"its signatures are of {made}, more than {limit} days old: run freshclam"
+    return Finding(OLD_SIGNATURES, "low", summary, data={"made": made, "max_age_days": limit})

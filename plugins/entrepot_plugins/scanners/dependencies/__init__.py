@@ -14,6 +14,7 @@ class DependenciesScanner:
     | pass | ``satisfied`` | it can, on every machine that it is for |
     | review | ``missing`` | it cannot: something that it needs is nowhere; only ``warn`` if there are no base sources |
     | review | ``conflict`` | it cannot: what it needs excludes each other |
+    | warn | ``satisfied`` | it can, but excludes a package that the distribution has, so that no machine has both |
     | warn | ``satisfied`` | it can, but something that it recommends is nowhere (with ``recommends``) |
     | skipped | ``skipped`` | it is a source package, or nothing tells which machines there are |
     | error | ``error`` | it could not be read, its metadata not understood, or a base source was never synced |
@@ -21,7 +22,7 @@ class DependenciesScanner:
 
     name = "dependencies"
     answers = "dependencies"
-    version = "2"
+    version = "3"
     stage = "batch"
     reads_files = False
     common_basis = True

@@ -8,17 +8,28 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from entrepot.contracts import Candidate, Closure, Missing, ScanContext, Surroundings
+from entrepot.contracts import (
+    Candidate,
+    CandidatePool,
+    Closure,
+    Format,
+    Missing,
+    ScanContext,
+    Surroundings,
+    TellsExcluded,
+)
 from entrepot.errors import EntrepotError
 from entrepot.models import Basis, Finding, PackageInfo, Scalar, Status, Verdict
 from entrepot_plugins.scanners.dependencies.settings import DependencySettings, dependency_settings
 
 TOOL = "dependencies"
 BINARY = "binary"
+DISTRIBUTION, BATCH = OURS = ("distribution", "batch")
+"""Where packages are from that are the business of whoever runs the distribution."""
 MAX_FINDINGS = 50
 """Of each kind; how many more there are is told in the evidence. A package with so many problems has one problem."""
 MAX_NAMED = 5
@@ -39,6 +50,15 @@ class _Requirement:
 
 
 @dataclass(slots=True)
+class _Excluded:
+    """A package that cannot be installed together with the one: why, where that is from, and on which machines."""
+
+    why: str
+    origin: str
+    machines: dict[str, None] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class _Report:
     """What the closures of one package say, for all machines together."""
 
@@ -46,6 +66,7 @@ class _Report:
     unmet: dict[str, _Requirement] = field(default_factory=dict)
     conflicts: dict[str, dict[str, None]] = field(default_factory=dict)
     """Sentences, each with the machines that it is about."""
+    excluded: dict[Candidate, _Excluded] = field(default_factory=dict)
     evidence: dict[str, Scalar] = field(default_factory=dict)
 
     @property
@@ -110,7 +131,36 @@ def _ask(
         report.add(machine, closure)
         if not closure.missing and not closure.conflicts:
             report.evidence |= _brought(machine, wanted, closure, surroundings)
+            for other, why in _clashing(context.format, wanted, pool, surroundings, machine):
+                known = report.excluded.setdefault(other, _Excluded(why, surroundings.origin(other)))
+                known.machines[machine] = None
     return report
+
+
+def _clashing(
+    format_: Format, wanted: Candidate, pool: CandidatePool, surroundings: Surroundings, machine: str
+) -> Iterator[tuple[Candidate, str]]:
+    """The packages of the distribution, or that come in, which a machine cannot have besides the wanted one, and why.
+
+    Of each name the newest version that there is counts: who has an older one gets that.
+    """
+    solver = format_.solver
+    names = solver.excluded(wanted, pool) if isinstance(solver, TellsExcluded) else ()
+    if not names:
+        return
+    found = {candidate.name for candidate in chain(pool.named(names), pool.providing(names))} - {wanted.name}
+    newest: dict[str, Candidate] = {}
+    for candidate in sorted(
+        pool.named(sorted(found)), key=lambda one: (format_.versions.key(one.version), one.architecture == machine)
+    ):
+        newest[candidate.name] = candidate
+    ours = [newest[name] for name in sorted(newest) if surroundings.origin(newest[name]) in OURS]
+    for other in ours[:MAX_FINDINGS]:
+        together = solver.closure([wanted, other], pool, architecture=machine)
+        if together.conflicts and not together.missing:
+            alone = solver.closure([other], pool, architecture=machine)
+            if not alone.conflicts and not alone.missing:
+                yield other, plain(together.conflicts[0].partition(";")[0])
 
 
 def _brought(machine: str, wanted: Candidate, closure: Closure, surroundings: Surroundings) -> Mapping[str, Scalar]:
@@ -141,15 +191,18 @@ def _verdict(
     missing = [_requirement("missing", severity, "needs", item, held) for item in report.missing.values()]
     unmet = [_requirement("recommends", "low", "recommends", item, held) for item in report.unmet.values()]
     conflicts = [_conflict(sentence, on) for sentence, on in report.conflicts.items()]
+    excluded = [_exclusion(context, other, item) for other, item in report.excluded.items()]
     if missing:
         status, reason = settings.missing_status(based=based), "missing"
         if conflicts:
             status = max(status, Status(settings.conflict), key=RANK.index) if based else status
     elif conflicts:
         status, reason = Status(settings.conflict), "conflict"
+    elif excluded and settings.excludes != Status.WARN:
+        status, reason = Status(settings.excludes), "conflict"
     else:
-        status, reason = (Status.WARN if unmet else Status.PASS), "satisfied"
-    told = [*missing[:MAX_FINDINGS], *conflicts[:MAX_FINDINGS], *unmet[:MAX_FINDINGS]]
+        status, reason = (Status.WARN if unmet or excluded else Status.PASS), "satisfied"
+    told = [*missing[:MAX_FINDINGS], *conflicts[:MAX_FINDINGS], *excluded, *unmet[:MAX_FINDINGS]]
     evidence: dict[str, Scalar] = {
         "machines": ", ".join(machines),
         "base_sources": ", ".join(context.distribution.base_sources),
@@ -199,12 +252,20 @@ def _conflict(sentence: str, on: Iterable[str]) -> Finding:
     return Finding(f"conflict:{digest}", "high", sentence, data={"machines": ", ".join(on)}, kind="conflict")
 
 
+def _exclusion(context: ScanContext, other: Candidate, item: _Excluded) -> Finding:
+    name, on = plain(f"{other.name} {other.version}"), ", ".join(item.machines)
+    has = "comes in with it" if item.origin == BATCH else f"{context.distribution.path} has"
+    summary = f"no machine can have it together with {name}, which {has}: {item.why}"
+    data: dict[str, Scalar] = {"package": plain(other.name), "version": plain(other.version), "machines": on}
+    return Finding(f"excludes:{_short(plain(other.name))}", "low", summary, where=name, data=data, kind="excludes")
+
+
 def _message(context: ScanContext, info: PackageInfo, told: Sequence[Finding], machines: Sequence[str]) -> str:
     if not told:
         return f"{info.name} {info.version} can be installed on {', '.join(machines)}"
     more = f", and {len(told) - 1} more" if len(told) > 1 else ""
     sentence = f"{told[0].summary}{more}"
-    if context.distribution.base_sources:
+    if context.distribution.base_sources or told[0].kind == "excludes":
         return sentence
     return (
         f"{sentence}; what clients of {context.distribution.path} have besides is not known: name the source of their"

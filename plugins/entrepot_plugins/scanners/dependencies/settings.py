@@ -20,6 +20,8 @@ class DependencySettings:
     """What a requirement leads to that nothing satisfies; empty: ``review`` with base sources, ``warn`` without."""
     conflict: str = "review"
     """What it leads to that packages exclude each other which are needed together."""
+    excludes: str = "warn"
+    """What it leads to that it excludes a package which the distribution has."""
     recommends: bool = False
     """Whether recommendations that nothing satisfies are told."""
 

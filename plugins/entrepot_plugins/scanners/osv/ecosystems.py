@@ -35,6 +35,9 @@ _CODENAMES = {name: f"Debian:{number}" for name, number in DEBIAN.items()} | {
     name: f"Ubuntu:{number}" for name, number in UBUNTU.items()
 }
 _ENTERPRISE = re.compile(r"(?:^|[^a-z0-9])el([0-9]{1,2})(?![0-9])")
+_RED_HAT = r"Red Hat:enterprise_linux:{0}(?:\.[0-9]{{1,2}})?(?:::.*)?"
+"""Its names are those of CPEs: ``enterprise_linux:9::baseos``, ``enterprise_linux:10.0``. Those of subscriptions that
+keep a minor release alive (``rhel_eus:9.2::baseos``) have other packages."""
 _LEAP = re.compile(r"leap[ ./_-]?([0-9]{2}\.[0-9])(?![0-9])")
 _SLE = re.compile(r"(?:^|[^a-z])sle[sd]?[ ./_-]?([0-9]{2})(?:[ ./_-]?sp([0-9])|\.([0-9]))?(?![0-9])")
 _TAGS = (
@@ -83,8 +86,8 @@ def vendors(ecosystems: Collection[str]) -> Collection[str]:
 
 def _enterprise(number: str, known: Collection[str]) -> Sequence[str]:
     candidates = [candidate.format(number) for candidate in ENTERPRISE]
-    start = f"Red Hat:enterprise_linux:{number}::"
-    of_red_hat = sorted(name for name in known if name.startswith(start))
+    pattern = re.compile(_RED_HAT.format(number))
+    of_red_hat = sorted(name for name in known if pattern.fullmatch(name))
     candidates += of_red_hat or [candidate.format(number) for candidate in RED_HAT]
     return [candidate for candidate in candidates if candidate in known] or candidates
 
@@ -97,7 +100,10 @@ def _suse(text: str, known: Collection[str]) -> Sequence[str]:
         return ["openSUSE:Tumbleweed"]
     if match := _SLE.search(text):
         pack = match[2] or match[3]
-        release = f"{match[1]} SP{pack}" if pack and pack != "0" else match[1]
+        if int(match[1]) >= 16:  # no service packs any more
+            release = f"{match[1]}.{pack or 0}"
+        else:
+            release = f"{match[1]} SP{pack}" if pack and pack != "0" else match[1]
         held = sorted(name for name in known if name.startswith("SUSE:") and name.endswith(f" {release}"))
         return held or [f"SUSE:Linux Enterprise Server {release}"]
     return ()

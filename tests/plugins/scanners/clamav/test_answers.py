@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +12,15 @@ import pytest
 
 from entrepot.errors import SettingsError
 from entrepot.models import Basis, Status, Verdict
+from entrepot.services import scanning
+from entrepot.services.scanning import ScanRequest
 from entrepot_plugins.scanners.clamav import ClamavScanner
 from entrepot_plugins.scanners.clamav.settings import ClamavSettings, clamav_settings
 from support.clamd import answering, drained, pretending
 from support.debs import make_deb
 from support.scans import scan_of
+from support.toy import make_toy
+from support.toybox import ToyBox
 
 VERSION = b"ClamAV 1.4.3/27860/Tue Dec 30 08:30:00 2025\0"
 OK = b"stream: OK\0"
@@ -43,6 +48,21 @@ def test_they_are_what_a_verdict_depends_on(tmp_path: Path) -> None:
         settings = {"socket": str(path)}
         assert ClamavScanner().basis(replace(context, settings=settings)) == Basis("1.4.3", "27860 2025-12-30")
     assert ClamavScanner().basis(replace(context, settings=settings)) is None
+
+
+@pytest.mark.isolated
+def test_what_was_clean_is_told_again_once_the_signatures_are_old(tmp_path: Path) -> None:
+    found = []
+    with pretending(answering(VERSION, OK)) as path:
+        box = ToyBox(tmp_path, settings=f'[scanners.clamav]\nsocket = "{path}"\n')
+        box.clock.time = dt.datetime(2025, 12, 30, 12, tzinfo=dt.UTC)
+        box.upload(make_toy(box.folder))
+        for days in (0, 7, 1, 1):
+            box.clock.advance(days=days)
+            scan = scanning.scan(box.workspace, ScanRequest(scanners=["clamav"])).distributions[0]
+            found.append((scan.settled, [item["id"] for package in scan.packages for item in package.findings]))
+        box.workspace.close()
+    assert found == [(0, []), (1, []), (0, ["signatures-old"]), (1, [])]
 
 
 @pytest.mark.parametrize(("days", "status"), [(7, Status.WARN), (40, Status.PASS), (0, Status.PASS)])

@@ -324,3 +324,23 @@ def test_the_evidence_tells_what_would_come_and_from_where(shop: Site) -> None:
     }
     shop.upload(shop.deb("site", depends="web"))
     assert evidence(shop, "site")["from_amd64"] == "base 2, distribution 2"
+
+
+def test_a_package_of_the_distribution_that_is_excluded_is_told(site: Site) -> None:
+    site.offer(site.deb("libold"))
+    site.upload(
+        site.deb("battery"), site.deb("mta-one", provides="mta"), site.deb("spare", "3"), site.deb("spare", "1")
+    )
+    robot = {"breaks": "battery (<< 2), spare (<< 2)", "conflicts": "libold, mta", "provides": "mta"}
+    found = site.upload(site.deb("robot", **robot))["robot"]
+    assert (found.status, found.pipeline["dependencies"]) == ("published", "satisfied")
+    # Clients get the newer spare; libold is no business of the distribution's; of what provides mta a machine has one.
+    (finding,) = found.findings
+    assert (finding.id, finding.kind, finding.data["version"]) == ("excludes:battery", "excludes", "1.0-1")
+    assert finding.summary == (
+        f"no machine can have it together with battery 1.0-1, which {STABLE} has:"
+        " robot (= 1.0-1) breaks battery (<< 2), which is battery (= 1.0-1)"
+    )
+    # Together with a battery that it can live with there is nothing to tell; with another one there is.
+    assert site.ask(site.deb("robot", "2", **robot), site.deb("battery", "2")) == ("satisfied", [])
+    assert site.ask(site.deb("rival", conflicts="robot"), site.deb("robot", "3")) == ("satisfied", ["excludes:robot"])

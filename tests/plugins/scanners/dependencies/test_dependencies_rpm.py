@@ -38,7 +38,7 @@ def depot(tmp_path: Path) -> Iterator[Depot]:
 def ask(depot: Depot, *packages: Path) -> tuple[str, list[str]]:
     """What is said of the first package: the word, and the ids of the findings of this scanner."""
     result = imports.upload(depot.workspace, packages, EL9, publish_after=False).results[0]
-    kinds = ("missing:", "conflict:", "recommends:")
+    kinds = ("missing:", "conflict:", "recommends:", "excludes:")
     return result.pipeline["dependencies"], [found.id for found in result.findings if found.id.startswith(kinds)]
 
 
@@ -108,3 +108,9 @@ def test_recommendations_that_nothing_meets_are_told_on_request(depot: Depot, tm
 
 def test_source_packages_are_skipped(depot: Depot, tmp_path: Path) -> None:
     assert ask(depot, make_srpm(tmp_path, "hello"))[0] == "skipped"
+
+
+def test_a_package_of_the_distribution_that_is_excluded_is_told(depot: Depot, tmp_path: Path) -> None:
+    ask(depot, make_rpm(tmp_path, "battery"), make_rpm(tmp_path, "lamp"))
+    robot = make_rpm(tmp_path, "robot", conflicts=["battery < 2", "lamp < 1", "mail"], obsoletes=["lamp"])
+    assert ask(depot, robot) == ("satisfied", ["excludes:battery"])
