@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from entrepot.cli.app import clean, human_size
+from entrepot.cli.json_text import TOGETHER, write_json
 from support.program import Program, run_program
 from support.toy import ToyUpstream, make_toy
 
@@ -173,6 +174,33 @@ def test_several_publications_of_which_one_fails_are_one_document(shop: Program,
     document = shop.json("publish", code=3)
     assert [result["distribution"] for result in document["results"]] == ["shop/window"]
     assert [failure["item"] for failure in document["failures"]] == ["stall/table"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        [],
+        {},
+        [[], {}, [[]], {"a": {}, "b": []}],
+        {1: {"a": [1, {"b": 2.5}]}, None: True, False: (1, (2,)), 1.5: {}},
+        'a\nb\u2028\x7f\u202e\udcff"\\',
+        {"a\n": ["ü", Path("/x")], "": Path("/y"), "z": float("inf")},
+        [{"number": number} for number in range(TOGETHER)],
+    ],
+    ids=["null", "array", "object", "empty", "keys", "text", "other", "long"],
+)
+def test_a_document_is_what_the_standard_library_makes_of_it(value: object) -> None:
+    pieces: list[str] = []
+    write_json(value, pieces.append)
+    assert "".join(pieces) == json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+def test_a_long_document_is_written_in_pieces() -> None:
+    pieces: list[str] = []
+    write_json({"rows": [{"number": number} for number in range(2 * TOGETHER)]}, pieces.append)
+    assert len(pieces) > 4
+    assert max(map(len, pieces)) < sum(map(len, pieces)) / 3
 
 
 # ----------------------------------------------------------------------------------------- hostile text on a screen

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from entrepot.catalog.imports import StoredVerdict
 from entrepot.models import Finding, Outcome, Status, Verdict, Waiver
-from entrepot.pipeline.policy import SEVERITY, Case, Outcomes, decide
+from entrepot.pipeline.explain import pipeline_words
+from entrepot.pipeline.policy import SEVERITY, Case, Outcomes, allowed, decide
 from entrepot.policies import (
     ACTIONS,
     NEVER,
@@ -221,3 +222,14 @@ def test_an_outcome_without_words_is_that_of_the_decision(policy: PolicySettings
     for each in about:
         assert outcomes.of(each) == decide(policy, each).outcome
         assert outcomes.of(replace(each, waivers=())) == decide(policy, replace(each, waivers=())).outcome
+
+
+@QUICK
+@given(policies, cases)
+def test_the_words_for_what_passes_are_those_of_the_decision(policy: PolicySettings, about: Case) -> None:
+    each_once = list({stored.scanner: stored for stored in about.verdicts}.values())
+    permissive = replace(policy, default=dict.fromkeys(Status, Outcome.PUBLISH), scanners={})
+    for chosen in (policy, permissive):
+        decision = decide(chosen, replace(about, verdicts=each_once))
+        if decision.outcome is Outcome.PUBLISH:
+            assert allowed(each_once) == pipeline_words(each_once, decision.rulings)

@@ -90,7 +90,7 @@ def test_what_is_critical_now_is_told_held_or_withdrawn(
     result = scanning.scan(box.workspace)
     (worse,) = result.worse
     assert (worse.package, worse.outcome) == ("robot", ("publish", "reject"))
-    assert [finding["id"] for finding in worse.findings] == ["CVE-2026-2"]
+    assert [finding.id for _, finding in worse.findings] == ["CVE-2026-2"]
     assert states(box) == {"ball": "published", "robot": state}
     assert box.members() == members
     assert published(box) == ("robot=1" in members)

@@ -148,8 +148,8 @@ def test_packages_that_nothing_holds_but_each_other_can_come_in_together(box: To
     assert [row["name"] for row in reviews.waiting(box.workspace)] == ["robot", "battery"]
     result = scanning.scan(box.workspace)
     assert [(p.package, p.status) for d in result.distributions for p in d.packages] == [
-        ("robot", "better"),
         ("battery", "better"),
+        ("robot", "better"),
     ]
 
 
@@ -187,7 +187,7 @@ def test_newer_data_that_says_something_else_is_a_verdict_of_its_own(box: ToyBox
         ("monday", "pass"),
         ("tuesday", "warn"),
     ]
-    assert [finding["id"] for finding in worse.findings] == ["CVE-2026-1"]
+    assert [finding.id for _, finding in worse.findings] == ["CVE-2026-1"]
 
 
 def test_a_dry_run_notes_no_newer_data(box: ToyBox, probe: DatedProbe) -> None:

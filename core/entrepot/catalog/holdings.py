@@ -75,24 +75,28 @@ class HoldingsTable:
     ) -> Iterator[Sequence[Holding]]:
         """What is in and what waits, in chunks; only packages of these names, or that came as these artifacts.
 
-        Packages whose ids are in ``without`` are left out of what is in.
+        Packages whose ids are in ``without`` are left out of what is in. Those of one source package are neighbours:
+        much is the same of all of them.
 
         Which they are is read first, so that a caller may write between two chunks.
         """
         some = " AND p.name IN (SELECT value FROM json_each(:names))" if names is not None else ""
         some += " AND p.original_sha256 IN (SELECT value FROM json_each(:artifacts))" if artifacts is not None else ""
         sql = f"""
-            SELECT p.id, m.id, m.component, ({_IMPORT}) FROM membership m JOIN packages p ON p.id = m.package_id
+            SELECT p.id, m.id, m.component, ({_IMPORT}), coalesce(nullif(p.source_name, ''), p.name)
+            FROM membership m JOIN packages p ON p.id = m.package_id
             WHERE m.distribution_id = :distribution AND m.removed_in IS NULL{some}
             AND m.package_id NOT IN (SELECT value FROM json_each(:without))
             UNION ALL
-            SELECT p.id, NULL, i.component, i.id FROM imports i JOIN packages p ON p.id = i.package_id
+            SELECT p.id, NULL, i.component, i.id, coalesce(nullif(p.source_name, ''), p.name)
+            FROM imports i JOIN packages p ON p.id = i.package_id
             WHERE i.distribution_id = :distribution AND i.state = 'pending_review'{some} AND NOT (
                 i.reopened_at IS NOT NULL AND EXISTS (
                     SELECT 1 FROM membership m JOIN packages q ON q.id = m.package_id
                     WHERE m.distribution_id = i.distribution_id AND m.removed_in IS NULL AND q.sha256 = i.sha256
                 )
             )
+            ORDER BY 5, 1, 2
         """
         parameters = {
             "distribution": distribution.id,
@@ -100,7 +104,7 @@ class HoldingsTable:
             "artifacts": to_json(sorted(artifacts or ())),
             "without": to_json(sorted(without)),
         }
-        found = iter(self._db.conn.execute(sql, parameters).fetchall())
+        found = iter([row[:4] for row in self._db.conn.execute(sql, parameters)])
         while chunk := list(islice(found, CHUNK)):
             yield self._load(chunk)
 

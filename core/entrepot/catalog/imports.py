@@ -228,20 +228,19 @@ class ImportsTable:
     ) -> None:
         """The same of several: each with its import, if one brought it, and its sha256. In a transaction only."""
         number = int(self._db.conn.execute("SELECT coalesce(max(id), 0) FROM verdicts").fetchone()[0])
-        verdicts, findings = [], []
+        verdicts: list[tuple[object, ...]] = []
+        findings: list[tuple[object, ...]] = []
+        # What was found is often the very same of several packages of one source, one after the other.
+        last: tuple[Finding, ...] = ()
+        columns: Sequence[tuple[object, ...]] = ()
         for import_id, sha256, said in packages:
             for stored in said:
                 number += 1
                 verdicts.append((number, import_id, distribution_id, sha256, *_columns(stored, now)))
-                findings += [
-                    (
-                        number,
-                        *map(storable, (item.id, item.severity, item.summary, item.where)),
-                        to_json(dict(item.data)),
-                        storable(item.kind),
-                    )
-                    for item in stored.verdict.findings
-                ]
+                if stored.verdict.findings is not last:
+                    last = stored.verdict.findings
+                    columns = [_finding_columns(item) for item in last]
+                findings += [(number, *each) for each in columns]
         self._db.conn.executemany(
             """
             INSERT INTO verdicts (id, import_id, distribution_id, sha256, scanner, scanner_version, answers, status,
@@ -376,6 +375,11 @@ def _columns(stored: StoredVerdict, now: dt.datetime) -> Sequence[object]:
         to_json(dict(verdict.evidence)),
         to_text(now),
     )
+
+
+def _finding_columns(finding: Finding) -> tuple[object, ...]:
+    words = map(storable, (finding.id, finding.severity, finding.summary, finding.where))
+    return (*words, to_json(dict(finding.data)), storable(finding.kind))
 
 
 @lru_cache(maxsize=256)

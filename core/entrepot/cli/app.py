@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, runtime_chec
 
 import click
 
+from entrepot.cli.json_text import write_json
 from entrepot.errors import BatchError, EntrepotError
 from entrepot.progress import Progress, ProgressEvent, overall, silent
 
@@ -172,8 +173,15 @@ def executor_option(function: F) -> F:
 
 def print_json(document: Any) -> None:
     """Prints one JSON document, with escapes for all that a terminal would obey."""
-    text = json.dumps(document, indent=2, ensure_ascii=False, default=str)
-    click.echo(UNUSUAL.sub(_json_escapes, text))
+    write_json(document, lambda text: click.echo(_safe(text), nl=False))
+    click.echo()
+
+
+def _safe(text: str) -> str:
+    """JSON without anything that a terminal would obey. Hardly any has some: that is found out first."""
+    if text.replace("\n", "").isprintable():
+        return text
+    return UNUSUAL.sub(_json_escapes, text)
 
 
 def _json_escapes(found: re.Match[str]) -> str:

@@ -100,6 +100,12 @@ class Outcomes:
         return self._weights[kind]
 
 
+def allowed(verdicts: Sequence[StoredVerdict]) -> dict[str, str]:
+    """What ``explain.pipeline_words`` makes of verdicts and the rulings of ``decide`` where it comes to publishing."""
+    word = _WORDS[Outcome.PUBLISH]
+    return {stored.answers: word if _has_word(stored.verdict) else stored.verdict.reason for stored in verdicts}
+
+
 def _order(ruling: Ruling) -> tuple[object, ...]:
     """The most severe first; the same rulings in the same order, whatever order the verdicts had."""
     severity = -SEVERITY.index(ruling.outcome)
@@ -147,10 +153,15 @@ def _of_verdict(policy: PolicySettings, stored: StoredVerdict, case: Case, waive
     if _own_status(verdict):
         rulings.append(_of_status(policy, stored, others, waivers, alone=not weighed))
     rulings += _of_vulnerabilities(policy, stored.scanner, weighed, case, waivers)
-    if verdict.status in UNINSPECTED or not (weighed or verdict.reason == FINDINGS):
+    if not _has_word(verdict):
         return rulings
     worst = max((ruling.outcome for ruling in rulings), key=SEVERITY.index)
     return [replace(ruling, word=_WORDS[worst]) for ruling in rulings]
+
+
+def _has_word(verdict: Verdict) -> bool:
+    """Whether the policy's word takes the place of its reason: where it has found something."""
+    return verdict.status not in UNINSPECTED and (verdict.reason == FINDINGS or any(map(_counts, verdict.findings)))
 
 
 def _counts(finding: Finding) -> bool:

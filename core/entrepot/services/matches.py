@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from entrepot.catalog.imports import StoredVerdict
@@ -28,17 +28,18 @@ def new_findings(evaluation: Evaluation, before: Mapping[str, StoredVerdict]) ->
 def tell_matches(
     workspace: Workspace,
     distribution: Distribution,
-    evaluations: Sequence[Evaluation],
-    said: Mapping[str, Mapping[str, StoredVerdict]],
+    evaluations: Iterable[tuple[Evaluation, Mapping[str, StoredVerdict]]],
 ) -> None:
-    """Tells of every package that is in which advisories touch that did not before; inside a transaction."""
+    """Tells of every package that is in which advisories touch that did not before; inside a transaction.
+
+    Each comes with what scanners said of it before.
+    """
     if not listens(workspace, "advisory_matched"):
         return
-    for evaluation in evaluations:
+    for evaluation, before in evaluations:
         holding = evaluation.holding
         if holding.membership_id is None:
             continue
-        before = said.get(holding.inspected, {})
         # Two scanners may know the same one.
         found = {item.id: item for _, item in new_findings(evaluation, before) if item.kind == VULNERABILITY}
         known = {finding.id for stored in before.values() for finding in stored.verdict.findings}

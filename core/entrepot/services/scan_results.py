@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from entrepot.errors import EntrepotError
-from entrepot.models import Distribution, Version
+from entrepot.events import finding_json
+from entrepot.models import Distribution, Finding, Version
 from entrepot.services.publishing import PublishResult
 
 
@@ -30,7 +31,7 @@ class ScannedPackage:
     """Before and now: ``publish``, ``pending_review`` or ``reject``."""
     pipeline: tuple[Mapping[str, str], Mapping[str, str]]
     reasons: Sequence[str]
-    findings: Sequence[Mapping[str, Any]]
+    findings: Sequence[tuple[str, Finding]]
     """Those that are new, each with its scanner."""
 
     def as_json(self) -> dict[str, Any]:
@@ -47,7 +48,7 @@ class ScannedPackage:
             "before": {"outcome": self.outcome[0], "pipeline": dict(self.pipeline[0])},
             "after": {"outcome": self.outcome[1], "pipeline": dict(self.pipeline[1])},
             "reasons": list(self.reasons),
-            "new_findings": list(self.findings),
+            "new_findings": [{"scanner": scanner, **finding_json(finding)} for scanner, finding in self.findings],
         }
 
 

@@ -7,17 +7,16 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from entrepot.catalog.holdings import Holding
 from entrepot.catalog.imports import StoredVerdict
 from entrepot.errors import EntrepotError, StorageError, UsageError
-from entrepot.events import finding_json
 from entrepot.models import Decision, Distribution, Outcome, Waiver
 from entrepot.pipeline.evaluate import Evaluation, Evaluator
 from entrepot.pipeline.explain import pipeline_words
 from entrepot.pipeline.panel import BATCH
-from entrepot.pipeline.policy import Outcomes
+from entrepot.pipeline.policy import Outcomes, allowed
 from entrepot.pipeline.reopen import Worsening, action_for
 from entrepot.pipeline.settled import Settled
 from entrepot.pipeline.waiting import waiting
@@ -38,6 +37,8 @@ WORKERS = 4
 """Packages whose files are looked at side by side."""
 TOGETHER = 10
 """Packages that one thread takes at a time."""
+KEPT_TOGETHER = 5_000
+"""Packages of which something new is said that are written down at once, for indexes are in another order than they."""
 
 Said = Mapping[str, Mapping[str, StoredVerdict]]
 """What scanners said last, by artifact and scanner."""
@@ -99,6 +100,8 @@ class _Scan:
         self._worse: list[Worsening] = []
         self._told: list[int] = []
         """Packages that the next scan has to look at again, whatever changes."""
+        self._unkept: list[tuple[Evaluation, Mapping[str, StoredVerdict]]] = []
+        """Those of which something new is said, with what was said before, until it is kept."""
 
     def run(self, progress: Progress) -> DistributionScan:
         """Looks at every package, and does what follows unless it is only to be told."""
@@ -113,6 +116,7 @@ class _Scan:
                 self._result.scanned += len(chunk)
                 done = self._result.scanned
                 progress(ProgressEvent("scan.packages", "Scanning", "running", done, total, "packages"))
+            self._keep(evaluator, settled)
         self._follow(settled)
         done = self._result.scanned
         progress(ProgressEvent("scan.packages", "Scanned", "completed", done, done, "packages"))
@@ -145,8 +149,11 @@ class _Scan:
     def _look(
         self, chunk: Sequence[Holding], evaluator: Evaluator, executor: Executor, settled: Settled | None
     ) -> None:
-        said = self._said(chunk)
-        waivers = self._catalog.reviews.waivers(self._distribution.id, {item.inspected for item in chunk})
+        artifacts = {item.inspected for item in chunk}
+        if not artifacts.isdisjoint(evaluation.holding.inspected for evaluation, _ in self._unkept):
+            self._keep(evaluator, settled)
+        said = self._said(artifacts)
+        waivers = self._catalog.reviews.waivers(self._distribution.id, artifacts)
         known = [settled.scanners(item.package_id) if settled else () for item in chunk]
         work = [
             (item, said.get(item.inspected, {}), waivers.get(item.inspected, ()), answered, same)
@@ -154,26 +161,27 @@ class _Scan:
         ]
         # Several at once: most are done in less time than it takes to hand them from thread to thread.
         parts = [work[start : start + TOGETHER] for start in range(0, len(work), TOGETHER)]
-        if all({*answered, *same} >= evaluator.scanners.keys() for *_, answered, same in work):
+        if quick := all({*answered, *same} >= evaluator.scanners.keys() for *_, answered, same in work):
             found = [_evaluated(evaluator, part) for part in parts]
         else:
             self._workspace.pause()
             found = [future.result() for future in [executor.submit(_evaluated, evaluator, part) for part in parts]]
-        evaluations = []
         for (holding, before, *_), evaluation in zip(work, chain.from_iterable(found), strict=True):
             if isinstance(evaluation, EntrepotError):
                 self._result.failures.append((f"{holding.info.name} {holding.info.version}", evaluation))
                 self._told.append(holding.package_id)
                 continue
-            evaluations.append(evaluation)
             self._note(evaluation, before, evaluator)
-        if not self._request.dry_run:
-            self._keep(evaluations, evaluator, settled, said)
+            if evaluation.new or evaluation.confirmed:
+                self._unkept.append((evaluation, before))
+        # What took long to find out is not to be lost.
+        if len(self._unkept) >= KEPT_TOGETHER or not quick:
+            self._keep(evaluator, settled)
 
-    def _said(self, chunk: Sequence[Holding]) -> Said:
+    def _said(self, artifacts: Collection[str]) -> Said:
         """What was said last in this distribution; of what came here from another one without an import, there."""
-        here = self._catalog.imports.last_verdicts({item.inspected for item in chunk}, self._distribution.id)
-        strange = {item.inspected for item in chunk} - set(here)
+        here = self._catalog.imports.last_verdicts(artifacts, self._distribution.id)
+        strange = {*artifacts} - here.keys()
         return {**self._catalog.imports.last_verdicts(strange), **here} if strange else here
 
     def _note(self, evaluation: Evaluation, before: Mapping[str, StoredVerdict], evaluator: Evaluator) -> None:
@@ -181,15 +189,17 @@ class _Scan:
         status = _status(evaluation)
         if not status:
             return
-        holding, decision = evaluation.holding, evaluator.decide(evaluation)
-        action = ""
-        if evaluation.worse:
+        holding, action = evaluation.holding, ""
+        # Nothing is to be explained of what passes, which most do.
+        decision = None if evaluation.passes else evaluator.decide(evaluation)
+        if decision and evaluation.worse:
             expired = not evaluation.new and bool(holding.import_id) and self._expired(holding)
             worsening = Worsening(holding, decision, action_for(self._policy.on_change, expired=expired), expired)
             self._worse.append(worsening)
             self._told.append(holding.package_id)
             action = worsening.action.value
-        was = [before[name] for name in sorted(before)]
+        was = pipeline_words([before[name] for name in sorted(before)], ())
+        words = pipeline_words(evaluation.verdicts, decision.rulings) if decision else allowed(evaluation.verdicts)
         self._result.packages.append(
             ScannedPackage(
                 distribution=self._distribution.path,
@@ -200,10 +210,10 @@ class _Scan:
                 import_id=holding.import_id,
                 status=status,
                 action=action,
-                outcome=((Outcome.REVIEW if holding.waits else Outcome.PUBLISH).value, decision.outcome.value),
-                pipeline=(pipeline_words(was, ()), pipeline_words(evaluation.verdicts, decision.rulings)),
-                reasons=decision.reasons,
-                findings=_new_findings(evaluation, before),
+                outcome=((Outcome.REVIEW if holding.waits else Outcome.PUBLISH).value, evaluation.outcome.value),
+                pipeline=(was, words),
+                reasons=decision.reasons if decision else (),
+                findings=list(new_findings(evaluation, before)),
             )
         )
 
@@ -211,19 +221,17 @@ class _Scan:
         waivers = self._catalog.reviews.waivers(self._distribution.id, [holding.inspected]).get(holding.inspected, ())
         return any(not waiver.holds(self._now) for waiver in waivers)
 
-    def _keep(
-        self, evaluations: Sequence[Evaluation], evaluator: Evaluator, settled: Settled | None, said: Said
-    ) -> None:
+    def _keep(self, evaluator: Evaluator, settled: Settled | None) -> None:
         """Keeps what scanners say that is new, and what the policy makes of it for those that wait; tells of it."""
-        changed = [item for item in evaluations if item.new or item.confirmed]
-        if not changed:
+        changed, self._unkept = self._unkept, []
+        if self._request.dry_run or not changed:
             return
         imports, here = self._catalog.imports, self._distribution.id
         with self._catalog.transaction():
             if settled:
                 settled.writes()
             added = []
-            for item in changed:
+            for item, _ in changed:
                 holding = item.holding
                 new = list(item.new)
                 for before, stored in item.confirmed:
@@ -240,7 +248,7 @@ class _Scan:
                         message = _waits(item, decision) if holding.waits else row["message"]
                         imports.redecide(holding.import_id, holding.state, message, decision)
             imports.add_verdicts_of_many(added, self._now, here)
-            tell_matches(self._workspace, self._distribution, changed, said)
+            tell_matches(self._workspace, self._distribution, changed)
             if settled:
                 settled.wrote()
 
@@ -292,10 +300,6 @@ def _waits(evaluation: Evaluation, decision: Decision) -> str:
     if evaluation.passes:
         return "waits for review, though nothing holds it any more: approve it"
     return f"waits for review: {'; '.join(decision.reasons)}"
-
-
-def _new_findings(evaluation: Evaluation, before: Mapping[str, StoredVerdict]) -> Sequence[Mapping[str, Any]]:
-    return [{"scanner": scanner, **finding_json(finding)} for scanner, finding in new_findings(evaluation, before)]
 
 
 def _publish(workspace: Workspace, found: DistributionScan, task: Task, request: ScanRequest) -> None:

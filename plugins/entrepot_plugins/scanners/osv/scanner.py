@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from itertools import zip_longest
 
 from entrepot.advisories import Hit
 from entrepot.contracts import AdvisoryLookup, Format, ScanContext
@@ -177,7 +178,7 @@ class _Matching:
         self._chosen: dict[tuple[object, ...], tuple[tuple[str, ...], tuple[str, ...], str]] = {}
         self._ages: dict[tuple[object, ...], int | None] = {}
         self._found: dict[tuple[object, ...], Sequence[Vulnerability]] = {}
-        self._findings: dict[tuple[object, ...], tuple[Sequence[Finding], str]] = {}
+        self._findings: dict[tuple[object, ...], tuple[tuple[Finding, ...], str]] = {}
 
     def choose(self, context: ScanContext, info: PackageInfo) -> tuple[tuple[str, ...], tuple[str, ...], str]:
         """The ecosystems of a package, those that are asked about, and what to do if there is no data about any."""
@@ -245,30 +246,29 @@ class _Matching:
         }
         if age is not None and self._settings.max_age_days and age > self._settings.max_age_days:
             old = f"its vulnerability data is {age} days old: run `entrepot advisories update`"
-            findings = [*findings, Finding(OLD_DATA, "low", old, data={"days": age})]
+            findings = (*findings, Finding(OLD_DATA, "low", old, data={"days": age}))
             sentence = sentence or old
         if not findings:
             message = f"no advisory of {evidence['ecosystems'] or 'its source'} affects {info.name} {info.version}"
             return Verdict(Status.PASS, "no_findings", message, tool="osv", evidence=evidence)
-        return Verdict(Status.WARN, FINDINGS, sentence, "osv", "", tuple(findings), evidence)
+        return Verdict(Status.WARN, FINDINGS, sentence, "osv", "", findings, evidence)
 
-    def _told(self, subject: _Subject, found: Sequence[Vulnerability]) -> tuple[Sequence[Finding], str]:
+    def _told(self, subject: _Subject, found: Sequence[Vulnerability]) -> tuple[tuple[Finding, ...], str]:
         """A finding for each vulnerability, and all of them in a sentence; an empty one if there are none."""
         if not found:
             return (), ""
-        # Binary packages of one source share all this, unless what is offered of each is told.
+        # Binary packages of one source share all this, where the same is offered of them.
         compared = subject.compared
-        shared = found is self._found.get(compared)
-        if shared and compared in self._findings:
-            return self._findings[compared]
-        facts = self.ahead.facts([item.id for item in found])
         offers = _Offers(subject, self.ahead.lookup) if any(item.fixed for item in found) else None
-        findings = [
-            _finding(item, facts[item.id], offers.of(item.fixed) if offers and item.fixed else None) for item in found
-        ]
+        offered = tuple([offers.of(item.fixed) if item.fixed else None for item in found]) if offers else ()
+        shared = found is self._found.get(compared)
+        if shared and (compared, offered) in self._findings:
+            return self._findings[compared, offered]
+        facts = self.ahead.facts([item.id for item in found])
+        findings = tuple(_finding(item, facts[item.id], at) for item, at in zip_longest(found, offered))
         told = findings, _sentence(found)
-        if shared and offers is None:
-            self._findings[compared] = told
+        if shared:
+            self._findings[compared, offered] = told
         return told
 
     def _age(self, subject: _Subject) -> int | None:
