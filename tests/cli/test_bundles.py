@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from support.advisories import osv, package, write_zip
 from support.program import Program
 
 
@@ -71,3 +72,16 @@ def test_sizes_of_pieces_have_units(shop: Program, tmp_path: Path) -> None:
     assert "is no size" in shop(*arguments, "large", code=2).stderr
     assert "at least 65536 bytes" in shop(*arguments, "1k", code=2).stderr
     assert shop(*arguments, "0.1M").stdout == "carried.001\ncarried.sha256\n"
+
+
+def test_data_alone_is_applied_without_a_distribution(shop: Program, inside: Program, tmp_path: Path) -> None:
+    records = write_zip(tmp_path / "osv.zip", [osv("CVE-2026-1", package("Debian:12", "hello"))])
+    shop("advisories", "add", "debian", records, "--format", "osv")
+    bundle = tmp_path / "data"
+    shop("bundle", "create", bundle, "--from", "window", "--no-sign", "--no-packages", "--advisories", "all")
+    planned = inside("bundle", "apply", bundle, "--no-verify", "--dry-run").stderr
+    assert "advisories debian: 1 would come" in planned
+    assert "the bundle is whole; it has no packages" in planned
+    assert inside.json("advisories", "list") == []
+    done = inside.json("bundle", "apply", bundle, "--no-verify")
+    assert (done["status"], done["source"], done["advisories"]["debian"]["added"]) == ("changed", "shop-window-data", 1)

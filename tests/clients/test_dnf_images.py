@@ -12,7 +12,7 @@ import pytest
 from entrepot.errors import TransferError
 from entrepot.models import SourceDraft
 from support.dnf_client import DnfClient
-from support.rpm_upstream import RpmUpstream
+from support.rpm_upstream import IMAGES, RpmUpstream
 from support.rpms import make_rpm
 from support.upstream import Upstream
 from support.workspaces import Depot
@@ -20,38 +20,17 @@ from support.workspaces import Depot
 pytestmark = pytest.mark.client
 
 DIST = "el9/x86_64"
-IMAGES = {
-    "images/pxeboot/vmlinuz": b"a kernel",
-    "images/pxeboot/initrd.img": b"its files",
-    "images/install.img": b"stage 2",
-}
 
 
 def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def write(upstream: RpmUpstream, images: dict[str, bytes]) -> None:
-    """An upstream with an installer."""
-    upstream.write()
-    repomd = (upstream.root / "repodata/repomd.xml").read_bytes()
-    sums = {**images, "repodata/repomd.xml": repomd}
-    checksums = "".join(f"{path} = sha256:{sha256(data)}\n" for path, data in sums.items())
-    for path, data in images.items():
-        (upstream.root / path).parent.mkdir(parents=True, exist_ok=True)
-        (upstream.root / path).write_bytes(data)
-    (upstream.root / ".treeinfo").write_text(
-        f"[checksums]\n{checksums}\n[general]\nfamily = Example\nversion = 9\narch = x86_64\n\n"
-        "[images-x86_64]\nkernel = images/pxeboot/vmlinuz\ninitrd = images/pxeboot/initrd.img\n\n"
-        "[stage2]\nmainimage = images/install.img\n"
-    )
-
-
 @pytest.fixture
 def upstream(tmp_path: Path) -> RpmUpstream:
     upstream = RpmUpstream(tmp_path / "upstream")
     upstream.add(make_rpm(tmp_path, "hello"), make_rpm(tmp_path, "other"))
-    write(upstream, IMAGES)
+    upstream.write_installer(IMAGES)
     return upstream
 
 
@@ -104,7 +83,7 @@ def test_an_installer_that_did_not_change_is_fetched_once_and_written_once(
     depot.bring("hello", to=DIST, publish=True)
     server.forget()
     upstream.add(make_rpm(tmp_path, "third"))
-    write(upstream, IMAGES)
+    upstream.write_installer(IMAGES)
     depot.clock.advance(minutes=1)
     depot.sync()
     assert not [request.path for request in server.requests if request.path.startswith("/images")]
@@ -123,7 +102,7 @@ def test_a_new_installer_replaces_the_old_one_and_an_older_version_brings_that_b
     first = depot.bring("hello", to=DIST, publish=True)
     upstream.add(make_rpm(tmp_path, "third"))
     newer = {"images/pxeboot/vmlinuz": b"a newer kernel", **{p: d for p, d in IMAGES.items() if "vmlinuz" not in p}}
-    write(upstream, newer)
+    upstream.write_installer(newer)
     depot.clock.advance(minutes=1)
     depot.sync()
     depot.bring("third", to=DIST, publish=True)

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import importlib
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import support.toy
 from entrepot.errors import NotFoundError
 from entrepot.models import Connection, Secrets
 from entrepot.pipeline import apart
 from entrepot.pipeline.station import Setup, open_station
-from entrepot.services import mirroring
+from entrepot.services import mirroring, repositories, sources
 from entrepot.services.mirroring import MirrorResult
 from entrepot.services.selecting import MirrorRequest
+from entrepot.services.workspaces import initialise, open_workspace
 from entrepot.settings import InspectionSettings
+from support.dask_cluster import dask_cluster
+from support.s3_buckets import new_bucket, use_credentials
+from support.s3_moto import MotoService
 from support.scans import NOW, a_distribution
 from support.toy import ToyUpstream
 from support.toybox import ToyBox
@@ -30,6 +34,7 @@ from support.upstream import Fault, Upstream
 
 pytestmark = pytest.mark.isolated
 
+CAME = ("robot", *(f"ball{number}" for number in range(6)))
 PLACES = ("audit", "audit_head", "repositories", "targets", "publications")
 """Tables that tell where things are, or when."""
 TESTS = Path(__file__).parents[1]
@@ -115,6 +120,32 @@ def test_processes_of_which_one_dies_bring_the_same_as_one_thread(
         box.workspace.close()
 
 
+def test_processes_that_share_a_bucket_with_the_command_need_nothing_else_of_it(
+    site: Path, tmp_path: Path, upstream: tuple[ToyUpstream, Upstream], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toys, server = upstream
+    use_credentials(monkeypatch)
+    monkeypatch.setenv("ENTREPOT_CACHE", str(tmp_path / "cache"))
+    with MotoService() as service:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", service.url)
+        home = f"s3://{new_bucket(service.url)}/home"
+        with open_workspace(home, extra_plugins=[("toy", support.toy)]) as workspace:
+            initialise(workspace)
+            repositories.create_repository(
+                workspace, "shop", format_name="toy", publish_to=str(tmp_path / "tree"), sign=False
+            )
+            repositories.create_distribution(workspace, "shop/window", components=["main"], policy="soft")
+            draft = replace(toys.draft(server.url), connection=Connection(retries=0))
+            sources.sync_source(workspace, sources.add_source(workspace, draft).source.name)
+            workspace.executor = "processes:1"
+            result = mirroring.mirror(workspace, MirrorRequest("box", "shop/window"))
+            stored = {file.key.rpartition("/")[2] for file in workspace.store.files()}
+            fetched = [*workspace.fetch_folder.iterdir()]
+    assert (result.added, fetched) == (7, [])
+    assert {hashlib.sha256((toys.root / f"{name}_1_any.toy").read_bytes()).hexdigest() for name in CAME} <= stored
+    assert {path.name for path in tmp_path.glob("tree/**/*.toy")} == {f"{name}_1_any.toy" for name in CAME}
+
+
 def test_a_process_that_always_dies_fails_its_packages_and_not_the_command(
     site: Path, tmp_path: Path, upstream: tuple[ToyUpstream, Upstream]
 ) -> None:
@@ -169,35 +200,16 @@ def test_a_station_ends_with_who_asks_it(site: Path) -> None:
     assert station.returncode == 0
 
 
-@pytest.fixture
-def cluster(site: Path, tmp_path: Path) -> Iterator[str]:
-    """A scheduler of Dask and two workers, each a process as its users start it."""
-    pytest.importorskip("distributed")
-    told = tmp_path / "scheduler.json"
-    quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path}
-    python = [sys.executable, "-m", "distributed.cli"]
-    options = ["--no-dashboard", "--scheduler-file", str(told)]
-    scheduler = [*python[:2], "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", *options]
-    worker = [*python[:2], "distributed.cli.dask_worker", "--no-nanny", "--nthreads", "1", *options]
-    with ExitStack() as stack:
-        for command in (scheduler, worker, worker):
-            process = stack.enter_context(subprocess.Popen(command, **quiet))
-            stack.callback(process.terminate)
-        yield str(told)
-
-
 def test_a_dask_cluster_that_loses_a_worker_brings_the_same_as_one_thread(
-    site: Path, cluster: str, tmp_path: Path, upstream: tuple[ToyUpstream, Upstream]
+    site: Path, tmp_path: Path, upstream: tuple[ToyUpstream, Upstream]
 ) -> None:
+    pytest.importorskip("distributed")
     # The first process that inspects kills the worker that started it.
     announce(site, "deadly", "deadly")
     (site / "deadly.py").write_text(DEADLY.format("os.getppid()"))
-    distributed = importlib.import_module("distributed")
-    with distributed.Client(scheduler_file=cluster, set_as_default=False) as client:
-        client.wait_for_workers(2, timeout=60)
-        address = client.scheduler.address.removeprefix("tcp:")
     threads, expected = mirror(tmp_path / "threads", upstream, "threads:1")
-    dask, result = mirror(tmp_path / "dask", upstream, f"dask:{address}")
+    with dask_cluster(tmp_path) as url:
+        dask, result = mirror(tmp_path / "dask", upstream, url)
     assert (site / "died").exists()
     assert ends(result) == ends(expected)
     assert differing(threads.dump(*PLACES), dask.dump(*PLACES)) == []

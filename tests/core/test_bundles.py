@@ -31,12 +31,12 @@ from entrepot.services import (
     reviews,
     sources,
 )
-from entrepot.services.bundle_applying import ApplyRequest
+from entrepot.services.bundle_applying import Applied, ApplyRequest
 from entrepot.services.bundle_making import MakeRequest
 from entrepot.services.selecting import MirrorRequest
 from support.advisories import osv, package, write_zip
 from support.apt_repository import Key
-from support.bundles import altered, contents, packed, receive, send
+from support.bundles import altered, contents, mirrored, packed, receive, send
 from support.debs import make_deb, make_source
 from support.workspaces import Depot
 
@@ -129,7 +129,7 @@ def test_what_one_side_has_the_other_has_afterwards(sending: Sending, receiver: 
         ("hello", "published", "signed_trusted"),
         ("other", "published", "signed_trusted"),
     }
-    assert applied.mirror.publication
+    assert mirrored(applied).publication
     tree = receiver.tree / "pool/main/h/hello"
     ours = sorted(path.name for path in tree.iterdir())
     assert ours == ["hello_1.0-1.debian.tar.xz", "hello_1.0-1.dsc", "hello_1.0-1_amd64.deb", "hello_1.0.orig.tar.gz"]
@@ -157,11 +157,11 @@ def test_an_incremental_bundle_has_what_is_new_and_goes_on_from_the_one_before(
     assert applied.feeds[FEED].added == 1
     assert held(receiver) == held(sending.depot, "stable")
     again = receive(receiver, sending.second, None)
-    assert again.mirror.version is None
+    assert mirrored(again).version is None
     assert not again.results
     with pytest.raises(TrustError, match=r"of 2026-03-01T12:00:00Z, and that of 2026-03-02T12:00:00Z was applied"):
         receive(receiver, sending.first, None)
-    assert receive(receiver, sending.first, None, older=True).mirror.version is None
+    assert mirrored(receive(receiver, sending.first, None, older=True)).version is None
 
 
 def test_what_is_applied_while_another_bundle_is_read_is_not_undone_by_that(sending: Sending, receiver: Depot) -> None:
@@ -253,13 +253,40 @@ def test_what_is_needed_comes_along_or_is_told_to_be_nowhere(sending: Sending, t
         bundle_making.plan(sending.depot.workspace, Path("nowhere"), replace(request, include=["lost"]))
 
 
+def test_data_alone_comes_by_bundles_of_its_own_and_only_what_is_new_of_it(sending: Sending, receiver: Depot) -> None:
+    def data(name: str, **more: Any) -> Path:
+        return send(sending.depot, sending.folder / name, packages=False, **more)
+
+    def apply(bundle: Path) -> Applied:
+        return bundle_applying.apply(receiver.workspace, bundle, ApplyRequest(keyring=sending.keyring))
+
+    first = data("data", feeds=None)
+    assert list(contents(first)) == [MANIFEST, SIGNATURE, f"advisories/{FEED}.jsonl"]
+    applied = apply(first)
+    assert (applied.source, applied.mirror, applied.feeds[FEED].added) == ("example-stable-data", None, 3)
+    assert (applied.as_json()["status"], apply(first).as_json()["status"]) == ("changed", "unchanged")
+    assert list(contents(data("nothing-new", feeds=None, since=first))) == [MANIFEST, SIGNATURE]
+    assert held(receiver) == []
+    with pytest.raises(UsageError, match="has packages"):
+        apply(sending.first)
+    with pytest.raises(ConflictError, match=r"which did not come with example-stable$"):
+        receive(receiver, sending.first, sending.keyring)
+    advisories.remove_feed(receiver.workspace, FEED)
+    receive(receiver, sending.first, sending.keyring, publish=False)
+    with pytest.raises(ConflictError, match="which would take them away"):
+        receive(receiver, first, sending.keyring, source="example-stable")
+    for wrong in ({"include": ["hello"]}, {"version": 1}, {"feeds": ()}):
+        with pytest.raises(UsageError):
+            data("wrong", **{"feeds": None, **wrong})
+
+
 # ----------------------------------------------------------------------------------------------- what is believed
 
 
 def test_the_receivers_policy_decides_and_what_the_sender_said_is_kept(sending: Sending, receiver: Depot) -> None:
     receiver.configure("[policies.soft]", 'deny = [{ package = "other", reason = "not here" }]')
     applied = receive(receiver, sending.first, sending.keyring, publish=False)
-    assert applied.mirror.publication is None
+    assert mirrored(applied).publication is None
     refused = next(result for result in applied.results if result.package == "other")
     assert refused.status == "rejected"
     assert held(receiver) == ["hello:amd64=1.0-1", "hello:source=1.0-1"]
@@ -275,7 +302,7 @@ def test_the_receivers_policy_decides_and_what_the_sender_said_is_kept(sending: 
 def test_a_dry_run_checks_everything_and_keeps_nothing(sending: Sending, stranger: Depot) -> None:
     request = ApplyRequest("example/prod", keyring=sending.keyring)
     planned = bundle_applying.plan(stranger.workspace, sending.first, request)
-    assert [row["package"] for row in planned.mirror.changes] == ["hello", "hello", "other"]
+    assert [row["package"] for row in mirrored(planned).changes] == ["hello", "hello", "other"]
     assert planned.feeds[FEED].added == 2
     assert untouched(stranger)
     assert not list(stranger.workspace.store.files())
@@ -339,8 +366,8 @@ def test_what_came_in_a_bundle_can_go_to_another_distribution_later(settled: Dep
 def test_what_is_not_listed_any_more_goes_if_it_is_asked_for(sending: Sending, receiver: Depot, tmp_path: Path) -> None:
     receive(receiver, sending.first, sending.keyring)
     fewer = send(sending.depot, tmp_path / "fewer", include=["other"])
-    assert receive(receiver, fewer, None).mirror.removed == 0
-    assert receive(receiver, fewer, None, exact=True).mirror.removed == 2
+    assert mirrored(receive(receiver, fewer, None)).removed == 0
+    assert mirrored(receive(receiver, fewer, None, exact=True)).removed == 2
     assert held(receiver) == ["other:amd64=1.0-1"]
 
 

@@ -12,7 +12,7 @@ from entrepot.errors import NotFoundError, UsageError
 from entrepot.models import SourceDraft
 from entrepot_plugins.rpm.raw import primary_of
 from support.bundles import contents, receive, send
-from support.rpm_upstream import RpmUpstream
+from support.rpm_upstream import IMAGES, RpmUpstream
 from support.rpms import make_rpm
 from support.workspaces import Depot
 
@@ -66,6 +66,21 @@ def test_packages_come_with_the_advisories_of_their_source_and_without_those_of_
     assert [(r.package, r.status) for r in applied.results] == [("hello", "published"), ("other", "published")]
     assert len(repodata(receiver, "updateinfo")) == 1
     assert elements(receiver) == elements(sender), "of what upstream said only the place is another"
+
+
+def test_an_installer_comes_along(receiver: Depot, tmp_path: Path) -> None:
+    upstream = RpmUpstream(tmp_path / "upstream")
+    upstream.add(make_rpm(tmp_path, "hello"))
+    upstream.write_installer(IMAGES)
+    sender = Depot(tmp_path / "sender", format_name="rpm")
+    sender.distribute("el9")
+    sender.follow(SourceDraft("upstream", "rpm", upstream.root.as_uri(), verify=False, options={"images": True}))
+    sender.bring("hello", to="el9")
+    receive(receiver, send(sender, tmp_path / "bundle", "example/el9", sign=False), None, trust=True)
+    sender.close()
+    tree = receiver.tree / "prod"
+    assert {path: (tree / path).read_bytes() for path in IMAGES} == IMAGES
+    assert "images/install.img = sha256:" in (tree / ".treeinfo").read_text()
 
 
 def test_advisories_of_a_source_that_an_earlier_bundle_had_are_left_out(

@@ -30,7 +30,7 @@ def call_json(home: str, *arguments: object) -> Any:
     return json.loads(call(home, *arguments, "--json").stdout)
 
 
-def test_the_commands_of_a_home_tell_what_is_there_and_bring_back_what_was(tmp_path: Path) -> None:
+def test_the_commands_of_a_home_tell_what_is_there_and_carry_and_bring_back_what_was(tmp_path: Path) -> None:
     home = (tmp_path / "remote").as_uri()
     assert call_json(home, "init")["home"] == home
     assert (tmp_path / "remote").stat().st_mode & 0o777 == 0o700
@@ -43,6 +43,17 @@ def test_the_commands_of_a_home_tell_what_is_there_and_bring_back_what_was(tmp_p
     newest = shown["generation"]["number"]
     assert [made["number"] for made in call_json(home, "home", "list")] == [newest, 3, 2, 1]
     assert "secrets/audit.key" in shown["files"]
+    call(home, "bundle", "create", tmp_path / "bundle", "--from", "shop/stable", "--no-sign")
+    inside = (tmp_path / "inside").as_uri()
+    call(inside, "init")
+    call(inside, "repo", "create", "shop", "--format", "apt", "--publish-to", tmp_path / "inside-tree", "--no-sign")
+    call(inside, "dist", "create", "shop/prod")
+    before = call_json(inside, "home", "list")
+    apply = ("bundle", "apply", tmp_path / "bundle", "--to", "shop/prod", "--no-verify")
+    assert call_json(inside, *apply, "--dry-run")["counts"]["added"] == 1
+    assert call_json(inside, "home", "list") == before
+    call(inside, *apply)
+    assert (tmp_path / "inside-tree/dists/prod/Release").exists()
     assert call_json(home, "home", "restore", 2, "--dry-run")["status"] == "dry_run"
     assert call_json(home, "home", "restore", 2)["generation"]["restored_from"] == 2
     assert call_json(home, "dist", "list") == []

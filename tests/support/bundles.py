@@ -22,6 +22,7 @@ from entrepot.bundles.manifest import MANIFEST, SIGNATURE
 from entrepot.services import bundle_applying, bundle_making
 from entrepot.services.bundle_applying import Applied, ApplyRequest
 from entrepot.services.bundle_making import MakeRequest
+from entrepot.services.mirroring import MirrorResult
 from entrepot.workspace import Workspace
 from support.workspaces import Depot
 
@@ -37,6 +38,12 @@ def send(sender: Depot, path: Path, distribution: str = "example/stable", **more
 def receive(receiver: Depot, path: Path, keyring: Path | None, to: str = "example/prod", **more: Any) -> Applied:
     """Applies a bundle."""
     return bundle_applying.apply(receiver.workspace, path, ApplyRequest(to, keyring=keyring, **more))
+
+
+def mirrored(applied: Applied) -> MirrorResult:
+    """What became of the distribution that the packages of a bundle went to."""
+    assert applied.mirror is not None
+    return applied.mirror
 
 
 def contents(path: Path) -> dict[str, bytes]:

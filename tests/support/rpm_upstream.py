@@ -10,14 +10,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from support.gnupg import gpg
 from support.rpms import Key
+
+IMAGES = {
+    "images/pxeboot/vmlinuz": b"a kernel",
+    "images/pxeboot/initrd.img": b"its files",
+    "images/install.img": b"stage 2",
+}
 
 
 class RpmUpstream:
@@ -56,6 +64,21 @@ class RpmUpstream:
             repomd = (repodata / "repomd.xml").read_bytes()
             arguments = ("--local-user", self.key.fingerprint, "--armor", "--detach-sign")
             (repodata / "repomd.xml.asc").write_bytes(gpg(self.key.home, *arguments, text=repomd))
+
+    def write_installer(self, images: Mapping[str, bytes]) -> None:
+        """Writes repodata anew, and an installer's files, of which .treeinfo tells."""
+        self.write()
+        for path, data in images.items():
+            (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.root / path).write_bytes(data)
+        listed = [*images, "repodata/repomd.xml"]
+        sums = {path: hashlib.sha256((self.root / path).read_bytes()).hexdigest() for path in listed}
+        checksums = "".join(f"{path} = sha256:{digest}\n" for path, digest in sums.items())
+        (self.root / ".treeinfo").write_text(
+            f"[checksums]\n{checksums}\n[general]\nfamily = Example\nversion = 9\narch = x86_64\n\n"
+            "[images-x86_64]\nkernel = images/pxeboot/vmlinuz\ninitrd = images/pxeboot/initrd.img\n\n"
+            "[stage2]\nmainimage = images/install.img\n"
+        )
 
     @property
     def public_key(self) -> bytes:

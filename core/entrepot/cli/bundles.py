@@ -49,6 +49,9 @@ KEYS = click.option(
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Packages never to take.")
 @click.option("--where", default="", metavar="QUERY", help="Which packages to take; see `docs/mirroring.md`.")
 @click.option("--with-dependencies", "dependencies", is_flag=True, help="... and what they need.")
+@click.option(
+    "--packages/--no-packages", default=True, help="Without them it has advisories and files of scanners alone."
+)
 @click.option("--advisories", "feeds", multiple=True, metavar="NAME", help="Vulnerability data to take; `all` for all.")
 @click.option("--scanner-data", "scanners", multiple=True, metavar="SCANNER", help="A scanner whose files to take.")
 @click.option(
@@ -125,7 +128,7 @@ def verify(app: App, path: Path, keyring: Path | None, trust: bool) -> None:
 
 @command_bundle.command("apply")
 @click.argument("path", metavar="FILE", type=FILE)
-@click.option("--to", "distribution", required=True, metavar="DIST", help="Where its packages go.")
+@click.option("--to", "distribution", metavar="DIST", help="Where its packages go; needed if it has some.")
 @KEYS
 @click.option("--no-verify", "trust", is_flag=True, help="Take bundles of this source without a signature.")
 @click.option("--source", metavar="NAME", help="What the source is called here; as the bundle says unless given.")
@@ -152,7 +155,8 @@ def apply(app: App, /, path: Path, dry_run: bool, no_publish: bool, **more: Any)
         return
     applied = bundle_applying.apply(app.workspace, path, request, app.progress)
     _print_result(app, applied)
-    mirror = applied.mirror
+    if (mirror := applied.mirror) is None:
+        return
     if mirror.publish_error or applied.failed:
         partly = mirror.version or applied.waiting or mirror.publish_error
         raise click.exceptions.Exit(PARTLY_FAILED if partly else 1)
@@ -193,11 +197,15 @@ def _headlines(document: dict[str, Any]) -> list[tuple[str, Any]]:
 
 def _print_plan(app: App, applied: Applied) -> None:
     plan = applied.mirror
-    rows = [{**row, "human_size": human_size(row["size"])} for row in plan.changes[:SHOWN]]
     if app.json:
         app.result(applied.as_json())
-    else:
+    elif plan:
+        rows = [{**row, "human_size": human_size(row["size"])} for row in plan.changes[:SHOWN]]
         app.table(rows, CHANGES, "nothing comes, nothing goes")
+    _tell_data(app, applied)
+    if plan is None:
+        app.say("the bundle is whole; it has no packages")
+        return
     counts = plan.plan.counts()
     app.say(
         f"the bundle is whole; of {counts['chosen']} packages would add {counts['added']}, update {counts['updated']}"
@@ -207,17 +215,28 @@ def _print_plan(app: App, applied: Applied) -> None:
 
 def _print_result(app: App, applied: Applied) -> None:
     result = applied.mirror
-    if app.json:
+    if app.json or result is None:
         app.result(applied.as_json())
     else:
         app.table([item.as_json() for item in applied.results], RESULTS, "every package was in already")
+    _tell_data(app, applied)
+    if result is None:
+        return
     path = result.plan.distribution.path
     if result.version is None:
         app.say(f"{path} stays as it is")
     else:
         app.say(f"{path} version {result.version.number}: {result.added} packages came, {result.removed} went")
-    for name, counts in applied.feeds.items():
-        app.say(f"advisories {name}: {counts.added} came, {counts.changed} changed, {counts.removed} went")
-    for name in applied.scanners:
-        app.say(f"signatures for {name} are in scanner-data/{name}")
     tell_publication(app, result)
+
+
+def _tell_data(app: App, applied: Applied) -> None:
+    """What comes besides packages, or would."""
+    from entrepot.services.bundle_applying import DATABASES
+
+    verb = "would come" if applied.dry_run else "came"
+    for name, counts in applied.feeds.items():
+        app.say(f"advisories {name}: {counts.added} {verb}, {counts.changed} changed, {counts.removed} went")
+    for name in applied.scanners:
+        place = app.workspace.local / DATABASES / name
+        app.say(f"signatures for {name} {'would be' if applied.dry_run else 'are'} in {place}")

@@ -46,14 +46,15 @@ DATABASES = "scanner-data"
 
 @dataclass(frozen=True, slots=True)
 class ApplyRequest:
-    """How a bundle is applied. ``source``: what it is called here, as its sender calls it unless given.
+    """How a bundle is applied. ``distribution``: where its packages go, needed where it has some. ``source``: what it
+    is called here, as its sender calls it unless given.
 
     ``keyring``: keys of the sender, needed where the source is not known yet. ``trust``: do without a signature.
     ``older``: it may be older than what was applied last. ``exact``: what bundles brought before and this one does not
     list goes. ``again``: what the policy refused before is tried again.
     """
 
-    distribution: str
+    distribution: str | None = None
     source: str | None = None
     keyring: Path | None = None
     trust: bool = False
@@ -68,15 +69,16 @@ class ApplyRequest:
 class Applied:
     """What became of a bundle. ``results`` has every package that was not in yet, ``feeds`` what changed of advisories.
 
-    ``mirror`` says what changed in the distribution, or, of a dry run, would.
+    ``mirror`` says what changed in the distribution, or, of a dry run, would; None where no packages go anywhere.
     """
 
     head: Head
     source: str
-    mirror: MirrorResult
+    mirror: MirrorResult | None
     results: Sequence[ImportResult]
     feeds: Mapping[str, SyncCounts]
     scanners: Sequence[str]
+    dry_run: bool = False
 
     @property
     def failed(self) -> Sequence[ImportResult]:
@@ -91,7 +93,9 @@ class Applied:
 
     def as_json(self) -> dict[str, Any]:
         """For ``--json``."""
-        return self.mirror.as_json() | {
+        changed = self.scanners or any(item.added or item.changed or item.removed for item in self.feeds.values())
+        status = "dry_run" if self.dry_run else "changed" if changed else "unchanged"
+        return (self.mirror.as_json() if self.mirror else {"status": status}) | {
             "bundle": self.head.as_json(),
             "source": self.source,
             "results": [result.as_json() for result in self.results],
@@ -107,7 +111,7 @@ class _Arrival:
     workspace: Workspace
     request: ApplyRequest
     head: Head
-    distribution: Distribution
+    distribution: Distribution | None
     name: str
     source: Source | None
     dry: bool = False
@@ -209,14 +213,16 @@ def apply(workspace: Workspace, path: Path, request: ApplyRequest, progress: Pro
     """
     with open_bundle(path) as reader, workspace.scratch() as folder:
         arrival = _arrival(workspace, request, read_head(reader, str(path)), str(path))
-        with running(workspace, "bundle", arrival.distribution.path, progress) as task:
+        with running(workspace, "bundle", request.distribution or arrival.name, progress) as task:
             workspace.pause()
             texts = _read(arrival, reader, folder, task, keep=True)
             with workspace.catalog.transaction():
                 source, feeds = arrival.record(texts)
             task.created.append(f"source {source.name}")
             scanners = _install(workspace, texts.paths, folder)
-    result = mirror(workspace, _mirror_request(arrival), progress, publish_after=request.publish)
+    if (wanted := _mirror_request(arrival)) is None:
+        return Applied(arrival.head, source.name, None, (), feeds, scanners)
+    result = mirror(workspace, wanted, progress, publish_after=request.publish)
     return Applied(arrival.head, source.name, result, _results(workspace, source, result), feeds, scanners)
 
 
@@ -227,15 +233,20 @@ def plan(workspace: Workspace, path: Path, request: ApplyRequest, progress: Prog
         texts = _read(arrival, reader, folder, Task(0, progress), keep=False)
         with workspace.catalog.rehearsal():
             _, feeds = arrival.record(texts)
-            planned = plan_mirror(workspace, _mirror_request(arrival))
-    return Applied(arrival.head, arrival.name, planned, (), feeds, sorted(_scanners(texts.paths)))
+            wanted = _mirror_request(arrival)
+            planned = plan_mirror(workspace, wanted) if wanted else None
+    return Applied(arrival.head, arrival.name, planned, (), feeds, sorted(_scanners(texts.paths)), dry_run=True)
 
 
 def _arrival(workspace: Workspace, request: ApplyRequest, head: Head, where: str) -> _Arrival:
     """All that can be known of a bundle from its beginning, checked."""
     manifest, name = head.manifest, request.source or head.manifest.name
     check_name("source", name)
-    distribution = workspace.catalog.repositories.distribution(request.distribution)
+    distribution = None
+    if request.distribution is not None:
+        distribution = workspace.catalog.repositories.distribution(request.distribution)
+    elif manifest.packages:
+        raise UsageError(f"{where} has packages", hint="say where they go with --to DIST")
     source = _source(workspace, name)
     if source is not None and not source.by_hand:
         raise ConflictError(
@@ -246,12 +257,17 @@ def _arrival(workspace: Workspace, request: ApplyRequest, head: Head, where: str
     trust = request.trust if source is None else not source.verify
     if not trust:
         head = replace(head, signed_by=checked(workspace, head, keyring, where))
-    if manifest.format != distribution.format:
+    if distribution is not None and manifest.format != distribution.format:
         raise UsageError(
             f"{where} has {manifest.format} packages, {distribution.path} takes {distribution.format} ones"
         )
     if source is not None and source.format != manifest.format:
         raise ConflictError(f"bundles of {name} had {source.format} packages, {where} has {manifest.format} ones")
+    if source is not None and not manifest.packages and workspace.catalog.carried.rows_of(source):
+        raise ConflictError(
+            f"bundles of {name} had packages, and {where} has none, which would take them away",
+            hint="call it otherwise with --source NAME",
+        )
     arrival = _Arrival(workspace, request, head, distribution, name, source)
     arrival.check_order()
     arrival.check_feeds()
@@ -303,8 +319,10 @@ def _read(arrival: _Arrival, reader: ArchiveReader, folder: Path, task: Task, *,
     return found[0]
 
 
-def _mirror_request(arrival: _Arrival) -> MirrorRequest:
+def _mirror_request(arrival: _Arrival) -> MirrorRequest | None:
     request = arrival.request
+    if request.distribution is None:
+        return None
     return MirrorRequest(
         source=arrival.name,
         distribution=request.distribution,

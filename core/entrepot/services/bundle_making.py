@@ -40,7 +40,7 @@ class MakeRequest:
 
     ``feeds`` are names of vulnerability data (None: all there is), ``scanners`` those whose files go along. ``since``
     is an earlier bundle, or its manifest: what that listed is left out. ``name`` is what the receiver calls the bundles
-    of this distribution.
+    of this distribution. Without ``packages`` it has feeds and files of scanners alone.
     """
 
     distribution: str
@@ -56,6 +56,7 @@ class MakeRequest:
     sign: bool = True
     chunk_size: int | None = None
     name: str | None = None
+    packages: bool = True
 
     def query(self) -> Query:
         """What is asked for as one query, as a mirror reads it."""
@@ -108,17 +109,24 @@ def _collect(
 ) -> tuple[Head, Contents]:
     """The manifest, signed, and all that it tells of."""
     repository = workspace.catalog.repositories.get(distribution.repository)
-    name = request.name or f"{repository.name}-{distribution.name.replace('/', '-')}"
+    kind = "" if request.packages else "-data"
+    name = request.name or f"{repository.name}-{distribution.name.replace('/', '-')}{kind}"
     check_name("bundle", name)
     signer = _signer(workspace, repository, request)
     base = _base(request.since) if request.since else None
     earlier = base.manifest if base else None
-    versions = workspace.catalog.versions
-    version = versions.latest(distribution) if request.version is None else versions.get(distribution, request.version)
-    contents, query = Contents(folder), request.query()
-    add_packages(workspace, contents, distribution, version, query, earlier)
+    contents, query, number, wanted = Contents(folder), request.query(), 0, request.version
+    if request.packages:
+        versions = workspace.catalog.versions
+        version = versions.latest(distribution) if wanted is None else versions.get(distribution, wanted)
+        number = version.number
+        add_packages(workspace, contents, distribution, version, query, earlier)
+    elif query != EVERYTHING or wanted is not None:
+        raise UsageError("there is nothing to choose where no packages are taken")
     add_feeds(workspace, contents, request.feeds, earlier)
     add_scanners(workspace, contents, request.scanners)
+    if not (request.packages or contents.feeds or contents.members):
+        raise UsageError("nothing would be in it", hint="take vulnerability data along, or files of a scanner")
     manifest = Manifest(
         name=name,
         format=distribution.format,
@@ -126,7 +134,7 @@ def _collect(
         made_by=f"entrepot {__version__}",
         repository=repository.name,
         distribution=distribution.name,
-        version=version.number,
+        version=number,
         query="" if query == EVERYTHING else str(query),
         packages=tuple(contents.packages),
         extras=tuple(contents.extras),
