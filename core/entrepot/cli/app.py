@@ -190,6 +190,8 @@ def _json_escapes(found: re.Match[str]) -> str:
 
 def clean(text: str, *, allowed: str = "\n\t") -> str:
     """Text without anything that a terminal would obey: what comes from outside may hold escape sequences."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() or char in allowed else f"\\x{ord(char):02x}" for char in text)
 
 

@@ -12,6 +12,7 @@ from entrepot.cli.app import HELD_FOR_REVIEW, PARTLY_FAILED, App, executor_optio
 from entrepot.cli.telling import tell_publication
 
 if TYPE_CHECKING:
+    from entrepot.events import ImportResult
     from entrepot.services.imports import BatchResult, ImportPlan
     from entrepot.services.policies import PolicyTest
 
@@ -153,17 +154,23 @@ def _print_plan(app: App, plan: ImportPlan, tests: Sequence[PolicyTest]) -> None
         raise click.exceptions.Exit(PARTLY_FAILED if plan.packages and not plan.problems else 1)
 
 
+def _row(result: ImportResult) -> dict[str, str]:
+    return {
+        "package": result.package,
+        "version": result.version,
+        "architecture": result.architecture,
+        "status": result.status,
+        "words": " ".join(f"{key}={word}" for key, word in result.pipeline.items()),
+        "message": result.message,
+    }
+
+
 def print_batch(app: App, batch: BatchResult) -> None:
     """Prints what became of packages, and ends the program with the exit code that it means."""
-    documents = [result.as_json() for result in batch.results]
     if app.json:
         app.result(batch.as_json())
     else:
-        rows = [
-            document | {"words": " ".join(f"{key}={word}" for key, word in result.pipeline.items())}
-            for document, result in zip(documents, batch.results, strict=True)
-        ]
-        app.table(rows, COLUMNS, "nothing to do")
+        app.table([_row(result) for result in batch.results], COLUMNS, "nothing to do")
     if batch.dry_run:
         app.say("nothing is kept: this is what would become of them")
     tell_publication(app, batch)

@@ -11,6 +11,7 @@ import json
 import pickle
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
@@ -35,11 +36,17 @@ class Clerk:
 
     def __init__(self, source: Source | None, offers: Offers | None, advisories: AdvisoryLookup | None) -> None:
         self._source = source
+        self._offers = offers
+        self._advisories = advisories
         self._asked = 0
         self._stream: Iterator[Candidate] = iter(())
-        self._answers: dict[str, tuple[Callable[..., Any], tuple[Callable[[Any], Any], ...]]] = {}
-        if offers:
-            self._answers |= {
+
+    @cached_property
+    def _answers(self) -> Mapping[str, tuple[Callable[..., Any], tuple[Callable[[Any], Any], ...]]]:
+        """By the names of questions; made for the first: most scanners ask none."""
+        answers: dict[str, tuple[Callable[..., Any], tuple[Callable[[Any], Any], ...]]] = {}
+        if offers := self._offers:
+            answers |= {
                 "moment": (offers.moment, ()),
                 "named": (lambda *said: _bounded(offers.named(*said)), (_texts, _texts)),
                 "providing": (lambda *said: _by_name(offers.providing(*said)), (_texts, _texts)),
@@ -47,8 +54,8 @@ class Clerk:
                 "more": (self._more, ()),
                 "sources": (offers.sources, (_numbers,)),
             }
-        if advisories:
-            self._answers |= {
+        if advisories := self._advisories:
+            answers |= {
                 "ecosystems": (advisories.ecosystems, ()),
                 "affecting": (advisories.affecting, (_texts, _text, _key)),
                 "facts": (advisories.facts, (_texts,)),
@@ -57,6 +64,7 @@ class Clerk:
                 "modules": (advisories.modules, (self._own, _text, _text)),
                 "offers": (advisories.offers, (_text, _text, _text, _key)),
             }
+        return answers
 
     def answer(self, question: bytes) -> bytes:
         """The answer as it is sent; ``BadAnswerError`` or ``FloodError`` if it gets none."""

@@ -99,7 +99,7 @@ class Exchange:
         ``TimeoutError``, ``EndedError``, ``FloodError`` or ``BadAnswerError`` if there is none for the next request.
         """
         channel, output = self.worker.channel, self.worker.output
-        self._unsent = memoryview(b"".join([pack(errand.request) for errand in self.errands]))
+        self._unsent = memoryview(pack([errand.request for errand in self.errands]))
         poll, writes = select.poll(), False
         poll.register(channel, select.POLLIN)
         poll.register(output, select.POLLIN)

@@ -28,15 +28,15 @@ T = TypeVar("T")
 
 
 class Channel:
-    """The worker's end. Requests may come while earlier ones are worked on: they wait here."""
+    """The worker's end. Requests may come while it waits for an answer to a question: they wait here."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._received = bytearray()
         self._ahead: deque[bytes] = deque()
 
-    def request(self) -> bytes:
-        """The next request; empty at the end."""
+    def requests(self) -> bytes:
+        """The next requests; empty at the end."""
         if self._ahead:
             return self._ahead.popleft()
         _, body = self._frame()

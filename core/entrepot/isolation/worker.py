@@ -12,6 +12,7 @@ import socket
 import sys
 import tempfile
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -38,9 +39,10 @@ def work(channel: socket.socket, output: int, services: ScanServices) -> NoRetur
         command = Channel(channel)
         desk = _Desk(OpenServices(services, Line(command)))
         occupied = _address_space()
-        while frame := command.request():
-            request: Request = pickle.loads(frame)  # noqa: S301 - from the process that this one is a fork of
-            command.send(_reply(request, desk, occupied))
+        while frame := command.requests():
+            requests: Sequence[Request] = pickle.loads(frame)  # noqa: S301 - from the process that this one is a fork of
+            for request in requests:
+                command.send(_reply(request, desk, occupied))
     os._exit(0)
 
 
@@ -96,14 +98,14 @@ def _reply(request: Request, desk: _Desk, occupied: int) -> bytes:
 
 
 class _Desk:
-    """Answers requests. What the last one was about is kept: the next may be about the same package, or batch."""
+    """Answers requests. What the last one was about is kept: the next may be about the same packages, or batch."""
 
     def __init__(self, services: OpenServices) -> None:
         self._services = services
         self._bases = {
             n: scanner.basis for n, scanner in services.scanners.items() if isinstance(scanner, ReusableScanner)
         }
-        self._case: tuple[bytes, Case] | None = None
+        self._cases: tuple[bytes, Sequence[Case]] = (b"", ())
         self._batch: tuple[str, Together] = ("", NOBODY)
 
     def answer(self, request: Request) -> Answer:
@@ -118,9 +120,9 @@ class _Desk:
         return checked_verdict(self._services.scanners[request.scanner].scan(case.artifact, context))
 
     def _case_of(self, request: Request) -> Case:
-        if self._case is None or self._case[0] != request.case:
-            self._case = request.case, pickle.loads(request.case)  # noqa: S301 - as above
-        return self._case[1]
+        if self._cases[0] != request.cases:
+            self._cases = request.cases, pickle.loads(request.cases)  # noqa: S301 - as above
+        return self._cases[1][request.place]
 
     def _together(self, request: Request) -> Together:
         if not request.batch:

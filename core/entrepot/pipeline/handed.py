@@ -16,14 +16,14 @@ from entrepot.models import PackageInfo
 
 
 class Parcel:
-    """A case as it is sent to workers, made when the first of them needs it."""
+    """Cases as they are sent to workers, made when the first of them needs it."""
 
-    def __init__(self, case: Case) -> None:
-        self._case = case
+    def __init__(self, cases: Sequence[Case]) -> None:
+        self._cases = cases
 
     @cached_property
     def _data(self) -> bytes:
-        return pickle.dumps(self._case, pickle.HIGHEST_PROTOCOL)
+        return pickle.dumps(self._cases, pickle.HIGHEST_PROTOCOL)
 
     def data(self) -> bytes:
         """The pickle."""

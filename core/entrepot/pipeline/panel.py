@@ -84,10 +84,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What one scanner is told: a package, in the form in which its process gets it, and the batch."""
+    """What one scanner is told: a package, its place in what its process gets, and the batch."""
 
     asked: Asked
-    parcel: Callable[[], bytes]
+    parcel: Parcel
+    place: int = 0
     batch: Companions | None = None
 
     @property
@@ -184,7 +185,7 @@ class Panel:
             return to_json([self._digest(scanner, Basis()), mark])
         if not getattr(scanner, "common_basis", False):
             return None
-        told = _Told(Asked(case), Parcel(case).data, beside)
+        told = _Told(Asked(case), Parcel([case]), batch=beside)
         return self._digest(scanner, self._way_to(scanner)(scanner, [("basis", told)])[0]) or None
 
     def changed(self, name: str, since: str, mark: str, case: Case, history: AdvisoryHistory) -> Changed | None:
@@ -216,7 +217,7 @@ class Panel:
 
     def recall(self, case: Case, skip: Collection[str] = ()) -> Sequence[StoredVerdict]:
         """What was said earlier and still holds, by the scanners that can tell; none looks at the files for it."""
-        told = _Told(Asked(case), Parcel(case).data)
+        told = _Told(Asked(case), Parcel([case]))
         found = []
         for name, scanner in self._by_stage[ALONE]:
             if name not in skip and name in self._reusable:
@@ -243,7 +244,8 @@ class Panel:
         skip: Collection[str] = (),
     ) -> Sequence[tuple[StoredVerdict, ...]]:
         """What the scanners of a stage say of each package, in the order of their names; all but those to ``skip``."""
-        told = [_Told(asked, Parcel(asked.case).data, batch) for asked in packages]
+        parcel = Parcel([asked.case for asked in packages])
+        told = [_Told(asked, parcel, place, batch) for place, asked in enumerate(packages)]
         isolated: dict[str, Future[Sequence[StoredVerdict]]] = {}
         said: dict[str, Sequence[StoredVerdict]] = {}
         here = []
@@ -344,7 +346,8 @@ class Panel:
                 request = Request(
                     question,
                     scanner.name,
-                    told.parcel(),
+                    told.parcel.data(),
+                    told.place,
                     str(stack.enter_context(self._folders.one())),
                     limits.memory,
                     limits.output,

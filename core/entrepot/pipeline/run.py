@@ -30,8 +30,10 @@ from entrepot.store import ArtifactStore
 if TYPE_CHECKING:
     from entrepot.catalog import Catalog
 
-LOT = 8
+LOT = 32
 """Packages that scanners are asked about at once: to put one question and to wait for one answer costs as much."""
+SHARES = 16
+"""Lots that there are at least, as far as there are packages: every thread has some, and none the last one alone."""
 
 _NOTHING = Told(None)
 T = TypeVar("T")
@@ -302,8 +304,8 @@ def _failing(attempt: Attempt) -> Iterator[None]:
 
 
 def _lots(work: Sequence[T]) -> Sequence[Sequence[T]]:
-    """The work in lots that one thread does; small ones where there is little, so that every thread has some."""
-    size = max(1, min(LOT, len(work) // LOT))
+    """The work in lots that one thread does; small ones where there is little."""
+    size = max(1, min(LOT, len(work) // SHARES))
     return [work[at : at + size] for at in range(0, len(work), size)]
 
 

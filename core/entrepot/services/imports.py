@@ -19,7 +19,7 @@ from entrepot.pipeline.resolve import PackageSpec, resolve, with_dependencies
 from entrepot.pipeline.settle import Job
 from entrepot.progress import Progress, Task, silent
 from entrepot.services.batches import BatchOptions, open_batch
-from entrepot.services.notices import tell
+from entrepot.services.notices import listens, tell
 from entrepot.services.publishing import PublishResult, publish
 from entrepot.services.tasks import running
 from entrepot.services.verbatim import refuse_change
@@ -302,11 +302,13 @@ def _noted(
     workspace: Workspace, distribution: Distribution, results: Sequence[ImportResult], version: Version | None
 ) -> None:
     """Tells what came of a batch; inside its transaction."""
-    for result in results:
-        if result.status in DECIDED:
-            tell(workspace, "import_decided", ImportDecided(result, distribution))
-        if result.status == ImportState.PUBLISHED.value:
-            tell(workspace, "package_imported", PackageImported(result, distribution))
+    # Thousands of results, and most workspaces have nobody who listens.
+    if listens(workspace, "import_decided", "package_imported"):
+        for result in results:
+            if result.status in DECIDED:
+                tell(workspace, "import_decided", ImportDecided(result, distribution))
+            if result.status == ImportState.PUBLISHED.value:
+                tell(workspace, "package_imported", PackageImported(result, distribution))
     if version is not None:
         tell(workspace, "version_created", VersionCreated(distribution, version))
 
