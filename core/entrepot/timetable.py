@@ -14,6 +14,10 @@
     timezone = "Europe/Berlin"
     jitter = "10m"
 
+    [schedule.tidy]
+    run = "gc"
+    cron = "15 5 * * sun"
+
 When a job is due depends on its rule and on nothing else: whoever looks, and however often, finds the same moments.
 """
 
@@ -41,14 +45,16 @@ DURATION = re.compile(r"(\d{1,6})([smhdw])")
 TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 LEAST = 60
 """Seconds between two runs of a job."""
-KEYS = ("run", "of", "every", "at", "days", "timezone", "jitter")
+KEYS = ("run", "of", "every", "at", "cron", "days", "timezone", "jitter")
+RULES = ("every", "at", "cron")
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job. Either ``every`` (seconds, counted from midnight UTC of 1 January 1970) or ``at`` is set.
+    """One job. One of ``every`` (seconds, counted from midnight UTC of 1 January 1970), ``at`` and ``cron`` is set.
 
-    ``of`` names what it is about; empty: everything there is. ``days`` are 0 (Monday) to 6; empty: all.
+    ``of`` names what it is about; empty: everything there is. ``days`` are 0 (Monday) to 6; empty: all. ``cron`` has
+    five fields, and means what Debian's cron takes it for.
     """
 
     name: str
@@ -59,6 +65,7 @@ class Job:
     days: tuple[int, ...] = ()
     timezone: str = "UTC"
     jitter: int = 0
+    cron: str = ""
 
     @property
     def what(self) -> str:
@@ -70,6 +77,8 @@ class Job:
         """When it does that, in words: another text is another rule."""
         if self.every:
             words = f"every {duration(self.every)}"
+        elif self.cron:
+            words = f"cron {self.cron} {self.timezone}"
         else:
             words = "at " + ", ".join(f"{time:%H:%M}" for time in self.at)
             words += f" on {', '.join(DAYS[day] for day in self.days)}" if self.days else ""
@@ -85,6 +94,11 @@ class Job:
     def _times(self, moment: dt.datetime) -> Iterator[dt.datetime]:
         """Every moment from about a day before another one on. One that clocks skip in spring is an hour later."""
         zone = ZoneInfo(self.timezone)
+        if self.cron:
+            from cronsim import CronSim
+
+            yield from (due.astimezone(dt.UTC) for due in CronSim(self.cron, moment.astimezone(zone)))
+            return
         day = moment.astimezone(zone).date() - dt.timedelta(days=1)
         while True:
             if not self.days or day.weekday() in self.days:
@@ -97,8 +111,11 @@ class Job:
             count = int((until - first).total_seconds()) // self.every
             return first + dt.timedelta(seconds=count * self.every), count
         last, count = first, 0
-        while (following := self.after(last)) <= until:
-            last, count = following, count + 1
+        for due in self._times(first):
+            if due > until:
+                break
+            if due > last:
+                last, count = due, count + 1
         return last, count
 
     def start(self, due: dt.datetime, place: str) -> dt.datetime:
@@ -143,18 +160,22 @@ class _Reader:
         of = self._texts("of")
         if of and run in WITHOUT_NAMES:
             raise self._error("of", f"does not go with {run}, which is about the whole workspace")
-        if ("every" in self.table) == ("at" in self.table):
-            raise self._error("every", 'must be set, or at instead: every = "6h" or at = "02:30"')
+        if sum(rule in self.table for rule in RULES) != 1:
+            message = 'must be set, or at or cron instead: every = "6h", at = "02:30" or cron = "30 2 * * *"'
+            raise self._error("every", message)
         every = self._duration("every") if "every" in self.table else 0
         for key in ("days", "timezone"):
             if every and key in self.table:
                 raise self._error(key, "goes with at, not with every")
+        if "cron" in self.table and "days" in self.table:
+            raise self._error("days", "goes with at; cron has a field for days of the week")
         if every and every < LEAST:
             raise self._error("every", "must be at least 1m")
         jitter = self._duration("jitter") if "jitter" in self.table else 0
         if every and jitter >= every:
             raise self._error("jitter", "must be shorter than every")
-        return Job(self.name, run, of, every, self._times(), self._days(), self._timezone(), jitter)
+        zone = self._timezone()
+        return Job(self.name, run, of, every, self._times(), self._days(), zone, jitter, self._cron(zone))
 
     def _times(self) -> tuple[dt.time, ...]:
         found = []
@@ -174,6 +195,22 @@ class _Reader:
         if "days" in self.table and not found:
             raise self._error("days", "must name a day at least")
         return tuple(sorted({DAYS.index(text) for text in found}))
+
+    def _cron(self, zone: str) -> str:
+        if "cron" not in self.table:
+            return ""
+        from cronsim import CronSim, CronSimError
+
+        text = " ".join(self._text("cron").split())
+        if text.count(" ") != 4:
+            raise self._error("cron", f"must have five fields like 30 2 * * mon-fri, not {text!r}")
+        try:
+            next(CronSim(text, dt.datetime(2000, 1, 1, tzinfo=ZoneInfo(zone))))
+        except CronSimError as error:
+            raise self._error("cron", f"is no cron expression: {str(error).lower()} in {text!r}") from error
+        except StopIteration as error:
+            raise self._error("cron", f"names a day that never comes: {text!r}") from error
+        return text
 
     def _timezone(self) -> str:
         zone = self._text("timezone") if "timezone" in self.table else "UTC"

@@ -7,7 +7,7 @@ from typing import Any
 
 from datasette_entrepot.protocols import Datasette, Request
 from datasette_entrepot.site import ANONYMOUS, Site, authenticated
-from entrepot.errors import AuthenticationError
+from entrepot.errors import AuthenticationError, EntrepotError
 from entrepot.models import Identity, Role
 from entrepot.services import identity as identities
 
@@ -27,15 +27,22 @@ async def actor(datasette: Datasette, site: Site, request: Request) -> Mapping[s
     With an ``Authorization`` header no cookie is looked at.
     """
     authorization = request.headers.get("authorization", "")
-    if authorization:
-        return await _bearer(site, request, authorization)
-    return await _cookie(datasette, site, request)
+    try:
+        if authorization:
+            return await _bearer(site, request, authorization)
+        return await _cookie(datasette, site, request)
+    except EntrepotError as error:
+        request.scope[FAILURE] = error
+        return None
 
 
 def identity(site: Site, request: Request) -> Identity:
-    """Who asks; ``AuthenticationError`` where that is nobody and reading is not for everybody."""
+    """Who asks; ``AuthenticationError`` where that is nobody and reading is not for everybody.
+
+    Why it could not be found out, where that is so.
+    """
     if failure := request.scope.get(FAILURE):
-        assert isinstance(failure, AuthenticationError)
+        assert isinstance(failure, EntrepotError)
         raise failure
     if found := request.scope.get(IDENTITY):
         assert isinstance(found, Identity)
@@ -72,14 +79,10 @@ async def _bearer(site: Site, request: Request, authorization: str) -> Mapping[s
     secret = secret.strip()
     if secret.startswith(OF_DATASETTE):
         return None
-    try:
-        if scheme.lower() != "bearer":
-            raise AuthenticationError("only bearer tokens are taken", hint="send `Authorization: Bearer TOKEN`")
-        authenticated(site)
-        found = await site.run(ANONYMOUS, identities.authenticate, secret)
-    except AuthenticationError as error:
-        request.scope[FAILURE] = error
-        return None
+    if scheme.lower() != "bearer":
+        raise AuthenticationError("only bearer tokens are taken", hint="send `Authorization: Bearer TOKEN`")
+    authenticated(site)
+    found = await site.run(ANONYMOUS, identities.authenticate, secret)
     request.scope[IDENTITY] = found
     return as_actor(found)
 

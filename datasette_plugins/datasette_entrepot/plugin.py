@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -9,14 +10,17 @@ from typing import Any
 from markupsafe import Markup
 
 from datasette_entrepot import identify, tables, trees
+from datasette_entrepot.answers import Reply
 from datasette_entrepot.api import ROUTES, UNKNOWN
 from datasette_entrepot.pages.all import PAGES, PATHS
 from datasette_entrepot.pages.render import NAVIGATION
 from datasette_entrepot.pages.routing import page_views
 from datasette_entrepot.pages.show import PREFIX, Show
+from datasette_entrepot.problems import problem, unexpected
 from datasette_entrepot.protocols import AsgiApp, Datasette, Message, Receive, Request, Scope, Send
 from datasette_entrepot.routing import unknown_view, views
 from datasette_entrepot.site import PLUGIN, Site, forget, site_of
+from entrepot.errors import NotAllowedError
 
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -131,7 +135,19 @@ def wrapper(datasette: Datasette) -> Callable[[AsgiApp], AsgiApp]:
 
     def wrap(app: AsgiApp) -> AsgiApp:
         async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+            instead: Reply | None = None
+
             async def sending(message: Message) -> None:
+                nonlocal instead
+                if message["type"] == "http.response.start":
+                    instead = in_place_of(scope, message)
+                if instead is not None:
+                    if message["type"] == "http.response.start":
+                        await instead.asgi_send(finishing)
+                    return
+                await finishing(message)
+
+            async def finishing(message: Message) -> None:
                 if message["type"] == "http.response.start":
                     there = {name.lower() for name, _ in message.get("headers", ())}
                     added = [header for header in HEADERS if header[0] not in there]
@@ -143,6 +159,19 @@ def wrapper(datasette: Datasette) -> Callable[[AsgiApp], AsgiApp]:
         return app if site_of(datasette) is None else wrapped
 
     return wrap
+
+
+def in_place_of(scope: Scope, start: Message) -> Reply | None:
+    """What a call of the API is answered where Datasette itself refuses it, or fails, with a page."""
+    headers = {name.lower(): value for name, value in start.get("headers", ())}
+    if scope["type"] != "http" or not re.match(UNKNOWN, scope["path"]):
+        return None
+    if start["status"] < 400 or not headers.get(b"content-type", b"").startswith(b"text/html"):
+        return None
+    if start["status"] != 403:
+        return unexpected()
+    # It has looked at the headers Origin and Sec-Fetch-Site: a browser was told to do this by a page of another site.
+    return problem(NotAllowedError("a change that another site asks a browser for is refused", hint="send a token"))
 
 
 def started(datasette: Datasette) -> Callable[[], Awaitable[None]]:

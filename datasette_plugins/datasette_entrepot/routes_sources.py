@@ -28,9 +28,9 @@ CONNECTION = (
     Field("timeout", "number", "Seconds without a byte", least=1, most=3600),
 )
 SECRETS = (
-    Field("username", about="User name for the server", nullable=True),
-    Field("password", about="Its password", nullable=True),
-    Field("headers", "object", "Further request headers: name and value"),
+    Field("username", about="User name for the server; null: none, and no password", nullable=True),
+    Field("password", about="Its password; null: none", nullable=True),
+    Field("headers", "object", "Further request headers: name and value; null: none", nullable=True),
 )
 COMMON = (
     Field("url", about="Where it is", length=2048),
@@ -42,7 +42,11 @@ COMMON = (
     Field("options", "object", "Options of the format, by name"),
     Field("connection", "object", "proxy, concurrency, rate_limit, retries, timeout"),
     Field(
-        "secrets", "object", "username (empty: none, and no password), password, headers: taken, and never shown again"
+        "secrets",
+        "object",
+        "username (null or empty: none, and no password), password, headers (null: none): taken, and never shown again;"
+        " null: none of them",
+        nullable=True,
     ),
 )
 DRAFT = (
@@ -127,10 +131,10 @@ async def sync_source(call: Call) -> Answer:
 def change_of(call: Call, values: Mapping[str, Any]) -> sources.Change:
     """What checked values ask for; folders of the server are for admins."""
     refuse_local(call, values.get("url", ""))
-    secrets = None
-    if "secrets" in values:
-        given = parse_object(SECRETS, values["secrets"])
-        secrets = Secrets(given.get("username"), given.get("password"), _headers(given.get("headers", {})))
+    given = dict.fromkeys(field.name for field in SECRETS)
+    if (told := values.get("secrets", {})) is not None:
+        given = parse_object(SECRETS, told)
+    secrets = Secrets(given.get("username"), given.get("password"), _headers(given.get("headers") or {}))
     keyring = values.get("keyring")
     return sources.Change(
         url=values.get("url"),
@@ -142,6 +146,7 @@ def change_of(call: Call, values: Mapping[str, Any]) -> sources.Change:
         options=values.get("options"),
         connection=_connection(values.get("connection")),
         secrets=secrets,
+        forget=[name for name, value in given.items() if value is None],
     )
 
 

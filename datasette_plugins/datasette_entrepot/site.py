@@ -123,8 +123,8 @@ class Site:
                 if not self.read_only:
                     await self.run(ANONYMOUS, queue.dispatch)
                     await self.run(ANONYMOUS, notifiers.deliver_at_end)
-            except EntrepotError:
-                logger.exception("looking after tasks failed; it is tried again")
+            except EntrepotError as error:
+                logger.error("looking after tasks failed: %s; it is tried again", error)
             await asyncio.sleep(TEND_OFTEN if self.watchers else TEND_SELDOM)
 
     def require_writable(self) -> None:

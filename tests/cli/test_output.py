@@ -324,6 +324,8 @@ def test_a_secret_is_in_no_output_and_in_no_log(
         (0, ("source", "show", "dark")),
         (0, ("source", "list", "--json")),
         (0, ("source", "set", "dark", *options)),
+        (0, ("source", "set", "dark", "--forget", "headers", "--forget", "username")),
+        (0, ("source", "set", "dark", *options)),
         (1, ("sync", "dark")),
         (1, ("sync", "dark", "--json")),
         (0, ("task", "show", "2")),

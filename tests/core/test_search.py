@@ -205,7 +205,7 @@ def test_show_gives_every_field_every_version_and_where_it_is(tmp_path: Path) ->
     assert document["version"] == "2"
     assert document["fields"]["summary"] == "runs"
     assert [row["version"] for row in document["versions"]] == ["2", "1"]
-    assert document["last_sync"] == "2026-03-01T12:00:00+00:00"
+    assert document["last_sync"] == "2026-03-01T12:00:00Z"
     assert document["imported"] == [
         {"distribution": "shop/window", "version": "1", "architecture": "any", "import_id": result.import_id}
     ]

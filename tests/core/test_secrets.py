@@ -159,6 +159,22 @@ def test_a_change_of_one_secret_leaves_the_others(guarded: Guarded, change: Secr
     assert guarded.file.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [
+        (Change(forget=["headers"]), Secrets(USER, PASSWORD)),
+        (Change(forget=["username"]), Secrets(headers=SECRETS.headers)),
+        (Change(forget=["password"]), Secrets(USER, headers=SECRETS.headers)),
+        (Change(forget=["headers"], secrets=Secrets(headers=(("A", "b"),))), Secrets(USER, PASSWORD, (("A", "b"),))),
+    ],
+    ids=["headers", "username", "password", "replaced"],
+)
+def test_secrets_are_taken_away_one_by_one(guarded: Guarded, change: Change, left: Secrets) -> None:
+    add(guarded)
+    sources.set_source(guarded.box.workspace, "box", change)
+    assert guarded.box.workspace.secrets(guarded.box.workspace.catalog.sources.get("box")) == left
+
+
 def test_secrets_go_with_their_source_and_no_later_one_gets_them(guarded: Guarded) -> None:
     add(guarded)
     sources.remove_source(guarded.box.workspace, "box")

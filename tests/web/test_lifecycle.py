@@ -12,7 +12,7 @@ import pytest
 
 from entrepot.processes import alive
 from support.upstream import Fault
-from support.web import Server, Shop, open_shop, served
+from support.web import PAGES, Server, Shop, open_shop, served
 
 STALLED = Fault(stall_after=-1)
 INDEX = "/toys/INDEX"
@@ -48,6 +48,28 @@ def pid_of(server: Server, task_id: int) -> int:
     pid: int = workspace.catalog.tasks.get(task_id)["pid"]
     workspace.close()
     return pid
+
+
+def test_a_server_says_that_a_newer_release_has_upgraded_its_catalog(shop: Shop) -> None:
+    server, row = shop.server, {"migration_set": "entrepot", "name": "tomorrow", "applied_at": "2030-01-01"}
+    workspace = server.workspace()
+    applied = workspace.catalog.database.table("_sqlite_migrations")
+    applied.insert(row)
+    try:
+        called = [server.ask("GET", "/import/sources", token=token) for token in (None, "reader")]
+        pages = [server.ask("GET", PAGES + path) for path in ("", "/sources", "/nowhere")]
+        health = server.ask("GET", "/-/entrepot/health")
+    finally:
+        applied.delete_where("name = 'tomorrow'")
+        workspace.close()
+    assert [answer.status_code for answer in called] == [503, 503]
+    assert called[0].headers["content-type"] == "application/problem+json"
+    assert "newer release (tomorrow)" in called[0].json()["detail"]
+    assert [answer.status_code for answer in pages] == [503, 503, 404]
+    assert "newer release (tomorrow)" in pages[0].text
+    assert "start servers again" in pages[0].text
+    assert (health.status_code, health.json()["status"]) == (503, "failed")
+    assert server.ask("GET", PAGES).status_code == 200
 
 
 def test_a_task_goes_on_when_its_server_is_killed(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from datasette_entrepot.api import ROUTES
 from datasette_entrepot.openapi import document
 from datasette_entrepot.routing import pattern
 from entrepot.services.permissions import ACTIONS
+from support.populated import House
 from support.web import Server
 
 ROOT = Path(__file__).parents[2]
@@ -119,3 +120,19 @@ def test_generated_calls_are_answered_as_the_document_says(
         )
 
     check()
+
+
+def test_times_are_in_utc_and_say_so_with_a_z(house: House) -> None:
+    found = []
+    for path in (
+        "/import/sources",
+        "/import/catalog?q=nginx",
+        "/import/tasks/1",
+        "/security/review-queue",
+        "/security/imports/1",
+        "/repositories",
+        "/repositories/apps/distributions/bookworm/versions",
+    ):
+        found += re.findall(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d[^\"]*", house.server.ask("GET", path, token="reader").text)
+    assert len(found) > 20
+    assert [text for text in found if not re.fullmatch(r"[-\d]{10}T[:\d]{8}Z", text)] == []

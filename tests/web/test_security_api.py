@@ -232,7 +232,8 @@ def test_a_cookie_reads_and_changes_on_its_own_site(closed: Shop) -> None:
 def test_another_site_cannot_use_a_cookie(closed: Shop, headers: dict[str, str]) -> None:
     server = closed.server
     answer = server.ask("POST", "/import/sources", {}, cookies=cookie(server), headers=headers)
-    assert answer.status_code == 403
+    assert (answer.status_code, answer.headers["content-type"]) == (403, "application/problem+json")
+    assert "another site" in answer.json()["detail"]
     # A form of another site cannot send JSON without asking first, and a form is not taken.
     form = server.ask("POST", "/import/sources", cookies=cookie(server), data={"name": "x"})
     assert form.status_code == 415
@@ -411,6 +412,10 @@ def test_secrets_of_a_source_are_taken_and_never_shown(server: Server) -> None:
         server.ask("GET", path).text for path in ("/catalog/sources.json", "/catalog/audit.json", "/catalog/tasks.json")
     ]
     assert shown.json()["secrets"] == {"is_set": True}
+    ends = ({"username": None}, {"is_set": True}), ({"headers": None}, {"is_set": False})
+    for secrets, left in ends:
+        answer = server.ask("PATCH", "/import/sources/guarded", {"secrets": secrets}, token="maintainer")
+        assert answer.json()["secrets"] == left
     for text in (added.text, changed.text, shown.text, *pages):
         assert "hidden" not in text
     assert server.ask("DELETE", added.headers["location"], token="maintainer").status_code == 204

@@ -8,7 +8,6 @@ import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from sqlite_utils.migrations import Migrations
 
 from entrepot.catalog.migrations import migrations
 from entrepot.errors import BusyError, EntrepotError
+from entrepot.models.basics import to_text as to_text
 
 BUSY_SECONDS = 30.0
 
@@ -37,6 +37,13 @@ class CatalogError(EntrepotError):
     """The catalog cannot be opened or is not one of ours."""
 
     title = "Catalog failed"
+
+
+class NewerCatalogError(CatalogError):
+    """A newer release has upgraded the catalog: a program that runs has to be started again as that release."""
+
+    status = 503
+    title = "Catalog upgraded"
 
 
 def open_database(path: Path, schema: Migrations = migrations) -> sqlite_utils.Database:
@@ -70,13 +77,13 @@ def open_database(path: Path, schema: Migrations = migrations) -> sqlite_utils.D
 
 
 def _refuse_newer(database: sqlite_utils.Database, schema: Migrations, path: Path) -> None:
-    """``CatalogError`` for a catalog that a newer program upgraded: this one might break what that one relies on."""
+    """``NewerCatalogError`` for a catalog that a newer program upgraded: this one might break what that relies on."""
     known = {migration.name for migration in schema.pending(sqlite_utils.Database(memory=True))}
     if unknown := [item.name for item in schema.applied(database) if item.name not in known]:
         database.close()
-        raise CatalogError(
+        raise NewerCatalogError(
             f"the catalog {path} was made or upgraded by a newer release ({', '.join(unknown)})",
-            hint="install that release, or bring the backup from before it back",
+            hint="install that release and start servers again, or bring the backup from before it back",
             path=str(path),
         )
 
@@ -167,12 +174,6 @@ def transaction(database: sqlite_utils.Database) -> Iterator[None]:
         connection.rollback()
         raise
     connection.execute("COMMIT")
-
-
-@lru_cache(maxsize=256)
-def to_text(moment: dt.datetime) -> str:
-    """ISO 8601 in UTC to the second, so that text order is time order."""
-    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def to_time(text: str) -> dt.datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from entrepot.cli.source_options import SourceCommand, change_from
 if TYPE_CHECKING:
     from entrepot.services.sources import SourceView
 
+SECRETS = ("username", "password", "headers")
 COLUMNS = [
     ("ID", "id"),
     ("NAME", "name"),
@@ -87,13 +89,20 @@ def show(app: App, name: str) -> None:
 @command_source.command("set", cls=SourceCommand)
 @click.argument("name")
 @click.option("--url", help="Another URL.")
+@click.option(
+    "--forget",
+    multiple=True,
+    type=click.Choice(SECRETS),
+    help="A secret to take away; user name goes with its password.",
+)
 @json_option
 @pass_app
-def set_(app: App, /, name: str, url: str | None, **options: Any) -> None:
+def set_(app: App, /, name: str, url: str | None, forget: Sequence[str], **options: Any) -> None:
     """Change a source; what is not given stays. Its next sync reads everything again."""
     from entrepot.services import sources
 
-    view = sources.set_source(app.workspace, name, change_from(options | {"url": url}))
+    change = replace(change_from(options | {"url": url}), forget=forget)
+    view = sources.set_source(app.workspace, name, change)
     app.table([view.as_json()], COLUMNS[:5], "")
 
 

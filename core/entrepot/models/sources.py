@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from entrepot.models.basics import Scalar
+from entrepot.models.basics import Scalar, to_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,8 @@ class SourceKey:
             "user_ids": list(self.user_ids),
             "algorithm": self.algorithm,
             "bits": self.bits,
-            "created": self.created.isoformat(),
-            "expires": self.expires.isoformat() if self.expires else None,
+            "created": to_text(self.created),
+            "expires": to_text(self.expires) if self.expires else None,
             "state": self.state,
             "detail": self.detail,
         }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from entrepot.advisories import Advisory, Feed, RawAdvisory
+from entrepot.catalog.database import to_text
 from entrepot.contracts import AdvisoryFormat, Validators
 from entrepot.errors import BatchError, BusyError, EntrepotError, IndexFormatError, NotFoundError, UsageError
 from entrepot.models import Connection, Secrets, SyncCounts, by_hand
@@ -48,8 +49,8 @@ class FeedView:
             "location": feed.location,
             "records": feed.records,
             "ecosystems": list(self.ecosystems),
-            "last_update": feed.checked_at.isoformat() if feed.checked_at else None,
-            "last_change": feed.changed_at.isoformat() if feed.changed_at else None,
+            "last_update": to_text(feed.checked_at) if feed.checked_at else None,
+            "last_change": to_text(feed.changed_at) if feed.changed_at else None,
         }
 
 

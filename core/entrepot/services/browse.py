@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from entrepot.catalog.available import binary_first
+from entrepot.catalog.database import to_text
 from entrepot.catalog.search import Filters
 from entrepot.errors import NotFoundError
 from entrepot.models import Available, Distribution, ListedPackage, StandingFinding, StandingVerdict
@@ -60,7 +61,7 @@ def search_page(
     more = any(row.name not in names for row in found) and offset + limit <= most_offset
     synced = {row.id: catalog.sources.state(row).checked_at for row in catalog.sources.list()}
     rows = [
-        available_json(row) | {"last_sync": time.isoformat() if (time := synced.get(row.source_id)) else None}
+        available_json(row) | {"last_sync": to_text(time) if (time := synced.get(row.source_id)) else None}
         for row in found
         if row.name in names
     ]
@@ -123,7 +124,7 @@ class StandingVerdictOf:
             "status": self.verdict.status.value,
             "reason": self.verdict.reason,
             "message": self.verdict.message,
-            "at": self.verdict.at.isoformat(),
+            "at": to_text(self.verdict.at),
             "findings": [
                 {
                     "id": item.finding.id,
@@ -189,7 +190,7 @@ def show_package(workspace: Workspace, text: str, *, source: str | None = None) 
         package=package,
         fields=workspace.format(package.format).index.fields(catalog.available.raw(package.id)),
         versions=rows,
-        last_sync=state.checked_at.isoformat() if state.checked_at else None,
+        last_sync=to_text(state.checked_at) if state.checked_at else None,
         holders=holders,
         verdicts=_verdicts(workspace, spec.name, list(dict.fromkeys(path for path, *_ in holders))),
     )
@@ -238,7 +239,7 @@ def versions(workspace: Workspace, path: str) -> Sequence[dict[str, Any]]:
     """The versions of a distribution, newest first."""
     distribution = workspace.catalog.repositories.distribution(path)
     return [
-        asdict(version) | {"created_at": version.created_at.isoformat()}
+        asdict(version) | {"created_at": to_text(version.created_at)}
         for version in workspace.catalog.versions.list(distribution)
     ]
 

@@ -13,6 +13,7 @@ from functools import singledispatch
 from importlib.resources import files
 from typing import Any
 
+from entrepot.catalog.database import to_text
 from entrepot.events import (
     AdvisoryMatched,
     Event,
@@ -48,7 +49,7 @@ def trial_document(number: str, actor: str, now: dt.datetime) -> dict[str, Any]:
 
 
 def _envelope(number: str, event_type: str, actor: str, now: dt.datetime, data: Mapping[str, Any]) -> dict[str, Any]:
-    moment = now.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    moment = to_text(now)
     return {
         "id": number,
         "type": event_type,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from entrepot.catalog.database import write_back
+from entrepot.catalog.database import to_text, write_back
 from entrepot.errors import ConflictError, NotFoundError, UsageError
 from entrepot.publish.lease import LeaseDocument
 from entrepot.publish.parallel import each
@@ -44,7 +44,7 @@ class HomeView:
             "lease": {
                 "host": held.host,
                 "pid": held.pid,
-                "expires": held.expires.isoformat() if held.expires else None,
+                "expires": to_text(held.expires) if held.expires else None,
             }
             if held
             else None,

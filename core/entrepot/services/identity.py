@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from entrepot.catalog.database import to_text
 from entrepot.errors import AuthenticationError, UsageError
 from entrepot.models import Identity, Role
 from entrepot.services.names import check_name
@@ -236,7 +237,7 @@ def token_json(token: Token) -> dict[str, Any]:
         "role": token.role.value,
         "distributions": list(token.distributions),
         "created_by": token.created_by,
-        **{name: time.isoformat() if time else None for name, time in times.items()},
+        **{name: to_text(time) if time else None for name, time in times.items()},
     }
 
 
@@ -248,7 +249,7 @@ def user_json(user: User) -> dict[str, Any]:
         "role": user.role.value,
         "distributions": list(user.distributions),
         "disabled": user.disabled,
-        "created_at": user.created_at.isoformat(),
+        "created_at": to_text(user.created_at),
     }
 
 

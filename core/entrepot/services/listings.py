@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from entrepot.advisories import Feed
+from entrepot.catalog.database import to_text
 from entrepot.errors import NotFoundError
 from entrepot.models import Distribution, Repository, Snapshot, Version
 from entrepot.services.repositories import distribution_json
@@ -108,7 +109,7 @@ def decisions(
     found = workspace.catalog.listings.decisions(
         limit, offset, distribution_id=chosen.id if chosen else None, waivers_only=waivers_only
     )
-    now = workspace.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = to_text(workspace.now())
     return [row | {"expired": bool(row["expires_at"]) and row["expires_at"] <= now} for row in found]
 
 

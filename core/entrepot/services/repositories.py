@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from entrepot.catalog.database import to_text
 from entrepot.contracts import VERBATIM, ChecksOptions, Format, Option, PublishesVerbatim
 from entrepot.errors import ConflictError, UsageError
 from entrepot.models import Distribution, Repository, Scalar
@@ -250,12 +251,12 @@ def distribution_json(workspace: Workspace, distribution: Distribution) -> dict[
     published = (
         min((item for item in latest if item), key=lambda item: item.version, default=None) if all(latest) else None
     )
-    document = asdict(distribution) | {"path": distribution.path, "created_at": distribution.created_at.isoformat()}
+    document = asdict(distribution) | {"path": distribution.path, "created_at": to_text(distribution.created_at)}
     return document | {
         "version": version.number,
         "packages": version.packages,
         "published_version": published.version if published else None,
-        "published_at": published.created_at.isoformat() if published else None,
+        "published_at": to_text(published.created_at) if published else None,
     }
 
 
@@ -264,14 +265,14 @@ def repository_json(workspace: Workspace, repository: Repository) -> dict[str, A
     names = [distribution.name for distribution in workspace.catalog.repositories.distributions(repository)]
     return asdict(repository) | {
         "targets": _urls(repository),
-        "created_at": repository.created_at.isoformat(),
+        "created_at": to_text(repository.created_at),
         "distributions": names,
     }
 
 
 def _audited(thing: Repository | Distribution) -> dict[str, Any]:
     """What the audit log keeps of it: all its settings."""
-    values = asdict(thing) | {"created_at": thing.created_at.isoformat()}
+    values = asdict(thing) | {"created_at": to_text(thing.created_at)}
     return values | {"targets": _urls(thing)} if isinstance(thing, Repository) else values
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from entrepot.catalog.database import to_text
 from entrepot.catalog.reviews import Review
 from entrepot.errors import ConflictError, EntrepotError, UsageError
 from entrepot.events import PackageImported, VersionCreated, findings_json, ruling_json
@@ -108,7 +109,7 @@ def queue(
     lapse(workspace)
     chosen = workspace.catalog.repositories.distribution(to) if to else None
     rows = workspace.catalog.reviews.queue(states, chosen.id if chosen else None)
-    now = workspace.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = to_text(workspace.now())
     return [row for row in rows if not expired or (row["expires_at"] and row["expires_at"] <= now)]
 
 
@@ -349,7 +350,7 @@ def _decide(workspace: Workspace, view: ImportView, decision: str, approval: App
         "sha256": row["sha256"],
         "justification": approval.justification,
         "covers": list(review.covers),
-        "expires_at": review.expires_at.isoformat() if review.expires_at else None,
+        "expires_at": to_text(review.expires_at) if review.expires_at else None,
         "before": {"state": row["state"]},
         "after": {"state": after},
     }

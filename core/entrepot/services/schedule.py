@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from entrepot.catalog.database import to_text
 from entrepot.catalog.schedule import JobState
 from entrepot.errors import NotFoundError, UsageError
 from entrepot.progress import Progress, silent
@@ -54,7 +55,7 @@ class Run:
         return {
             "job": self.job.name,
             "what": self.job.what,
-            "due": self.due_at.isoformat(),
+            "due": to_text(self.due_at),
             "status": self.status,
             "tasks": [*self.tasks, *self.joined, *self.held_up_by],
             "missed": self.missed,
@@ -88,12 +89,12 @@ class JobView:
             "job": self.job.name,
             "what": self.job.what,
             "when": self.job.rule,
-            "next": self.next_at.isoformat(),
-            "last": state.last_at.isoformat() if state and state.last_at else None,
+            "next": to_text(self.next_at),
+            "last": to_text(state.last_at) if state and state.last_at else None,
             "status": self.status,
             "tasks": [dict(task) for task in self.tasks],
             "missed": state.missed if state else 0,
-            "skipped": state.skipped_at.isoformat() if state and state.skipped_at else None,
+            "skipped": to_text(state.skipped_at) if state and state.skipped_at else None,
         }
 
 

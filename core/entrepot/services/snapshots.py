@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from entrepot.catalog.database import to_json
+from entrepot.catalog.database import to_json, to_text
 from entrepot.contracts import TreeFile
 from entrepot.errors import BatchError, ConflictError, EntrepotError, UsageError
 from entrepot.models import Distribution, Phase, Repository, Snapshot, Target, Version
@@ -190,7 +190,7 @@ def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
         "distribution": snapshot.distribution,
         "name": snapshot.name,
         "version": snapshot.version,
-        "created_at": snapshot.created_at.isoformat(),
+        "created_at": to_text(snapshot.created_at),
         "path": f"snapshots/{snapshot.name}/",
     }
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from entrepot.catalog.database import to_text
 from entrepot.contracts import KeyringReader, Option, ReadContext
 from entrepot.errors import BatchError, ConflictError, EntrepotError, TrustError, UsageError
 from entrepot.events import SourceSynced
@@ -67,8 +68,8 @@ class SourceView:
             "connection": {name: getattr(source.connection, name) for name in Connection.__slots__},
             "secrets": {"is_set": self.has_secrets},
             "packages": state.packages,
-            "last_sync": state.checked_at.isoformat() if state.checked_at else None,
-            "last_change": state.changed_at.isoformat() if state.changed_at else None,
+            "last_sync": to_text(state.checked_at) if state.checked_at else None,
+            "last_change": to_text(state.changed_at) if state.changed_at else None,
         }
         if self.keys is not None:
             document["keys"] = [key.as_json() for key in self.keys]
@@ -134,6 +135,8 @@ class Change:
     options: Mapping[str, Scalar] | None = None
     connection: Mapping[str, Any] | None = None
     secrets: Secrets | None = None
+    forget: Collection[str] = ()
+    """Of ``username`` (with its password), ``password`` and ``headers`` those that go before others come."""
 
     def apply(self, draft: SourceDraft) -> SourceDraft:
         """The draft with the changes made."""
@@ -147,8 +150,15 @@ class Change:
             keyring=draft.keyring if self.keyring is None else self.keyring,
             options={**draft.options, **(self.options or {})},
             connection=replace(draft.connection, **(self.connection or {})),
-            secrets=draft.secrets if self.secrets is None else _merged(draft.secrets, self.secrets),
+            secrets=_merged(_without(draft.secrets, self.forget), self.secrets or Secrets()),
         )
+
+
+def _without(held: Secrets, names: Collection[str]) -> Secrets:
+    login = {"username", "password"} & {*names}
+    held = replace(held, username=None) if "username" in login else held
+    held = replace(held, password=None) if login else held
+    return replace(held, headers=()) if "headers" in names else held
 
 
 def _merged(held: Secrets, given: Secrets) -> Secrets:
@@ -379,7 +389,7 @@ def _without_user(draft: SourceDraft) -> SourceDraft:
 def _audited(source: Source, secrets: Secrets) -> dict[str, Any]:
     """What the audit log keeps of a source: all its settings, and whether it has secrets."""
     values = asdict(source) | {"secrets": "set" if secrets != Secrets() else "none"}
-    return {name: value.isoformat() if name == "created_at" else value for name, value in values.items()}
+    return {name: to_text(value) if name == "created_at" else value for name, value in values.items()}
 
 
 def _view(workspace: Workspace, source: Source) -> SourceView:

@@ -15,6 +15,7 @@ from datasette_entrepot.pages.show import PREFIX, Show
 from datasette_entrepot.problems import MethodError
 from datasette_entrepot.protocols import Answer, Datasette
 from datasette_entrepot.site import PLUGIN
+from entrepot.catalog.database import CatalogError
 from entrepot.errors import EntrepotError, TooManyTriesError
 from entrepot.models import Role
 from entrepot.services import overview, permissions
@@ -80,7 +81,7 @@ async def _frame(call: PageCall, page: Page, show: Show) -> Mapping[str, Any]:
     from datasette_entrepot.pages.all import PATHS
 
     reading = call.known or call.site.public
-    counts = await call.run(overview.counts) if reading else {}
+    counts = await _counts(call) if reading else {}
     here = call.request.scope["path"]
     top = [("Entrepôt", "")] if page.template != "overview.html" else []
     return {
@@ -107,6 +108,14 @@ async def _frame(call: PageCall, page: Page, show: Show) -> Mapping[str, Any]:
         "logout_url": show.page("/logout"),
         "assets": {name: datasette_static(call.datasette, name) for name in ("entrepot.css", "entrepot.js")},
     }
+
+
+async def _counts(call: PageCall) -> Mapping[str, int]:
+    """What waits and runs. A page that says that the catalog cannot be read is shown without."""
+    try:
+        return await call.run(overview.counts)
+    except CatalogError:
+        return {}
 
 
 def datasette_static(datasette: Datasette, name: str) -> str:

@@ -148,7 +148,7 @@ def _call(site: Site, datasette: Datasette, request: Request) -> PageCall:
     try:
         who = identity(site, request)
         known = who is not ANONYMOUS
-    except AuthenticationError:
+    except EntrepotError:
         pass
     return PageCall(site=site, datasette=datasette, request=request, identity=who, parameters={}, query={}, known=known)
 
@@ -174,7 +174,7 @@ def _gate(call: PageCall, route: PageRoute) -> Redirect | None:
     if not route.action:
         return None
     if failure := call.request.scope.get(FAILURE):
-        assert isinstance(failure, AuthenticationError)
+        assert isinstance(failure, EntrepotError)
         raise failure
     try:
         who = identity(call.site, call.request)

@@ -112,8 +112,7 @@ def _change(call: PageCall, chosen: sources.FormatChoice) -> sources.Change:
         connection["proxy"] = None
     values["connection"] = connection
     values["options"] = _options(form, chosen)
-    if secrets := _secrets(form):
-        values["secrets"] = secrets
+    values["secrets"] = None if form.flag("forget_secrets") else _secrets(form)
     change = change_of(call, values)
     # What is left out of the connection of an API call stays; so does what a form leaves open.
     if "proxy" in connection and connection["proxy"] is None:
@@ -138,9 +137,7 @@ def _options(form: Form, chosen: sources.FormatChoice) -> Mapping[str, Any]:
 
 
 def _secrets(form: Form) -> Mapping[str, Any]:
-    """What was typed of them; an empty user name, which takes name and password away, where that was ticked."""
-    if form.flag("forget_secrets"):
-        return {"username": ""}
+    """What was typed of them."""
     secrets: dict[str, Any] = {name: form.text(name) for name in ("username", "password") if form.text(name)}
     headers = {}
     for line in form.text("headers").splitlines():
