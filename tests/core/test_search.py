@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from entrepot.errors import NotFoundError
 from entrepot.services import browse, sources
+from support.toy import make_toy
 from support.toybox import ToyBox
 
 
@@ -226,3 +227,21 @@ def test_show_of_what_is_not_there_says_what_is(box: ToyBox, text: str, hint: st
     with pytest.raises(NotFoundError, match=f"no source offers {text}") as caught:
         browse.show_package(box.workspace, text)
     assert caught.value.hint == hint
+
+
+def test_show_of_what_nobody_offers_has_its_imports_and_what_was_said_of_it(tmp_path: Path) -> None:
+    box = ToyBox(tmp_path)
+    box.upload(make_toy(box.folder, "robot", 1), make_toy(box.folder, "robot", 2, text="block"))
+    view = browse.show_held(box.workspace, "robot")
+    assert view is not None
+    document = view.as_json()
+    assert [row["version"] for row in document["imported"]] == ["1"]
+    assert [row["state"] for row in document["imports"]] == ["rejected", "published"]
+    assert ("words", "pass", "1") in [
+        (item["answers"], item["status"], item["version"]) for item in document["inspected"]
+    ]
+    refused = browse.show_held(box.workspace, "robot=2")
+    assert refused is not None
+    assert (refused.holders, refused.verdicts, len(refused.imports)) == ([], [], 1)
+    assert browse.show_held(box.workspace, "robot=3") is None
+    box.workspace.close()

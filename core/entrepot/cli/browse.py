@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from entrepot.cli.app import App, human_size, json_option, pass_app
+from entrepot.errors import NotFoundError
 
 if TYPE_CHECKING:
     from entrepot.models import Available
-    from entrepot.services.browse import StandingVerdictOf
+    from entrepot.services.browse import HeldView, PackageView, StandingVerdictOf
 
 COLUMNS = [
     ("NAME", "name"),
@@ -71,12 +72,19 @@ def command_search(
 def command_show(app: App, package: str, source: str | None) -> None:
     """Everything that is known about a package.
 
-    Every field, all versions, where it is imported, and what scanners said of it there. PKG is NAME, NAME=VERSION
-    or NAME:ARCH=VERSION.
+    Every field, all versions, where it is imported, and what scanners said of it there; of what no source offers the
+    imports. PKG is NAME, NAME=VERSION or NAME:ARCH=VERSION.
     """
     from entrepot.services import browse
 
-    view = browse.show_package(app.workspace, package, source=source)
+    try:
+        view = browse.show_package(app.workspace, package, source=source)
+    except NotFoundError:
+        held = None if source else browse.show_held(app.workspace, package)
+        if held is None:
+            raise
+        app.result(held.as_json(), "\n".join([f"{held.name}: no source offers it", *_held_lines(held)]))
+        return
     lines = [f"{name}: {value}" for name, value in view.fields]
     shown = view.package
     trust = f"signed by {shown.signed_by}" if shown.signed_by else "not verified"
@@ -85,13 +93,26 @@ def command_show(app: App, package: str, source: str | None) -> None:
     lines += [
         f"  {row.version} {row.architecture} {human_size(row.size)} {row.source} {_place(row)}" for row in view.versions
     ]
-    lines.append("Imported:" if view.holders else "Imported: nowhere")
+    lines += _holder_lines(view)
+    app.result(view.as_json(), "\n".join(lines))
+
+
+def _held_lines(view: HeldView) -> list[str]:
+    lines = [*_holder_lines(view), "Imports:"]
+    for row in view.imports:
+        head = f"#{row['id']} {row['state']} {row['distribution']} {row['version']} {row['architecture']}"
+        lines.append(f"  {head}: {row['message']}" if row["message"] else f"  {head}")
+    return lines
+
+
+def _holder_lines(view: PackageView | HeldView) -> list[str]:
+    lines = ["Imported:" if view.holders else "Imported: nowhere"]
     for path, version, architecture, _ in view.holders:
         lines.append(f"  {path} {version} {architecture}")
         for item in view.verdicts:
             if (item.distribution, item.package.version, item.package.architecture) == (path, version, architecture):
                 lines += _verdict_lines(item)
-    app.result(view.as_json(), "\n".join(lines))
+    return lines
 
 
 def _verdict_lines(item: StandingVerdictOf) -> list[str]:

@@ -18,6 +18,9 @@ from entrepot.services.repositories import distribution_json, repository_json
 if TYPE_CHECKING:
     from entrepot.workspace import Workspace
 
+MOST_IMPORTS = 30
+"""Imports of a package that are told."""
+
 
 def search(
     workspace: Workspace,
@@ -158,12 +161,57 @@ class PackageView:
             "last_sync": self.last_sync,
             "fields": dict(self.fields),
             "versions": [available_json(row) for row in self.versions],
-            "imported": [
-                {"distribution": path, "version": version, "architecture": architecture, "import_id": import_id or None}
-                for path, version, architecture, import_id in self.holders
-            ],
-            "inspected": [item.as_json() for item in self.verdicts],
+            **_held_json(self.holders, self.verdicts),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class HeldView:
+    """One package that no source offers: somebody uploaded it, or upstream dropped it."""
+
+    name: str
+    holders: Sequence[tuple[str, str, str, int]]
+    verdicts: Sequence[StandingVerdictOf]
+    """What scanners said last of the versions that are in."""
+    imports: Sequence[dict[str, Any]]
+    """The last of its imports, newest first, those that did not come in, too."""
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return {
+            "name": self.name,
+            "source": None,
+            "versions": [],
+            **_held_json(self.holders, self.verdicts),
+            "imports": list(self.imports),
+        }
+
+
+def _held_json(holders: Sequence[tuple[str, str, str, int]], verdicts: Sequence[StandingVerdictOf]) -> dict[str, Any]:
+    return {
+        "imported": [
+            {"distribution": path, "version": version, "architecture": architecture, "import_id": import_id or None}
+            for path, version, architecture, import_id in holders
+        ],
+        "inspected": [item.as_json() for item in verdicts],
+    }
+
+
+def show_held(workspace: Workspace, text: str) -> HeldView | None:
+    """A package, or one version of it, that is or was to be in, whoever offers it; None if nothing is known of it."""
+    catalog, spec = workspace.catalog, PackageSpec.parse(text)
+
+    def fits(version: str, architecture: str) -> bool:
+        return spec.version in (None, version) and spec.architecture in (None, architecture)
+
+    holders = [holder for holder in catalog.holdings.holders(spec.name) if fits(holder[1], holder[2])]
+    imports = catalog.imports.recent(MOST_IMPORTS, name=spec.name)
+    imports = [row for row in imports if fits(row["version"], row["architecture"])]
+    if not (holders or imports):
+        return None
+    verdicts = _verdicts(workspace, spec.name, list(dict.fromkeys(path for path, *_ in holders)))
+    own = [item for item in verdicts if fits(item.package.version, item.package.architecture)]
+    return HeldView(spec.name, holders, own, imports)
 
 
 def show_package(workspace: Workspace, text: str, *, source: str | None = None) -> PackageView:

@@ -60,7 +60,7 @@ def test_what_was_clean_is_told_again_once_the_signatures_are_old(tmp_path: Path
         for days in (0, 7, 1, 1):
             box.clock.advance(days=days)
             scan = scanning.scan(box.workspace, ScanRequest(scanners=["clamav"])).distributions[0]
-            found.append((scan.settled, [item["id"] for package in scan.packages for item in package.findings]))
+            found.append((scan.settled, [finding.id for package in scan.packages for _, finding in package.findings]))
         box.workspace.close()
     assert found == [(0, []), (1, []), (0, ["signatures-old"]), (1, [])]
 

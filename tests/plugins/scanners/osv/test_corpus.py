@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,18 @@ def names(desk: Desk, ecosystem: str, package: str, version: str, format_name: s
     return {hit.name for hit in hits if same_module(hit, package, version, ())}
 
 
-def test_a_whole_ecosystem_is_loaded_and_nothing_of_it_is_written_twice(desk: Desk) -> None:
-    result = add(desk, "alma", "osv", "AlmaLinux-9.zip")
-    assert result.counts == SyncCounts(added=1783)
-    assert list(desk.lookup.ecosystems()) == ["AlmaLinux:10", "AlmaLinux:8", "AlmaLinux:9"]
-    assert advisories.update_feed(desk.workspace, "alma", force=True).counts == SyncCounts(unchanged=1783)
+@pytest.fixture(scope="module")
+def alma(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """A workspace with the advisories of a whole ecosystem."""
+    desk = Desk(tmp_path_factory.mktemp("alma"))
+    assert add(desk, "alma", "osv", "AlmaLinux-9.zip").counts == SyncCounts(added=1783)
+    yield desk
+    desk.close()
+
+
+def test_a_whole_ecosystem_is_loaded_and_nothing_of_it_is_written_twice(alma: Desk) -> None:
+    assert list(alma.lookup.ecosystems()) == ["AlmaLinux:10", "AlmaLinux:8", "AlmaLinux:9"]
+    assert advisories.update_feed(alma.workspace, "alma", force=True).counts == SyncCounts(unchanged=1783)
 
 
 @pytest.mark.parametrize(
@@ -47,15 +55,13 @@ def test_a_whole_ecosystem_is_loaded_and_nothing_of_it_is_written_twice(desk: De
         ("1:7.0-1.el9", set()),
     ],
 )
-def test_an_rpm_package_is_affected_by_exactly_these_advisories(desk: Desk, version: str, expected: set[str]) -> None:
-    add(desk, "alma", "osv", "AlmaLinux-9.zip")
-    assert names(desk, "AlmaLinux:9", "curl", version, "rpm") == expected
+def test_an_rpm_package_is_affected_by_exactly_these_advisories(alma: Desk, version: str, expected: set[str]) -> None:
+    assert names(alma, "AlmaLinux:9", "curl", version, "rpm") == expected
 
 
-def test_streams_of_nodejs_are_kept_apart(desk: Desk) -> None:
-    add(desk, "alma", "osv", "AlmaLinux-9.zip")
-    modular = names(desk, "AlmaLinux:9", "nodejs", "1:18.20.2-2.module_el9.4.0+99+a01f7676", "rpm")
-    plain = names(desk, "AlmaLinux:9", "nodejs", "1:16.20.2-4.el9_3", "rpm")
+def test_streams_of_nodejs_are_kept_apart(alma: Desk) -> None:
+    modular = names(alma, "AlmaLinux:9", "nodejs", "1:18.20.2-2.module_el9.4.0+99+a01f7676", "rpm")
+    plain = names(alma, "AlmaLinux:9", "nodejs", "1:16.20.2-4.el9_3", "rpm")
     # Of nodejs:20, of the same stream but older, and of the same stream and newer.
     assert not {"ALSA-2024:1688", "ALSA-2024:2853", "ALSA-2024:1503"} & modular
     assert modular
@@ -63,9 +69,8 @@ def test_streams_of_nodejs_are_kept_apart(desk: Desk) -> None:
     assert not modular & plain
 
 
-def test_every_record_of_an_archive_affects_the_versions_before_its_fix_and_not_the_fix(desk: Desk) -> None:
+def test_every_record_of_an_archive_affects_the_versions_before_its_fix_and_not_the_fix(alma: Desk) -> None:
     path = corpus("advisories", "osv", "AlmaLinux-9.zip")
-    add(desk, "alma", "osv", "AlmaLinux-9.zip")
     checked = 0
     with zipfile.ZipFile(path) as archive:
         for member in archive.namelist()[::20]:
@@ -73,10 +78,10 @@ def test_every_record_of_an_archive_affects_the_versions_before_its_fix_and_not_
             for item in record["affected"][:3] if record["id"].startswith("ALSA") else []:
                 ecosystem, package = item["package"]["ecosystem"], item["package"]["name"]
                 fixed = item["ranges"][0]["events"][1]["fixed"]
-                hits = desk.lookup.affecting([ecosystem], package, RPM.key(fixed))
+                hits = alma.lookup.affecting([ecosystem], package, RPM.key(fixed))
                 own = [hit for hit in hits if (hit.name, hit.fixed) == (record["id"], fixed)]
                 assert own == []
-                hits = desk.lookup.affecting([ecosystem], package, RPM.key(f"{fixed}~"))
+                hits = alma.lookup.affecting([ecosystem], package, RPM.key(f"{fixed}~"))
                 assert record["id"] in {hit.name for hit in hits}
                 checked += 1
     assert checked > 100
