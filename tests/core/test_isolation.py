@@ -182,9 +182,19 @@ def process(artifact: Artifact, context: ScanContext) -> Verdict:
     return Verdict(Status.PASS, "fine", evidence={"pid": os.getpid()})
 
 
-@pytest.mark.parametrize(("serve", "processes"), [(1, 4), (2, 2), (1000, 1)])
-def test_a_process_serves_as_many_packages_as_it_may(tmp_path: Path, serve: int, processes: int) -> None:
-    with panel_of(tmp_path, Odd("odd", process), workers=1, serve=serve) as panel:
+class Thinker(Odd):
+    """A scanner that reads no files."""
+
+    reads_files = False
+
+
+@pytest.mark.parametrize(
+    ("kind", "serve", "processes"), [(Odd, 1, 4), (Odd, 2, 2), (Odd, 1000, 1), (Thinker, 1, 4), (Thinker, 2, 1)]
+)
+def test_a_process_serves_as_many_packages_as_it_may(
+    tmp_path: Path, kind: type[Odd], serve: int, processes: int
+) -> None:
+    with panel_of(tmp_path, kind("odd", process), workers=1, serve=serve) as panel:
         said = [verdict.evidence["pid"] for verdict in ask_together(panel, tmp_path, 4)]
     assert len(set(said)) == processes
 

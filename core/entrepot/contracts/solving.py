@@ -46,6 +46,14 @@ class RememberingPool(CandidatePool, Protocol):
     """What a solver may keep of its own from one question to the next. The pool empties it when it becomes large."""
 
 
+class ExpectingPool(RememberingPool, Protocol):
+    """One that knows beforehand what it will be asked about, so that much can be looked up at once."""
+
+    def coming(self) -> Sequence[Candidate]:
+        """Packages whose closures will be asked for, one by one. Told once: nothing later, whatever was forgotten."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Missing:
     """A requirement that nothing satisfies, in the format's own words, and who has it."""

@@ -25,6 +25,9 @@ from entrepot.isolation.zygote import END, FORK, NUMBER, PATIENCE, serve
 READY = 10.0
 """Seconds in which a new zygote has to answer."""
 
+LASTING = 50
+"""How many times as many requests a process serves whose scanner reads no files: it keeps what it has looked up."""
+
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
@@ -56,6 +59,8 @@ class Host:
         self._idle: dict[str, list[Worker]] = {}
         self._noisy: set[str] = set()
         self._serve = serve
+        scanners = services.scanners.items()
+        self._lasting = {name for name, scanner in scanners if not getattr(scanner, "reads_files", True)}
         self._aborted = self._broken = False
         self._pid, self._control = _zygote(services)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="entrepot-scan")
@@ -83,7 +88,7 @@ class Host:
             worker = self._take(scanner)
         except OSError as error:
             return [(Failure("crashed", f"no process can be started for it: {error}"), "")]
-        room = 1 if scanner in self._noisy else self._serve - worker.served
+        room = 1 if scanner in self._noisy else self._most(scanner) - worker.served
         exchange = Exchange(worker, errands[: max(room, 1)], timeout, limit)
         lost: list[Answer] = []
         try:
@@ -103,11 +108,15 @@ class Host:
     def _done(self, worker: Worker, answers: Sequence[Answer]) -> None:
         """Keeps a worker for the next request, unless it has served or harmed enough."""
         worker.served += len(answers)
-        if worker.served < self._serve and not isinstance(answers[-1], Failure) and not worker.is_over():
+        if worker.served < self._most(worker.scanner) and not isinstance(answers[-1], Failure) and not worker.is_over():
             with self._lock:
                 self._idle.setdefault(worker.scanner, []).append(worker)
         else:
             self._end(worker)
+
+    def _most(self, scanner: str) -> int:
+        """After how many requests a process is replaced."""
+        return self._serve * LASTING if scanner in self._lasting and self._serve > 1 else self._serve
 
     def abort(self) -> None:
         """Ends every process; what is being asked is lost at once, and nothing can be asked any more."""

@@ -14,7 +14,7 @@ from entrepot.catalog.imports import StoredVerdict
 from entrepot.contracts import Artifact, Scanner, is_isolated
 from entrepot.isolation import Case as ScanCase
 from entrepot.models import Decision, Distribution, Outcome, Source, Waiver
-from entrepot.pipeline.panel import ALONE, BATCH, Panel
+from entrepot.pipeline.panel import ALONE, BATCH, Asked, Panel
 from entrepot.pipeline.policy import Case, Outcomes, decide
 from entrepot.pipeline.waiting import Waiting
 from entrepot.policies import PolicySettings
@@ -82,6 +82,15 @@ class Evaluator:
     ) -> Sequence[Mapping[str, StoredVerdict]]:
         """What is said of each of several packages by scanners that answer about many at once and are not settled."""
         return self.panel.ask_many([self._described(holding, self.folder) for holding in holdings], settled)
+
+    def together(self, holdings: Sequence[Holding]) -> Sequence[Mapping[str, StoredVerdict]]:
+        """What is said of each of several packages that come in together by scanners who know what else does."""
+        if not holdings or not self.panel.names(BATCH):
+            return [{} for _ in holdings]
+        places = [self.waiting.beside(holding) for holding in holdings]
+        asked = [Asked(self.described(item), place) for item, (_, place) in zip(holdings, places, strict=True)]
+        said = self.panel.ask_about(asked, BATCH, places[0][0])
+        return [{stored.scanner: stored for stored in each} for each in said]
 
     def evaluate(
         self,

@@ -30,6 +30,8 @@ class CatalogOffers:
         self._snapshot = CatalogSnapshot(path)
         self._distribution = distribution
         self._without = frozenset(without)
+        self._providers: dict[str, Sequence[int]] = {}
+        """What was found for names before: several processes ask for the same ones."""
 
     def close(self) -> None:
         """Closes the connection."""
@@ -52,10 +54,11 @@ class CatalogOffers:
     ) -> Iterable[tuple[str, Iterable[Candidate]]]:
         """Each of the names with the packages that provide it besides their own."""
         ids = self._ids
-        numbers: Mapping[str, Sequence[int]] = {}
-        if ids and names:
-            numbers = dict(self._snapshot.read(lambda tables: tables.available.provider_ids(names).items()))
-        every = {number for found in numbers.values() for number in found}
+        numbers = self._providers
+        unknown = [name for name in names if name not in numbers] if ids else []
+        if unknown:
+            numbers |= self._snapshot.read(lambda tables: tables.available.provider_ids(unknown).items())
+        every = {number for name in names for number in numbers.get(name, ())}
         offered: dict[int, Candidate] = {}
         if every:
             found = self._snapshot.read(lambda tables: tables.available.numbered(ids, every, architectures))

@@ -281,15 +281,17 @@ class Panel:
         known: Collection[str] = ()
         if self._earlier:
             known = self._earlier.asked_before({one.case.artifact.sha256 for one in told}, scanner.name)
+        same = bool(getattr(scanner, "common_basis", False))
         questions: list[_Question] = []
-        for one in told:
+        for place, one in enumerate(told):
+            questions += [] if same and place else [("basis", one)]
             # Where nothing was said that could hold, both are asked at once.
-            questions += [("basis", one)] if one.case.artifact.sha256 in known else [("basis", one), ("scan", one)]
+            questions += [] if one.case.artifact.sha256 in known else [("scan", one)]
         remaining = iter(ask(scanner, questions))
         said: list[StoredVerdict | None] = []
-        digests, anew = [], []
-        for one in told:
-            digest = self._digest(scanner, next(remaining))
+        digests, anew, digest = [], [], ""
+        for place, one in enumerate(told):
+            digest = digest if same and place else self._digest(scanner, next(remaining))
             digests.append(digest)
             if one.case.artifact.sha256 not in known:
                 said.append(_stored(scanner, next(remaining), digest))

@@ -207,13 +207,14 @@ class _Known:
 
 
 class _WithArrivals:
-    """What is known already, and what comes in beside it."""
+    """What is known already, and what comes in beside it: a ``contracts.ExpectingPool``."""
 
     def __init__(self, known: _Known, arrivals: Sequence[tuple[Candidate, Sequence[str]]]) -> None:
         self._known = known
         self.memory: dict[Any, Any] = {}
         known.others.append(self.memory)
         self._arrivals = [candidate for candidate, _ in arrivals]
+        self._untold = self._arrivals
         self._named = _by_name((candidate.name, candidate) for candidate, _ in arrivals)
         self._providing = _by_name((name, candidate) for candidate, provided in arrivals for name in provided)
 
@@ -224,6 +225,11 @@ class _WithArrivals:
     def providing(self, names: Collection[str]) -> Iterable[Candidate]:
         """Every candidate that provides one of these names."""
         return chain(self._known.providing(names), *(self._providing.get(name, ()) for name in names))
+
+    def coming(self) -> Sequence[Candidate]:
+        """What comes in, the first time that this is asked."""
+        untold, self._untold = self._untold, []
+        return untold
 
     def everything(self) -> Iterable[Candidate]:
         """Every candidate, streamed."""

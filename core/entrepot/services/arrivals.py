@@ -11,7 +11,7 @@ from entrepot.catalog.imports import StoredVerdict
 from entrepot.catalog.versions import Member
 from entrepot.contracts import Scanner
 from entrepot.models import Distribution, Outcome
-from entrepot.pipeline.evaluate import Evaluator, reads_files
+from entrepot.pipeline.evaluate import Evaluation, Evaluator, reads_files
 from entrepot.pipeline.foresight import lets_in
 from entrepot.pipeline.panel import BATCH
 from entrepot.pipeline.policy import Case, Outcomes, decide
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 TOGETHER = 500
 """Packages that scanners are asked about at once which answer about many."""
+LOT = 25
+"""Of those: how many one of the workers has at once. To put one question and wait for its answer costs as much."""
 WORKERS = 4
-"""Packages that are asked about side by side."""
+"""Lots that are asked about side by side."""
 
 Said = Mapping[str, Sequence[StoredVerdict]]
 """What scanners said, in the order of their names, by the artifact as it came from upstream."""
@@ -113,11 +115,27 @@ def _answers(
     futures = []
     for start in range(0, len(arriving), TOGETHER):
         chunk = arriving[start : start + TOGETHER]
-        for item, answered in zip(chunk, evaluator.at_once(chunk, [()] * len(chunk)), strict=True):
-            futures.append((item, executor.submit(evaluator.evaluate, item, {}, (), answered)))
-    answers = {}
-    for done, (item, future) in enumerate(futures, 1):
-        said = [*of_files.get(item.inspected, ()), *future.result().verdicts]
-        answers[item.inspected] = sorted(said, key=lambda stored: stored.scanner)
-        progress(ProgressEvent("version.look", "Looking at what comes", "running", done, len(futures), "packages"))
+        told = list(zip(chunk, evaluator.at_once(chunk, [()] * len(chunk)), strict=True))
+        # Few at a time where there are few, so that all who work have some.
+        size = max(1, min(LOT, len(arriving) // WORKERS))
+        futures += [executor.submit(_evaluated, evaluator, told[at : at + size]) for at in range(0, len(told), size)]
+    answers: dict[str, Sequence[StoredVerdict]] = {}
+    for future in futures:
+        for evaluation in future.result():
+            inspected = evaluation.holding.inspected
+            said = [*of_files.get(inspected, ()), *evaluation.verdicts]
+            answers[inspected] = sorted(said, key=lambda stored: stored.scanner)
+        done, total = len(answers), len(arriving)
+        progress(ProgressEvent("version.look", "Looking at what comes", "running", done, total, "packages"))
     return answers
+
+
+def _evaluated(
+    evaluator: Evaluator, lot: Sequence[tuple[Holding, Mapping[str, StoredVerdict]]]
+) -> Sequence[Evaluation]:
+    """What is said of some packages, with what was answered about each already."""
+    together = evaluator.together([item for item, _ in lot])
+    return [
+        evaluator.evaluate(item, {}, (), {**answered, **said})
+        for (item, answered), said in zip(lot, together, strict=True)
+    ]

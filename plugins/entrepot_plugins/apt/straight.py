@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from entrepot.contracts import CandidatePool
 
 from .relations import Clause
-from .universe import Offer, Package, Universe, memory_of, own_offers
+from .universe import Offer, Package, Universe, coming, memory_of, own_offers
 
 Need = tuple[Clause, tuple[Package, ...]]
 MAX_TAKEN = 20_000
@@ -29,18 +30,33 @@ class Market:
     universe: Universe
     loaded: set[str] = field(default_factory=set)
     needs: dict[Package, list[Need]] = field(default_factory=dict)
+    prepared: set[Package] = field(default_factory=set)
+
+    def prepare(self, roots: Iterable[Package], pool: CandidatePool) -> None:
+        """Loads what ``roots`` will come to need as a rule, breadth first: each question to the pool takes its time."""
+        fresh, count = [package for package in roots if package not in self.prepared], 0
+        while fresh and count < MAX_TAKEN:
+            self.prepared.update(fresh)
+            count += len(fresh)
+            self._load(chain.from_iterable(package.requirements for package in fresh), pool)
+            needs = chain.from_iterable(self.needs_of(package, pool) for package in fresh)
+            nearest = dict.fromkeys(choices[0] for _, choices in needs if choices)
+            fresh = [package for package in nearest if package not in self.prepared]
 
     def needs_of(self, package: Package, pool: CandidatePool) -> list[Need]:
         """Every clause with those that satisfy it, the one to be taken before all others first."""
         found = self.needs.get(package)
         if found is None:
             clauses = list(package.requirements)
-            names = {relation.name for clause in clauses for relation in clause} - self.loaded
-            self.universe.extend(sorted(names), pool)
-            self.loaded |= names
+            self._load(clauses, pool)
             found = [(clause, self.universe.satisfying(clause, package.architecture)) for clause in clauses]
             self.needs[package] = found
         return found
+
+    def _load(self, clauses: Iterable[Clause], pool: CandidatePool) -> None:
+        names = {relation.name for clause in clauses for relation in clause} - self.loaded
+        self.universe.extend(sorted(names), pool)
+        self.loaded |= names
 
 
 def market_of(pool: CandidatePool, universe: Universe) -> Market:
@@ -64,6 +80,8 @@ class _Taking:
         self._own = _by_name(offer for root in roots for offer in own_offers(root))
 
     def run(self) -> list[Package] | None:
+        expected = self._market.universe.read_usable(coming(self._pool), self._pool)
+        self._market.prepare([*self._roots, *expected], self._pool)
         if not all(map(self._take, self._roots)):
             return None
         while self._ahead:

@@ -6,7 +6,8 @@ apt would rather take. What is left for the solver is a question of plain logic.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -115,12 +116,7 @@ class Universe:
 
     def extend(self, names: Sequence[str], pool: CandidatePool) -> None:
         """Loads what is called or provides one of these names, and nothing of what that can reach."""
-        reader = _remembered(pool, self.versions)
-        for candidate in unseen(self._ask(pool, names), self._seen):
-            try:
-                package = self._read(candidate, reader)
-            except IndexFormatError:
-                continue
+        for package in self.read_usable(unseen(self._ask(pool, names), self._seen), pool):
             self.packages.append(package)
             self._register(package)
 
@@ -128,6 +124,13 @@ class Universe:
         """The packages of ``wanted``; ``IndexFormatError`` if one of them cannot be understood."""
         reader = _remembered(pool, self.versions)
         return [self._read(candidate, reader) for candidate in unseen(wanted, set())]
+
+    def read_usable(self, candidates: Iterable[Candidate], pool: CandidatePool) -> Iterator[Package]:
+        """Those of the packages that can be understood."""
+        reader = _remembered(pool, self.versions)
+        for candidate in candidates:
+            with suppress(IndexFormatError):
+                yield self._read(candidate, reader)
 
     def _ask(self, pool: CandidatePool, names: Sequence[str]) -> Iterator[Candidate]:
         for start in range(0, len(names), BATCH):
@@ -273,6 +276,12 @@ def memory_of(pool: CandidatePool) -> MutableMapping[Any, Any]:
     """What the pool keeps for its solver, if it is a ``RememberingPool``; asking whether it is takes far longer."""
     memory: MutableMapping[Any, Any] = getattr(pool, "memory", {})
     return memory
+
+
+def coming(pool: CandidatePool) -> Sequence[Candidate]:
+    """What will be asked about, if the pool is an ``ExpectingPool`` that has not told yet."""
+    tell: Callable[[], Sequence[Candidate]] = getattr(pool, "coming", list)
+    return tell()
 
 
 def architectures_for(machine: str, wanted: Iterable[Candidate]) -> tuple[str, ...]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
-from entrepot.contracts import Closure, Missing
+from entrepot.contracts import Candidate, Closure, Missing
 from entrepot.errors import IndexFormatError
 from entrepot_plugins.apt import solver, universe
 from entrepot_plugins.apt.solver import AptSolver
@@ -354,6 +355,28 @@ def test_a_long_chain_is_no_problem() -> None:
     length = 300
     lines = [f"a{number}=1 / Depends: a{number + 1}" for number in range(length)]
     assert len(solve("a0", *lines, f"a{length}=1").packages) == length + 1
+
+
+class Expecting(Shelf):
+    """A pool that remembers for the solver, and says once what it will be asked about."""
+
+    def __init__(self, *candidates: Candidate) -> None:
+        super().__init__(candidates)
+        self.memory: dict[Any, Any] = {}
+        self.expected = [candidate for candidate in candidates if candidate.name.startswith("w")]
+
+    def coming(self) -> list[Candidate]:
+        expected, self.expected = self.expected, []
+        return expected
+
+
+def test_what_many_packages_need_is_asked_for_at_once() -> None:
+    wanted = [package(f"w{number}=1 / Depends: a{number}") for number in range(30)]
+    needed = [package(f"a{number}=1 / Depends: b | c") for number in range(30)]
+    pool = Expecting(*wanted, *needed, package("b=1"))
+    for number, one in enumerate(wanted):
+        assert brought(AptSolver().closure([one], pool, architecture="amd64")) == f"w{number}=1 a{number}=1 b=1"
+    assert [len(names) for names in pool.asked] == [30, 2]
 
 
 def test_of_very_many_versions_the_newest_is_taken() -> None:

@@ -127,19 +127,19 @@ class Counted(CatalogOffers):
         return super().named(names, architectures)
 
 
-@pytest.mark.parametrize(("limit", "lookups"), [(surroundings.MAX_HELD, 1), (0, 3)])
+@pytest.mark.parametrize(("limit", "lookups"), [(surroundings.MAX_HELD, 1), (0, 4)])
 def test_what_is_kept_is_forgotten_when_it_is_too_much_and_found_again(
     site: Site, limit: int, lookups: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(surroundings, "MAX_HELD", limit)
-    batch = [site.info(f"package{number}", f"lib{number}, libfoo, libc6 (>= 2)") for number in range(4)]
+    infos = [site.info(f"package{number}", f"lib{number}, libfoo, libc6 (>= 2)") for number in range(4)]
     catalog = site.depot.workspace.catalog
     distribution = catalog.repositories.distribution(STABLE)
     with closing(Counted(lambda: catalog.path, distribution)) as counted:
         around = DistributionSurroundings(AptFormat(), distribution, counted)
         verdicts = [
-            DependenciesScanner().scan(Artifact((), ""), site.context(info, around, Others(batch, position)))
-            for position, info in enumerate(batch)
+            DependenciesScanner().scan(Artifact((), ""), site.context(info, around, Others([info], 0)))
+            for info in infos
         ]
     assert [(verdict.reason, verdict.evidence["from_amd64"]) for verdict in verdicts] == [("satisfied", "base 3")] * 4
     assert counted.lookups == lookups
