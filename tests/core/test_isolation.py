@@ -132,6 +132,28 @@ def test_where_a_scanner_failed_is_logged(tmp_path: Path, caplog: pytest.LogCapt
     assert "in leave_politely" in caplog.text
 
 
+@pytest.mark.parametrize("isolated", [True, False])
+def test_of_secrets_that_a_failure_quotes_nothing_is_kept_or_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, isolated: bool
+) -> None:
+    def scan(artifact: Artifact, context: ScanContext) -> Verdict:
+        sys.stdout.write("using hunter2\n" if isolated else "")
+        head = "GET https://me:hunter2@example.org/scan?auth_token=hunter2&page=3"
+        try:
+            raise KeyError("{'Authorization': 'Bearer hunter2', 'X-Api-Key': 'hunter2'}")
+        except KeyError as error:
+            raise RuntimeError(f"{head} with {context.settings['login']['password']}") from error
+
+    caplog.set_level(logging.INFO, "entrepot")
+    scanner = Odd("odd", scan)
+    scanner.isolated = isolated
+    with panel_of(tmp_path, scanner, settings={"odd": {"login": {"password": "hunter2"}}}) as panel:
+        (stored,) = panel.ask(toy_case(tmp_path))
+    assert stored.verdict.message == "RuntimeError: GET https://example.org/scan?auth_token=***&page=3 with ***"
+    assert "hunter2" not in f"{stored} {caplog.text}"
+    assert "in scan" in caplog.text
+
+
 def test_what_one_package_breaks_harms_no_other(tmp_path: Path) -> None:
     def scan(artifact: Artifact, context: ScanContext) -> Verdict:
         assert context.info

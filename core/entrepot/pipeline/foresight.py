@@ -10,6 +10,7 @@ from entrepot.contracts import Artifact, ScanContext, Scanner
 from entrepot.models import Available, Decision, Outcome, PackageFile, PackageInfo, Sha256, Status, Verdict
 from entrepot.pipeline.lists import fits
 from entrepot.pipeline.policy import Case, decide, outcome_of
+from entrepot.pipeline.quoting import without_secrets
 from entrepot.policies import ListEntry, PolicySettings
 
 INSIDE = frozenset({"licence", "maintainer"})
@@ -51,7 +52,8 @@ def ask_before(scanners: Mapping[str, Scanner], contexts: Mapping[str, ScanConte
         try:
             verdict = scanner.scan(Artifact((), ""), context)
         except Exception as error:  # noqa: BLE001 - a plugin's call: whatever it does is what it says
-            verdict = Verdict(Status.ERROR, "scanner_failed", f"{type(error).__name__}: {error}", name)
+            message = without_secrets(f"{type(error).__name__}: {error}", contexts[name].settings)
+            verdict = Verdict(Status.ERROR, "scanner_failed", message, name)
         verdicts.append(StoredVerdict(name, scanner.version, scanner.answers, verdict))
     return verdicts
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
@@ -23,12 +24,14 @@ from entrepot.contracts import (
     SteadyScanner,
     is_isolated,
 )
+from entrepot.errors import without_text
 from entrepot.isolation import NOBODY, Case, Host, OpenServices, ScanServices, open_host
 from entrepot.isolation.exchange import Errand
 from entrepot.isolation.messages import Answer, Failure, Request
 from entrepot.isolation.worker import checked_basis, checked_verdict
 from entrepot.models import Basis, Status, Verdict
 from entrepot.pipeline.handed import Companions, Folders, Parcel
+from entrepot.pipeline.quoting import harmless, without_secrets
 from entrepot.settings import InspectionSettings
 
 ALONE, BATCH = "package", "batch"
@@ -162,8 +165,8 @@ class Panel:
             try:
                 verdicts = [checked_verdict(verdict) for verdict in scanner.scan_many(packages)]
                 to_json([[dict(one.evidence), *(dict(each.data) for each in one.findings)] for one in verdicts])
-            except Exception:  # the same as for one package, of which is not known which it is
-                logger.warning("scanner %s failed on %d packages at once", name, len(cases), exc_info=True)
+            except Exception as error:  # noqa: BLE001 - as for one package; nobody knows which of them it is
+                logger.warning("scanner %s failed on %d packages at once: %s", name, len(cases), without_text(error))
                 return ()
         return verdicts if len(verdicts) == len(cases) else ()
 
@@ -179,8 +182,8 @@ class Panel:
             with self._folders.one() as folder:
                 try:
                     mark = str(scanner.mark(self._services.context(case, name, folder), history))
-                except Exception:  # who does not know is asked about every package
-                    logger.warning("scanner %s cannot say what its verdicts depend on", name, exc_info=True)
+                except Exception as error:  # noqa: BLE001 - who does not know is asked about every package
+                    logger.warning("scanner %s cannot say what it depends on: %s", name, without_text(error))
                     return None
             return to_json([self._digest(scanner, Basis()), mark])
         if not getattr(scanner, "common_basis", False):
@@ -202,8 +205,8 @@ class Panel:
             try:
                 found = scanner.changed(before, self._services.context(case, name, folder), history)
                 return found and Changed(frozenset(map(str, found.names)), bool(found.spoken))
-            except Exception:  # the same
-                logger.warning("scanner %s cannot say what changed for its verdicts", name, exc_info=True)
+            except Exception as error:  # noqa: BLE001 - the same
+                logger.warning("scanner %s cannot say what changed for it: %s", name, without_text(error))
                 return None
 
     def digest(self, name: str, basis: Basis) -> str:
@@ -335,9 +338,9 @@ class Panel:
                 verdict = checked_verdict(scanner.scan(case.artifact, context))
                 to_json([dict(verdict.evidence), *(dict(finding.data) for finding in verdict.findings)])
                 return verdict
-            except Exception as error:  # whatever a scanner does, its silence must not look like a pass
-                logger.warning(_WORDS[question], scanner.name, case.artifact.paths[0].name, exc_info=True)
-                return Failure("scanner_failed", f"{type(error).__name__}: {error}")
+            except Exception as error:  # noqa: BLE001 - whatever it does, its silence must not look like a pass
+                failure = Failure("scanner_failed", f"{type(error).__name__}: {error}", traceback.format_exc())
+                return self._logged(scanner, question, told, failure, "")
 
     def _ask_worker(self, scanner: Scanner, questions: Sequence[_Question]) -> Sequence[Answer]:
         assert self._host is not None
@@ -359,9 +362,20 @@ class Panel:
                 errands.append(Errand(request, self._services.clerk(told.case).answer))
             answers = self._host.ask(errands, limits.timeout)
         return [
-            _logged(scanner, question, told, answer, output)
+            self._logged(scanner, question, told, answer, output)
             for (question, told), (answer, output) in zip(questions, answers, strict=True)
         ]
+
+    def _logged(self, scanner: Scanner, question: str, told: _Told, answer: Answer, output: str) -> Answer:
+        """What was answered; what was printed is logged, and kept where it failed. Secrets are neither."""
+        name, settings = told.case.artifact.paths[0].name, self._services.settings(scanner.name)
+        if output:
+            logger.info("scanner %s wrote about %s: %s", scanner.name, name, without_secrets(output, settings))
+        if isinstance(answer, Failure):
+            answer = harmless(answer, settings, output)
+            where = WorkerError(answer.traceback or answer.message)
+            logger.warning(_WORDS[question], scanner.name, name, exc_info=where)
+        return answer
 
 
 def _stored(scanner: Scanner, answer: Answer, digest: str) -> StoredVerdict:
@@ -370,18 +384,6 @@ def _stored(scanner: Scanner, answer: Answer, digest: str) -> StoredVerdict:
         evidence = {"output": failure.output} if failure.output else {}
         answer = Verdict(Status.ERROR, failure.reason, failure.message, scanner.name, evidence=evidence)
     return StoredVerdict(scanner.name, scanner.version, scanner.answers, answer, digest)
-
-
-def _logged(scanner: Scanner, question: str, told: _Told, answer: Answer, output: str) -> Answer:
-    """What a worker answered; what it printed is logged, and kept where it failed."""
-    name = told.case.artifact.paths[0].name
-    if output:
-        logger.info("scanner %s wrote about %s: %s", scanner.name, name, output)
-    if isinstance(answer, Failure):
-        where = WorkerError(answer.traceback or answer.message)
-        logger.warning(_WORDS[question], scanner.name, name, exc_info=where)
-        return replace(answer, output=output)
-    return answer
 
 
 _WORDS = {"scan": "scanner %s failed on %s", "basis": "scanner %s cannot say what its verdict on %s depends on"}
