@@ -30,6 +30,14 @@ _UNREACHED = "check the URL, the network, and whether a proxy is needed (--proxy
 Origin = tuple[str, str, int]
 """Scheme, host and port: what credentials belong to (RFC 6454)."""
 
+Lane = dict[tuple[bool, str | None, bool], httpx.HTTPTransport]
+"""The transports of one request at a time, by TLS, proxy and client certificate.
+
+Those of httpx can be shared, but go through all their connections several times for every request.
+"""
+_OF_A_LANE = httpx.Limits(max_connections=2, max_keepalive_connections=2)
+"""One to a server that redirects, and one to where it leads."""
+
 
 class HttpSession:
     """Connections of one source. Whatever is secret goes to one origin; redirects are followed by rules."""
@@ -52,14 +60,16 @@ class HttpSession:
         self._timeout = httpx.Timeout(connection.timeout, pool=None).as_dict()
         self._lock = threading.Lock()
         self._closed = False
-        self._transports: dict[tuple[bool, str | None, bool], httpx.HTTPTransport] = {}
+        self._free: list[Lane] = []
+        self._transports: list[httpx.HTTPTransport] = []
+        self._contexts: dict[bool, ssl.SSLContext] = {}
+        self._turn = threading.BoundedSemaphore(connection.concurrency)
 
     def close(self) -> None:
         """Closes every connection."""
         with self._lock:
             self._closed = True
-            transports = list(self._transports.values())
-            self._transports.clear()
+            transports, self._transports = self._transports, []
         for transport in transports:
             transport.close()
 
@@ -70,8 +80,8 @@ class HttpSession:
         ``TemporaryError`` for what another try may cure, also while the body is read.
         """
         shown = redact(url)
-        with _told(shown, self._connection.timeout):
-            response, last = self._follow(url, headers)
+        with _told(shown, self._connection.timeout), self._lane() as lane:
+            response, last = self._follow(url, headers, lane)
             try:
                 names = {name.lower(): value for name, value in response.headers.items()}
                 # The raw body: a server that says "Content-Encoding: gzip" of a .gz file means the file as it is.
@@ -81,7 +91,19 @@ class HttpSession:
                     _drain(response)
                 response.close()
 
-    def _follow(self, url: str, headers: Mapping[str, str]) -> tuple[httpx.Response, httpx.URL]:
+    @contextmanager
+    def _lane(self) -> Iterator[Lane]:
+        """Connections that nobody else uses meanwhile; waits where there are as many as there may be."""
+        with self._turn:
+            with self._lock:
+                lane = self._free.pop() if self._free else {}
+            try:
+                yield lane
+            finally:
+                with self._lock:
+                    self._free.append(lane)
+
+    def _follow(self, url: str, headers: Mapping[str, str], lane: Lane) -> tuple[httpx.Response, httpx.URL]:
         bare, user = split_user(url)
         target = _parse(bare)
         start = _origin(target)
@@ -92,7 +114,7 @@ class HttpSession:
             if _origin(target) != start:
                 # For good: who was led away and back may have been told where to send them.
                 own, secret = False, {}
-            response = self._send(target, {**headers, **secret}, own=own)
+            response = self._send(target, {**headers, **secret}, lane, own=own)
             if was_public and not self._settings.allow_private_redirects:
                 self._check_peer(response, target, url)
             if response.status_code not in _REDIRECTS:
@@ -120,35 +142,39 @@ class HttpSession:
             headers["authorization"] = basic(*user)
         return headers
 
-    def _send(self, target: httpx.URL, headers: Mapping[str, str], *, own: bool) -> httpx.Response:
+    def _send(self, target: httpx.URL, headers: Mapping[str, str], lane: Lane, *, own: bool) -> httpx.Response:
         # Content codings off: digests and sizes are those of the file as it is published.
         common = {"user-agent": self._settings.user_agent, "accept": "*/*", "accept-encoding": "identity"}
         request = httpx.Request("GET", target, headers={**common, **headers}, extensions={"timeout": self._timeout})
-        return self._transport(target, own=own).handle_request(request)
+        return self._transport(target, lane, own=own).handle_request(request)
 
-    def _transport(self, target: httpx.URL, *, own: bool) -> httpx.HTTPTransport:
+    def _transport(self, target: httpx.URL, lane: Lane, *, own: bool) -> httpx.HTTPTransport:
         proxy = self._proxy(target)
         tls = target.scheme == "https" or (proxy is not None and proxy.lower().startswith("https:"))
         key = (tls, proxy, own and self._connection.client_cert is not None)
         with self._lock:
             if self._closed:
                 raise TransferError(f"{redact(str(target))}: the transfer is closed", url=redact(str(target)))
-            if key not in self._transports:
-                self._transports[key] = self._connect(*key)
-            return self._transports[key]
+            if key not in lane:
+                lane[key] = self._connect(*key)
+                self._transports.append(lane[key])
+            return lane[key]
 
     def _connect(self, tls: bool, proxy: str | None, client_certificate: bool) -> httpx.HTTPTransport:
-        connections = self._connection.concurrency
-        context = (
-            tls_context(self._connection, client_certificate=client_certificate) if tls else tls_context_without_trust()
-        )
+        context = self._context(client_certificate=client_certificate) if tls else tls_context_without_trust()
         return httpx.HTTPTransport(
             verify=context,
             trust_env=False,
             http2=False,
-            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            limits=_OF_A_LANE,
             proxy=None if proxy is None else _proxy(proxy, context if proxy.lower().startswith("https:") else None),
         )
+
+    def _context(self, *, client_certificate: bool) -> ssl.SSLContext:
+        """Made once: it reads all certificates that are trusted."""
+        if client_certificate not in self._contexts:
+            self._contexts[client_certificate] = tls_context(self._connection, client_certificate=client_certificate)
+        return self._contexts[client_certificate]
 
     def _proxy(self, target: httpx.URL) -> str | None:
         if self._connection.proxy is not None:
@@ -205,7 +231,7 @@ def _parse(url: str) -> httpx.URL:
         raise TransferError(f"{redact(url)} is not a URL", url=redact(url)) from error
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise TransferError(f"{redact(url)} is not a URL of http or https", url=redact(url))
-    return parsed.copy_with(fragment=None)
+    return parsed.copy_with(fragment=None) if "#" in url else parsed
 
 
 def _origin(url: httpx.URL) -> Origin:

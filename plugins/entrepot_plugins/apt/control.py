@@ -61,8 +61,10 @@ class Stanza:
 
     def repeated(self) -> tuple[str, ...]:
         """Names of fields that occur more than once, in lower case."""
+        if len(self.fields) == len(self._first):
+            return ()
         names = [item.name.lower() for item in self.fields]
-        return tuple(sorted({name for name in names if names.count(name) > 1})) if len(names) > len(self._first) else ()
+        return tuple(sorted({name for name in names if names.count(name) > 1}))
 
     def package_name(self, field: str) -> str:
         """A field that names a package; ``PackageError`` for one that policy does not admit."""

