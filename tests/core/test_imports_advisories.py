@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from entrepot.models import Finding, SourceDraft
-from entrepot.services import advisories, imports, repositories, reviews
+from entrepot.services import advisories, imports, repositories, reviews, scanning
+from entrepot.services.scanning import ScanRequest
 from support.advisories import osv, package, write_zip
 from support.apt_upstream import AptUpstream
 from support.debs import make_deb
@@ -96,6 +97,22 @@ def test_a_finding_says_which_source_offers_the_fix(depot: Depot, tmp_path: Path
     ((finding,),) = findings(imports.import_packages(depot.workspace, request, publish_after=False)).values()
     assert finding.summary == "fixed in 1.0-2, offered by upstream 1.0-2"
     assert finding.data["offered"] == "upstream 1.0-2"
+
+
+def test_a_base_source_offers_the_fix_whatever_its_suite_is_called(depot: Depot, tmp_path: Path) -> None:
+    for name, suite, version in (("upstream", "bookworm", "1.0-1"), ("vendor", "current", "1.0-2")):
+        upstream = AptUpstream(tmp_path / name)
+        upstream.add(make_deb(tmp_path, version=version), distribution=suite)
+        upstream.write()
+        depot.follow(upstream.draft(upstream.root.as_uri(), name=name))
+    load(depot, tmp_path)
+    request = imports.ImportRequest("upstream", ["hello"], f"{REPOSITORY}/bookworm")
+    (result,) = imports.import_packages(depot.workspace, request, publish_after=False).results
+    assert "offered" not in result.findings[0].data
+    repositories.set_distribution(depot.workspace, f"{REPOSITORY}/bookworm", {"base_sources": ["vendor"]})
+    scanning.scan(depot.workspace, ScanRequest(scanners=["osv"]))
+    (said,) = depot.workspace.catalog.imports.last_verdicts([result.sha256]).values()
+    assert said["osv"].verdict.findings[0].data["offered"] == "vendor 1.0-2"
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ class OsvScanner:
 
     name = "osv"
     answers = "cve_scan"
-    version = "3"
+    version = "4"
     before_fetch = True
     isolated = False  # it asks the catalog, and reads no file
 

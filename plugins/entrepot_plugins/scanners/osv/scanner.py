@@ -326,7 +326,8 @@ class _Offers:
         self._key = context.format.versions.key
         own = context.available
         rows = lookup.offers(info.format, info.name, info.architecture, info.version_key)
-        self._rows = [row for row in rows if _same_release(row, own, subject.ecosystems)]
+        declared = context.distribution.base_sources
+        self._rows = [row for row in rows if row.source in declared or _same_release(row, own, subject.ecosystems)]
 
     def of(self, fixed: str) -> str | None:
         """``source version`` of the oldest offer that has the fix; None if there is no such offer."""

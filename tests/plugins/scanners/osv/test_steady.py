@@ -47,6 +47,8 @@ def test_where_sources_offer_something_else_findings_are_looked_at_again(desk: D
         {"id": 1, "source_id": 1, "key": "main", "distribution": "s", "digest": "one"}
     )
     mark = scanner.mark(context, desk.lookup)
+    based = replace(context, distribution=replace(context.distribution, base_sources=("up",)))
+    assert scanner.changed(mark, based, desk.lookup) == Changed(set(), spoken=True)
     catalog.table("source_indexes").update(1, {"digest": "two"})
     assert scanner.changed(mark, context, desk.lookup) == Changed(set(), spoken=True)
     # A source with advisories of its own may say something else of any package.
