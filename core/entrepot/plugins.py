@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 import pluggy
 
@@ -23,9 +24,10 @@ from entrepot.contracts import (
     ReportFormat,
     Scanner,
     SignerFactory,
+    Storage,
     StorageFactory,
 )
-from entrepot.errors import NotFoundError, PluginError, without_text
+from entrepot.errors import NotFoundError, PluginError, UsageError, without_text
 
 if TYPE_CHECKING:
     import click
@@ -107,6 +109,14 @@ class Plugins:
     def report_format(self, name: str) -> ReportFormat:
         """The form of reports of this name."""
         return _pick("form of reports", self.report_formats, name)
+
+    def open_storage(self, url: str, settings: Mapping[str, Mapping[str, Any]]) -> Storage:
+        """The storage of a URL, by its scheme, with the settings of that; a plain path is a folder."""
+        scheme = urlsplit(url).scheme or "file"
+        if scheme not in self.storage:
+            known = ", ".join(self.storage)
+            raise UsageError(f"no storage is known for {scheme}: URLs", hint=f"known: {known}", scheme=scheme)
+        return self.storage[scheme].open(url, settings.get(scheme, {}))
 
     def signer(self, name: str) -> SignerFactory:
         """The signer of this name."""

@@ -9,15 +9,15 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from entrepot.errors import NotFoundError, SettingsError, UsageError
+from entrepot.errors import NotFoundError, SettingsError
 from entrepot.models import Connection, Repository, Secrets, Source
 from entrepot.processes import folder_lock
 from entrepot.settings import SETTINGS_FILE, Settings, load_settings, parse_settings
@@ -73,6 +73,9 @@ class Workspace:
         self.read_only = read_only
         self.executor = ""
         """Where parallel work runs; empty: where the settings say."""
+        self.lasting = False
+        """Whether this process goes on after its work here, as a server does: tasks have processes of their own."""
+        self._local: Path | None = None
         self._created = False
         self._extra_plugins = extra_plugins
 
@@ -83,7 +86,13 @@ class Workspace:
         other = Workspace(
             self._folder or self.url, actor=actor, origin=origin, clock=self.clock, read_only=self.read_only
         )
-        other.plugins = self.plugins
+        other.plugins, other.lasting = self.plugins, self.lasting
+        return other
+
+    def shown(self, actor: str, origin: str = "") -> Workspace:
+        """This one, which is on a storage, as it is now, for reading in another thread while this one is open."""
+        other = Workspace(self.home, actor=actor, origin=origin, clock=self.clock, read_only=True)
+        other.url, other.plugins, other._local = self.url, self.plugins, self.local
         return other
 
     @property
@@ -94,7 +103,7 @@ class Workspace:
     @property
     def local(self) -> Path:
         """The folder for what is of this machine only, and of all commands that run on it."""
-        return self._folder or self.session.folder
+        return self._local or self._folder or self.session.folder
 
     @property
     def is_remote(self) -> bool:
@@ -104,11 +113,12 @@ class Workspace:
     @cached_property
     def session(self) -> Session:
         """This command's hold on a workspace that is on a storage."""
+        from entrepot.remote.layout import check_home_url
         from entrepot.remote.session import Session
 
         return Session(
             check_home_url(self.url),
-            lambda: _open_storage(self._first_plugins, self.url, {}),
+            lambda: self._first_plugins.open_storage(self.url, {}),
             self.clock,
             lambda: self.settings.home,
             lambda: (self.actor, self.origin),
@@ -237,7 +247,7 @@ class Workspace:
     @property
     def store_url(self) -> str:
         """Where the private store is."""
-        return f"{self.url.rstrip('/')}/store" if self.is_remote else (self.home / "store").as_uri()
+        return f"{self.url.rstrip('/')}/store" if "://" in self.url else (self.home / "store").as_uri()
 
     # ----------------------------------------------------------------------------------------------- by setting
 
@@ -256,7 +266,7 @@ class Workspace:
 
     def storage(self, url: str) -> Storage:
         """The storage of a URL; a plain path is a folder."""
-        return _open_storage(self.plugins, url, self.settings.storage)
+        return self.plugins.open_storage(url, self.settings.storage)
 
     def open_executor(self, workers: int) -> AbstractContextManager[Executor]:
         """Where parallel work of this command runs: ``workers`` at a time in threads, unless its URL says how many."""
@@ -358,33 +368,11 @@ class Workspace:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _open_storage(plugins: Plugins, url: str, settings: Mapping[str, Mapping[str, Any]]) -> Storage:
-    scheme = urlsplit(url).scheme or "file"
-    factory = plugins.storage.get(scheme)
-    if factory is None:
-        known = ", ".join(plugins.storage)
-        raise UsageError(f"no storage is known for {scheme}: URLs", hint=f"known: {known}", scheme=scheme)
-    return factory.open(url, settings.get(scheme, {}))
-
-
 def home_of(text: str) -> Path | str:
     """What somebody named as the workspace: a URL as it is, anything else as the path of a folder."""
+    from entrepot.remote.layout import check_home_url
+
     return check_home_url(text) if "://" in text else Path(text).expanduser().absolute()
-
-
-def check_home_url(url: str) -> str:
-    """The URL of a workspace; ``UsageError`` if there may be a secret in it, which is then not repeated."""
-    try:
-        parts = urlsplit(url)
-        plain = not ("@" in parts.netloc or parts.query or parts.fragment)
-    except ValueError:
-        plain = False
-    if not plain:
-        raise UsageError(
-            "the URL of a workspace is scheme://place/path and nothing more",
-            hint="credentials are found where the AWS tools look for them",
-        )
-    return url.rstrip("/")
 
 
 def write_private(path: Path, data: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from importlib import import_module
 from typing import Any
 
@@ -19,7 +20,7 @@ from datasette_entrepot.pages.show import PREFIX, Show
 from datasette_entrepot.problems import problem, unexpected
 from datasette_entrepot.protocols import AsgiApp, Datasette, Message, Receive, Request, Scope, Send
 from datasette_entrepot.routing import unknown_view, views
-from datasette_entrepot.site import PLUGIN, Site, forget, site_of
+from datasette_entrepot.site import PLUGIN, Site, forget, show, site_of
 from entrepot.errors import NotAllowedError
 
 HEADERS = (
@@ -134,6 +135,10 @@ def wrapper(datasette: Datasette) -> Callable[[AsgiApp], AsgiApp]:
     """Adds headers to every answer that does not have them."""
 
     def wrap(app: AsgiApp) -> AsgiApp:
+        site = site_of(datasette)
+        if site is None:
+            return app
+
         async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
             instead: Reply | None = None
 
@@ -154,9 +159,14 @@ def wrapper(datasette: Datasette) -> Callable[[AsgiApp], AsgiApp]:
                     message = {**message, "headers": [*message.get("headers", ()), *added]}
                 await send(message)
 
-            await app(scope, receive, sending)
+            if scope["type"] != "http":
+                return await app(scope, receive, sending)
+            await site.follow(lambda view: view.ended.append(show(datasette, view.catalog)))
+            # A stream may take hours, and looks at the newest generation each time.
+            with nullcontext() if scope["path"].endswith("/events") else site.held():
+                return await app(scope, receive, sending)
 
-        return app if site_of(datasette) is None else wrapped
+        return wrapped
 
     return wrap
 

@@ -71,7 +71,9 @@ class Call:
 
     async def run(self, function: Callable[..., T], *arguments: Any, **options: Any) -> T:
         """A call of a service, in a workspace opened for who asks."""
-        return await self.site.run(self.identity, function, *arguments, origin=f"http:{self.address}", **options)
+        changing = self.request.method not in ("GET", "HEAD")
+        origin = f"http:{self.address}"
+        return await self.site.run(self.identity, function, *arguments, origin=origin, changing=changing, **options)
 
     @property
     def address(self) -> str:

@@ -8,7 +8,6 @@ import socket
 import tempfile
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import datasette_entrepot
@@ -29,11 +28,6 @@ def run(app: App, host: str, port: int, *, trees: bool, schedule: bool) -> None:
     import uvicorn
 
     workspace = app.workspace
-    if workspace.is_remote:
-        raise UsageError(
-            f"{workspace.url} is on a storage, and a server needs a workspace in a folder",
-            hint="to show what is there, `entrepot publish --catalog` writes a copy that Datasette serves",
-        )
     workspace.catalog  # noqa: B018 - makes it what this release wants, or says that there is none
     if schedule:
         require_jobs(workspace)
@@ -41,14 +35,14 @@ def run(app: App, host: str, port: int, *, trees: bool, schedule: bool) -> None:
     chosen = workspace.settings.web.public
     public = is_loopback(host) if chosen is None else chosen
     datasette = make_datasette(workspace, public=public, trees=trees, schedule=schedule)
-    workspace.close()
     # Datasette's form parser keeps large uploads in the folder for temporary files, which may be memory.
-    scratch = workspace.home / "scratch"
+    scratch = workspace.local / "scratch"
     scratch.mkdir(exist_ok=True, mode=0o700)
     tempfile.tempdir = str(scratch)
+    workspace.close()
     number = sockets[0].getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
-    app.say(f"serving {workspace.home} on http://{shown}:{number}/")
+    app.say(f"serving {workspace.url} on http://{shown}:{number}/")
     app.say("everybody who reaches it may read" if public else "reading needs a token or a user")
     configuration = uvicorn.Config(
         datasette.app(),
@@ -68,11 +62,12 @@ def make_datasette(workspace: Workspace, *, public: bool, trees: bool, schedule:
         app.pm.register(datasette_entrepot, PLUGIN)
     # Where rich is installed, Datasette prints tracebacks with every local variable: tokens would be in the log.
     vars(import_module("datasette.handle_exception"))["rich"] = None
-    plugin = {"home": str(workspace.home), "public": public, "trees": trees, "schedule": schedule}
+    plugin = {"home": workspace.url, "public": public, "trees": trees, "schedule": schedule}
     return app.Datasette(
-        [str(workspace.home / CATALOG_FILE)],
+        # A copy of what is on a storage is the plugin's to show, and to replace.
+        [] if workspace.is_remote else [str(workspace.home / CATALOG_FILE)],
         config={"plugins": {PLUGIN: plugin}},
-        secret=_secret(workspace.home),
+        secret=_secret(workspace),
         # To find out what could be a facet Datasette counts the values of each column: seconds for a large table.
         settings={"allow_download": False, "default_cache_ttl": 0, "suggest_facets": False},
     )
@@ -101,9 +96,10 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _secret(home: Path) -> str:
-    """What cookies are signed with: kept, so that a restart signs nobody out."""
-    path = home / "secrets" / "web.key"
+def _secret(workspace: Workspace) -> str:
+    """What cookies are signed with: kept, so that a restart signs nobody out, nor does another server."""
+    path = workspace.home / "secrets" / "web.key"
     if not path.exists():
         write_private(path, secrets.token_hex(32).encode())
+        workspace.commit()
     return path.read_text(encoding="ascii")

@@ -12,7 +12,6 @@ from typing import Any
 from datasette_entrepot.protocols import Database, Datasette
 from datasette_entrepot.site import Site
 from entrepot.catalog.described import QUERIES, TABLES, VIEWS, table_settings
-from entrepot.workspace import CATALOG_FILE
 
 PAGES_OF_ROWS: Mapping[str, tuple[str, str]] = {
     "imports": ("/imports/{}", "id"),
@@ -43,7 +42,7 @@ PAGES_OF_COLUMNS: Mapping[str, str] = {"import_id": "/imports/{}", "task_id": "/
 
 def database_of(datasette: Datasette, site: Site) -> Database | None:
     """The database that is the catalog of the site."""
-    wanted = (site.home / CATALOG_FILE).absolute()
+    wanted = site.catalog.absolute()
     for database in datasette.databases.values():
         if database.path is not None and Path(database.path).absolute() == wanted:
             return database

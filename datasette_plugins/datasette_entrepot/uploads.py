@@ -44,7 +44,7 @@ async def receive(call: Call) -> AsyncIterator[Spool]:
     """The fields and files of the request's form."""
     limit = call.site.settings.max_package_size
     _check(call, limit)
-    parent = call.site.home / UPLOADS
+    parent = call.site.local / UPLOADS
     parent.mkdir(exist_ok=True, mode=0o700)
     spool = Spool(parent / secrets.token_hex(16))
     spool.folder.mkdir(mode=0o700)

@@ -58,7 +58,6 @@ def test_the_commands_of_a_home_tell_what_is_there_and_carry_and_bring_back_what
     assert call_json(home, "home", "restore", 2)["generation"]["restored_from"] == 2
     assert call_json(home, "dist", "list") == []
     assert "nobody has the lease" in call(home, "home", "break-lease", code=1).stderr
-    assert "a server needs a workspace in a folder" in call(home, "serve", code=2).stderr
 
 
 def test_settings_are_checked_before_they_are_taken(tmp_path: Path) -> None:

@@ -120,9 +120,11 @@ def make_tokens(home: Path) -> dict[str, str]:
 
 
 @contextmanager
-def served(home: Path, *options: str, tokens: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """The server of a workspace; ended with SIGTERM, which has to be enough."""
-    command = [sys.executable, "-m", "entrepot", "--home", str(home), "serve", "--port", "0", *options]
+def served(
+    home: Path, *options: str, tokens: Mapping[str, str] | None = None, url: str | None = None
+) -> Iterator[Server]:
+    """The server of a workspace, by its ``url`` if there is one; ended with SIGTERM, which has to be enough."""
+    command = [sys.executable, "-m", "entrepot", "--home", url or str(home), "serve", "--port", "0", *options]
     process = subprocess.Popen(
         command, env=environment(home.parent), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )

@@ -14,8 +14,9 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
-from entrepot.errors import StorageError
+from entrepot.errors import StorageError, UsageError
 from entrepot.models import Sha256
 
 FORMAT = 1
@@ -174,6 +175,21 @@ def is_file_path(path: str) -> bool:
     """Whether a small file may have this path: below the workspace's folder, wherever that is."""
     parts = path.split("/")
     return path.isprintable() and "\\" not in path and not {"", ".", ".."}.intersection(parts)
+
+
+def check_home_url(url: str) -> str:
+    """The URL of a workspace; ``UsageError`` if there may be a secret in it, which is then not repeated."""
+    try:
+        parts = urlsplit(url)
+        plain = not ("@" in parts.netloc or parts.query or parts.fragment)
+    except ValueError:
+        plain = False
+    if not plain:
+        raise UsageError(
+            "the URL of a workspace is scheme://place/path and nothing more",
+            hint="credentials are found where the AWS tools look for them",
+        )
+    return url.rstrip("/")
 
 
 def _stored(values: Mapping[str, Any], most: int) -> Mapping[str, Stored]:

@@ -109,6 +109,11 @@ class Session:
         self._opened()
         return self._generation
 
+    def is_newest(self) -> bool:
+        """Whether there is no newer generation than the one that this command works with: one request."""
+        self._opened()
+        return self.generations.seen(self._seen) == self._seen
+
     def _opened(self) -> Copy:
         if self._copy is None:
             seen = self.generations.seen(last_seen(self.folder))

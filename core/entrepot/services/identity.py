@@ -158,7 +158,8 @@ def authenticate(workspace: Workspace, secret: str) -> Identity:
         raise AuthenticationError(
             "the token is unknown, expired or revoked", hint="make one with `entrepot token create`"
         )
-    if token.last_used_at is None or now - token.last_used_at >= TOUCH_EVERY:
+    # Who serves a workspace on a storage reads from a copy, and a look is no reason for a new generation.
+    if not workspace.read_only and (token.last_used_at is None or now - token.last_used_at >= TOUCH_EVERY):
         with access.transaction():
             access.touch(token, now)
     return Identity(token.name, token.role, token.distributions, token_id=token.id)

@@ -73,7 +73,7 @@ def deliver_at_end(workspace: Workspace) -> Sequence[Delivery]:
     settings = workspace.settings
     if workspace.read_only or not settings.notify or not settings.notify_seconds:
         return ()
-    if workspace.is_remote and not workspace.session.has_written:
+    if workspace.is_remote and not (workspace.session.has_written or workspace.lasting):
         # Who only looked at a workspace on a storage waits for no writer: the next one that ends tells it.
         return ()
     workspace.pause()

@@ -58,14 +58,14 @@ def submit(workspace: Workspace, kind: str, subject: str, values: Mapping[str, A
 def dispatch(workspace: Workspace) -> None:
     """Starts tasks that wait, as many as there is room for; ends those whose process is gone.
 
-    A workspace on a storage is for one command to write at a time: there they are done here, one after the other.
+    On a storage a command does them itself, one after the other: a function ends with its call, and all that it began.
     """
     recover_if_needed(workspace)
     tasks = workspace.catalog.tasks
     if not tasks.queued():
         return
     _tidy(workspace)
-    if workspace.is_remote:
+    if workspace.is_remote and not workspace.lasting:
         _run_here(workspace)
         return
     # A process that is started here waits for the end of this transaction before it takes its task.

@@ -77,8 +77,9 @@ def recover(workspace: Workspace, *, others: bool = False) -> None:
 
 def recover_if_needed(workspace: Workspace) -> None:
     """The same for who only looks: nothing is written, and no writer waited for, where there is nothing to end."""
-    # On a storage even that would wait for a writer: the next one does it.
-    if not workspace.read_only and not workspace.is_remote and workspace.catalog.tasks.dead():
+    # On a storage even that would wait for a writer: the next one does it, or a server.
+    may = workspace.lasting if workspace.is_remote else not workspace.read_only
+    if may and workspace.catalog.tasks.dead():
         with workspace.catalog.transaction():
             recover(workspace)
 
