@@ -130,6 +130,8 @@ class Settings:
     unpacking: UnpackingLimits = field(default_factory=UnpackingLimits)
     allow_file_sources: bool = True
     default_policy: str = "soft"
+    default_signer: str = "gpg"
+    """Who signs repositories that are made, or told to be signed, from now on; and whose the keys of ``key`` are."""
     publish: PublishSettings = field(default_factory=PublishSettings)
     home: HomeSettings = field(default_factory=HomeSettings)
     incoming: IncomingSettings = field(default_factory=IncomingSettings)
@@ -185,6 +187,7 @@ def read_settings(document: dict[str, Any], file: SettingsFile) -> Settings:
         unpacking=reader.unpacking(),
         allow_file_sources=reader.value("allow_file_sources", bool, True),  # noqa: FBT003
         default_policy=reader.value("default_policy", str, "soft"),
+        default_signer=reader.value("default_signer", str, "gpg"),
         publish=reader.publish(),
         home=HomeSettings(
             reader.size("home.wait", HomeSettings().wait, 0),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from support.function_site import Site, whole_site
+from support.workspaces import keys
 
-__all__ = ["site", "whole_site"]
+__all__ = ["keys", "site", "whole_site"]
 
 
 @pytest.fixture

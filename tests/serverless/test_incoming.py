@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -14,10 +15,11 @@ import pytest
 from entrepot.errors import BusyError
 from entrepot.progress import Progress
 from entrepot.publish.lease import Lease
-from entrepot.services import imports, incoming
+from entrepot.services import imports, incoming, repositories
 from entrepot.services.imports import BatchResult
 from entrepot.services.workspaces import open_workspace
 from entrepot.workspace import Workspace, utc_now
+from support.apt_repository import Key
 from support.debs import make_source
 from support.function_events import Context, eventbridge_object, queue_event, s3_event
 from support.function_site import Site
@@ -207,3 +209,22 @@ def test_an_object_of_another_size_than_listed_is_not_read_on_and_has_a_turn_of_
     with open_workspace(site.url) as workspace:
         tried = workspace.catalog.database.execute("SELECT count(*) FROM imports WHERE name LIKE 'grown%'").fetchone()
     assert tried == (1,)
+
+
+def test_without_gnupg_a_package_of_a_signed_repository_comes_in_and_the_log_says_that_it_is_not_published(
+    site: Site, keys: Callable[[], Key], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_workspace(site.url) as workspace:
+        settings = workspace.settings_path.read_text()
+        workspace.save_settings(f'{settings}\n[signers.gpg]\nhome = "{keys().home}"\n')
+        tree = str(site.folder / "signed")
+        repositories.create_repository(workspace, "signed", format_name="apt", publish_to=tree)
+        repositories.create_distribution(workspace, "signed/stable")
+    key = site.put(site.deb("signed"), "incoming/signed/stable/signed.deb")
+    monkeypatch.setenv("PATH", str(site.folder))
+    intake = site.call(s3_event(site.bucket, key))["intake"]
+    assert [item["outcome"] for item in intake["objects"]] == ["accepted"]
+    told = {"distribution": "signed/stable", "status": "failed", "error": "gpgconf is not installed"}
+    assert intake["publications"] == [told]
+    errors = [json.loads(record.message) for record in caplog.records if record.levelname == "ERROR"]
+    assert errors == [{"publication": told}]

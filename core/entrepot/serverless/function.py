@@ -135,16 +135,24 @@ class _Calling:
             # Reports and moved packages are objects of the same bucket.
             return
         if self.intake is None:
-            self.intake = incoming.take(self.workspace, has_time=self.has_time)
+            self.intake = self._take()
         if any(taken.key == key and taken.outcome == incoming.WAITING for taken in self.intake.objects):
             raise BusyError(f"there was no time left for {key}", hint="the next run takes it")
+
+    def _take(self) -> incoming.Intake:
+        intake = incoming.take(self.workspace, has_time=self.has_time)
+        for publication in intake.publications:
+            if publication["status"] == "failed":
+                # The same event again would find nothing to do.
+                _log.error(json.dumps({"publication": publication}, default=str))
+        return intake
 
     def _command(self, command: Command) -> Answer:
         subject, values = checked(command.name, command.values)
         if command.name == "schedule":
             return self._schedule(values.get("jobs", ()))
         if command.name == "incoming":
-            return {"status": 200, "result": incoming.take(self.workspace, has_time=self.has_time).as_json()}
+            return {"status": 200, "result": self._take().as_json()}
         task_id = queue.submit(self.workspace, command.name, subject, values)
         (task,) = queue.wait(self.workspace, [task_id])
         if task["state"] != "completed":

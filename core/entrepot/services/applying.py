@@ -100,7 +100,9 @@ def _repository(workspace: Workspace, step: Step) -> None:
             workspace, step.name, format_name=format_name, publish_to=places, sign=sign, sign_with=sign_with, **wanted
         )
     else:
-        repositories.set_repository(workspace, step.name, {**wanted, "sign_with": sign_with}, places, sign=sign)
+        # Who signs already goes on, though another signer be the default by now.
+        told = sign if {"sign", "sign_with"} & step.before.keys() else None
+        repositories.set_repository(workspace, step.name, {**wanted, "sign_with": sign_with}, places, sign=told)
 
 
 def _distribution(workspace: Workspace, step: Step) -> None:

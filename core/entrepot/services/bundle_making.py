@@ -23,7 +23,6 @@ from entrepot.services.bundle_contents import Contents, add_feeds, add_packages,
 from entrepot.services.bundle_reading import Head, open_bundle, read_head
 from entrepot.services.names import check_name
 from entrepot.services.records import record
-from entrepot.services.repositories import DEFAULT_SIGNER
 from entrepot.services.selecting import MirrorRequest
 from entrepot.services.tasks import running
 from entrepot.store import CHUNK
@@ -164,8 +163,9 @@ def _signer(workspace: Workspace, repository: Repository, request: MakeRequest) 
             raise UsageError("--sign-with and --no-sign exclude each other")
         return None
     if request.sign_with:
-        settings = workspace.settings.signers.get(DEFAULT_SIGNER, {})
-        return workspace.plugins.signer(DEFAULT_SIGNER).open(request.sign_with, settings, workspace.home)
+        name = workspace.settings.default_signer
+        settings = workspace.settings.signers.get(name, {})
+        return workspace.plugins.signer(name).open(request.sign_with, settings, workspace.home)
     if (signer := workspace.signer(repository)) is None:
         raise UsageError(
             f"{repository.name} signs nothing, and no key is named for the bundle",

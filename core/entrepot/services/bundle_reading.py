@@ -17,12 +17,13 @@ from entrepot.contracts import SignatureVerifier
 from entrepot.errors import BatchError, EntrepotError, NotFoundError, PluginError, TrustError, UsageError
 from entrepot.models import PackageFile
 from entrepot.progress import Progress, ProgressEvent, silent
-from entrepot.services.repositories import DEFAULT_SIGNER
 
 if TYPE_CHECKING:
     from entrepot.workspace import Workspace
 
 STANDARD_INPUT = "-"
+VERIFIER = "gpg"
+"""Who checks signatures, which are of OpenPGP whoever made them."""
 LONGEST_SIGNATURE = 1 << 20
 
 
@@ -96,9 +97,9 @@ def read_head(reader: ArchiveReader, where: str) -> Head:
 
 def verifier(workspace: Workspace) -> SignatureVerifier:
     """Who tells whose a signature is."""
-    factory = workspace.plugins.signer(DEFAULT_SIGNER)
+    factory = workspace.plugins.signer(VERIFIER)
     if not isinstance(factory, SignatureVerifier):
-        raise PluginError(f"the signer {DEFAULT_SIGNER} does not check signatures")
+        raise PluginError(f"the signer {VERIFIER} does not check signatures")
     return factory
 
 

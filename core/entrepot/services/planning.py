@@ -17,7 +17,7 @@ from entrepot.models import Distribution, Repository
 from entrepot.services import declared as documents
 from entrepot.services.names import check_name, check_path
 from entrepot.services.records import changes
-from entrepot.services.repositories import DEFAULT_SIGNER, check_distribution, checked_targets
+from entrepot.services.repositories import check_distribution, checked_targets
 from entrepot.services.sources import check_draft
 from entrepot.settings import Settings, read_settings
 from entrepot.toml_places import Key
@@ -225,9 +225,9 @@ class _Planner:
             return ""
         if declared.sign_with is None and present is not None and present.sign_with:
             return present.sign_with
-        table = self.settings.signers.get(DEFAULT_SIGNER, {})
+        table = self.settings.signers.get(self.settings.default_signer, {})
         with self._at(("repositories", declared.name, "sign_with")):
-            factory = self.workspace.plugins.signer(DEFAULT_SIGNER)
+            factory = self.workspace.plugins.signer(self.settings.default_signer)
             return factory.open(declared.sign_with, table, self.workspace.home).fingerprint
 
     def _distribution(self, repository: DeclaredRepository, declared: DeclaredDistribution) -> Iterator[Step]:

@@ -19,8 +19,6 @@ from entrepot.services.records import record
 if TYPE_CHECKING:
     from entrepot.workspace import Workspace
 
-DEFAULT_SIGNER = "gpg"
-
 
 def create_repository(
     workspace: Workspace,
@@ -46,7 +44,7 @@ def create_repository(
         "format": format_name,
         "targets": urls,
         "public_url": _without_user(public_url or urls[0]),
-        "signer": DEFAULT_SIGNER if sign else None,
+        "signer": workspace.settings.default_signer if sign else None,
         "sign_with": sign_with,
         "origin": _line("origin", origin or name),
         "label": _line("label", label or name),
@@ -77,8 +75,10 @@ def set_repository(
     """
     repository = workspace.catalog.repositories.get(name)
     changes: dict[str, str | None] = {column: value for column, value in values.items() if value is not None}
-    if sign is not None and sign != (repository.signer is not None):
-        changes |= {"signer": DEFAULT_SIGNER} if sign else {"signer": None, "sign_with": None}
+    signer_name = workspace.settings.default_signer if sign else None
+    if sign is not None and signer_name != repository.signer:
+        # A key of the one says nothing to the other.
+        changes |= {"signer": signer_name, "sign_with": changes.get("sign_with") if sign else None}
     for column in ("origin", "label"):
         if column in changes:
             _line(column, str(changes[column]))

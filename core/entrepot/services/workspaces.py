@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from entrepot.services.records import record
-from entrepot.services.repositories import DEFAULT_SIGNER
 from entrepot.workspace import Workspace, home_of, utc_now
 
 if TYPE_CHECKING:
@@ -87,4 +86,5 @@ def export_key(workspace: Workspace, key: str | None) -> bytes:
 
 
 def _signer(workspace: Workspace) -> tuple[SignerFactory, Mapping[str, Any]]:
-    return workspace.plugins.signer(DEFAULT_SIGNER), workspace.settings.signers.get(DEFAULT_SIGNER, {})
+    name = workspace.settings.default_signer
+    return workspace.plugins.signer(name), workspace.settings.signers.get(name, {})
