@@ -20,6 +20,7 @@ from bench.peers import Entrepot
 from bench.rpm_material import fragments
 from bench.rpm_workspaces import DISTRIBUTION, RpmEntrepot, write_rpms
 from bench.tally import Tally
+from entrepot.services.repositories import set_distribution
 from support import radosgw
 from support.apt_repository import Key
 from support.debs import make_deb
@@ -33,6 +34,8 @@ pytestmark = pytest.mark.bench
 SIZES = (1_000, 20_000, 60_000)
 PUTS, READS = 12, 3
 """Most requests of a publication after one package came in, however many there are."""
+MORE_PUTS = 4
+"""Further ones with Contents and Translation-en, which are a file each, under its digest and under its plain name."""
 FILES, LARGE = 2_000, 200_000_000
 THROUGHPUT = 0.9
 ROUNDS = 3
@@ -79,12 +82,23 @@ def test_requests_of_publishing_rpm(
     _publications(report, tally, f"s3, rpm, {packages:,}", entrepot.command("publish", DISTRIBUTION), add)
 
 
-@pytest.mark.parametrize("packages", SIZES)
+@pytest.mark.parametrize(
+    ("packages", "more"), [*((size, False) for size in SIZES), (SIZES[0], True), (SIZES[-1], True)]
+)
 def test_requests_of_publishing_apt(
-    report: Report, tally: Tally, service: str, index: Index, entrepot: Entrepot, tmp_path: Path, packages: int
+    report: Report,
+    tally: Tally,
+    service: str,
+    index: Index,
+    entrepot: Entrepot,
+    tmp_path: Path,
+    packages: int,
+    *,
+    more: bool,
 ) -> None:
     _on(entrepot, tally.url).distribute("stable")
     with entrepot.opened() as workspace:
+        set_distribution(workspace, "example/stable", {"options": {"contents": more, "translations": more}})
         with workspace.catalog.transaction():
             url = f"s3://{new_bucket(service)}/tree"
             workspace.catalog.database.conn.execute("UPDATE targets SET url = ?", [url])
@@ -93,10 +107,14 @@ def test_requests_of_publishing_apt(
     def add(number: int) -> None:
         entrepot.run("upload", "--no-publish", "--to", "example/stable", make_deb(tmp_path, f"added{number}"))
 
-    _publications(report, tally, f"s3, apt, {packages:,}", entrepot.command("publish", "example/stable"), add)
+    job = f"s3, apt, {packages:,}{' with Contents and Translation-en' if more else ''}"
+    puts = PUTS + MORE_PUTS if more else PUTS
+    _publications(report, tally, job, entrepot.command("publish", "example/stable"), add, puts)
 
 
-def _publications(report: Report, tally: Tally, job: str, publish: Command, add: Callable[[int], None]) -> None:
+def _publications(
+    report: Report, tally: Tally, job: str, publish: Command, add: Callable[[int], None], puts: int = PUTS
+) -> None:
     """The first publication, one after each of some packages, and one for nothing; packages are in place before."""
     report.remark("s3: counted by a relay before the service; packages that were there at first count as in place")
 
@@ -109,7 +127,7 @@ def _publications(report: Report, tally: Tally, job: str, publish: Command, add:
     for number in range(2):
         add(number)
         measured(f"one added{', and again one' if number else ''}")
-        report.count(f"{job}: one added", "PUT and COPY", tally.count("PUT", "COPY"), PUTS)
+        report.count(f"{job}: one added", "PUT and COPY", tally.count("PUT", "COPY"), puts)
         report.count(f"{job}: one added", "GET and HEAD", tally.count("GET", "HEAD"), READS)
         report.count(f"{job}: one added", "LIST", tally.count("LIST"), 0)
     measured("nothing changed")

@@ -198,14 +198,17 @@ class Conditions:
 
     def _newest(self, query: Newest) -> Condition:
         inner, ground = self.of(query.part), self._ground
+        # Most names have no more than that: to rank them would take as long as all the rest.
         sql = f"""
-            a.id IN (SELECT id FROM (
+            ({inner.sql}) AND a.id NOT IN (SELECT id FROM (
                 SELECT a.id, dense_rank() OVER (
                     PARTITION BY a.name, a.architecture, {ground.kind}, {ground.stream} ORDER BY a.version_key DESC
-                ) AS place FROM {ground.tables_by_stream} WHERE {ground.live} AND ({inner.sql})
-            ) WHERE place <= ?)
+                ) AS place FROM {ground.tables_by_stream} WHERE {ground.live} AND ({inner.sql}) AND a.name IN (
+                    SELECT a.name FROM {ground.tables} WHERE {ground.live} GROUP BY a.name HAVING count(*) > ?
+                )
+            ) WHERE place > ?)
         """
-        return Condition(sql, (*inner.values, query.count))
+        return Condition(sql, (*inner.values, *inner.values, query.count, query.count))
 
     def _key(self, match: Match) -> bytes:
         try:

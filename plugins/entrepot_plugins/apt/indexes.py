@@ -69,11 +69,17 @@ def indexes(version: VersionView, components: Mapping[str, str], architectures: 
             yield Index(component, SOURCE, (SOURCE,), f"{folder}/source/Sources", source_text)
         if translated:
             members = tuple(dict.fromkeys((*architectures, ALL)))
-            yield Index(component, BINARY, members, f"{folder}/i18n/Translation-en", translation_text)
+            path, best = f"{folder}/i18n/Translation-en", _best(version.distribution.compressions)
+            yield Index(component, BINARY, members, path, translation_text, compressions=best)
         if has_contents(version.distribution):
             yield from _contents(component, folder, BINARY, architectures)
             if udebs:
                 yield from _contents(component, folder, UDEB, architectures)
+
+
+def _best(compressions: Sequence[str]) -> tuple[str, ...]:
+    """The one that all clients of today read and that is smallest: each more is two requests of every publication."""
+    return ("xz",) if not compressions or "xz" in compressions else tuple(compressions[:1])
 
 
 def _contents(component: str, folder: str, kind: str, architectures: Sequence[str]) -> Iterator[Index]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import lzma
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -126,5 +127,6 @@ def test_a_package_without_a_description_has_no_translation() -> None:
 
 def test_translations_are_listed_and_empty_ones_too(tmp_path: Path) -> None:
     files = built(tmp_path, translations=True)
-    assert text(files, "main/i18n/Translation-en.gz") == b""
+    assert lzma.decompress(content(files["main/i18n/Translation-en.xz"])) == b""
+    assert "main/i18n/Translation-en.gz" not in files
     assert b" main/i18n/Translation-en\n" in content(files["Release"])
