@@ -61,6 +61,15 @@ def test_a_scheduled_event_does_what_is_due_and_a_command_does_a_job_now(site: S
     assert (run["job"], run["status"], answer["result"]["failures"]) == ("tidy", "begun", [])
 
 
+def test_a_clock_without_a_job_is_no_error(site: Site) -> None:
+    with open_workspace(site.url) as workspace:
+        settings = workspace.settings_path.read_text()
+        workspace.save_settings("")
+    assert site.call(scheduled_event("no job"))["answers"] == [{"answers": []}]
+    with open_workspace(site.url) as workspace:
+        workspace.save_settings(settings)
+
+
 def test_what_a_scheduled_job_gets_wrong_is_raised_for_whoever_watches(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

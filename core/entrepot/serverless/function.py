@@ -123,7 +123,9 @@ class _Calling:
             if isinstance(item, ObjectCreated):
                 self._object(item)
             elif isinstance(item, Due):
-                answers.append(self._schedule(()))
+                # The clock of a deployment may be there before the first job is.
+                if self.workspace.settings.schedule:
+                    answers.append(self._schedule(()))
             else:
                 answers.append(self._command(item))
         return answers
