@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -99,10 +99,13 @@ class Solver(Protocol):
 class TellsExcluded(Protocol):
     """A solver that knows what packages say against others (Conflicts, Breaks)."""
 
-    def excluded(self, candidate: Candidate, pool: CandidatePool) -> Collection[str]:
-        """Names of which a package excludes some versions: those of packages, and those that packages provide.
+    def excluded(
+        self, wanted: Candidate, pool: CandidatePool, *, architecture: str, among: Callable[[Candidate], bool]
+    ) -> Iterable[tuple[Candidate, str]]:
+        """The packages ``among`` those of the pool that a machine cannot have besides ``wanted``, and why.
 
-        But none that it has or provides itself: it is then one of several of which a machine has one. ``pool`` is the
-        one that is asked for its closure; ``IndexFormatError`` as there.
+        Of each name the newest version that the pool has, if that is excluded: who has an older one gets that. But none
+        that is excluded by a name which ``wanted`` provides itself: it is then one of several of which a machine has
+        one. ``IndexFormatError`` if ``wanted`` cannot be understood.
         """
         ...

@@ -38,6 +38,10 @@ class Surroundings(Protocol):
         """Everything that a machine can install. Nothing in it counts as present: nothing is installed yet."""
         ...
 
+    def of_base(self, candidate: Candidate) -> bool:
+        """Whether a candidate of a pool is from a base source; told by its number, without asking which it is."""
+        ...
+
     def origin(self, candidate: Candidate) -> str:
         """Where a candidate of a pool is from: the name of a base source, ``distribution`` or ``batch``."""
         ...

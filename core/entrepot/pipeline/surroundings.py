@@ -117,9 +117,13 @@ class DistributionSurroundings:
             self._batch = _Batch(packages, _digest(sorted(lines)) if lines else "")
         return self._batch
 
+    def of_base(self, candidate: Candidate) -> bool:
+        """Whether a candidate is from a base source."""
+        return candidate.id >= 0
+
     def origin(self, candidate: Candidate) -> str:
         """Where a candidate is from, by its number."""
-        if candidate.id < 0:
+        if not self.of_base(candidate):
             return DISTRIBUTION if candidate.id % 2 else BATCH
         with self._lock:
             if candidate.id not in self._origins:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
@@ -64,12 +64,22 @@ class AptSolver:
         reasons = _Reasons(universe, question, len(roots), answer)
         return Closure(found, tuple(reasons.missing()), tuple(reasons.conflicts()))
 
-    def excluded(self, candidate: Candidate, pool: CandidatePool) -> Collection[str]:
-        """The names in its Conflicts and Breaks, but its own and those that it provides."""
-        (package,) = Universe(DebianVersions(), (candidate.architecture,)).read_wanted([candidate], pool)
-        said = package.relations
-        own = {candidate.name, *(relation.name for relation in said.provides)}
-        return {relation.name for relation in (*said.conflicts, *said.breaks)} - own
+    def excluded(
+        self, wanted: Candidate, pool: CandidatePool, *, architecture: str, among: Callable[[Candidate], bool]
+    ) -> Iterator[tuple[Candidate, str]]:
+        """Whom its Conflicts and Breaks are about."""
+        market = market_of(pool, Universe(DebianVersions(), architectures_for(architecture, [wanted])))
+        universe = market.universe
+        (package,) = universe.read_wanted([wanted], pool)
+        own = {wanted.name, *(relation.name for relation in package.relations.provides)}
+        against = [(verb, relation) for verb, relation in _against(package) if relation.name not in own]
+        market.load({relation.name for _, relation in against}, pool)
+        for verb, relation in against:
+            for other in universe.offending(relation, wanted.name):
+                if among(other.candidate):
+                    market.load({other.candidate.name}, pool)
+                    if other.key == universe.newest(other.candidate.name):
+                        yield other.candidate, _sentence(package, verb, relation, other)
 
 
 def _needed(wanted: Iterable[Candidate], chosen: Iterable[Package]) -> tuple[Candidate, ...]:
@@ -180,11 +190,9 @@ class _Reasons:
 
     def _quarrel(self, one: Package, other: Package) -> str:
         """What ``one`` says against ``other``; empty if it says nothing."""
-        for verb, relations in (("conflicts with", one.relations.conflicts), ("breaks", one.relations.breaks)):
-            for relation in relations:
-                if other in self.universe.offending(relation, one.candidate.name):
-                    link = "which is" if relation.name == other.candidate.name else "which is provided by"
-                    return f"{one} {verb} {relation}, {link} {other}"
+        for verb, relation in _against(one):
+            if other in self.universe.offending(relation, one.candidate.name):
+                return _sentence(one, verb, relation, other)
         return ""
 
     def _why(self, number: int) -> str:
@@ -195,3 +203,15 @@ class _Reasons:
         )
         names = [str(self.question.packages[item]) for item in dict.fromkeys(causes)]
         return f"{self.question.packages[number]} is needed by {' and '.join(names)}" if names else ""
+
+
+def _against(package: Package) -> Iterator[tuple[str, Relation]]:
+    """What a package says against others, each with a verb."""
+    for verb, relations in (("conflicts with", package.relations.conflicts), ("breaks", package.relations.breaks)):
+        for relation in relations:
+            yield verb, relation
+
+
+def _sentence(one: Package, verb: str, relation: Relation, other: Package) -> str:
+    link = "which is" if relation.name == other.candidate.name else "which is provided by"
+    return f"{one} {verb} {relation}, {link} {other}"

@@ -9,7 +9,7 @@ has to be loaded, and not all that could be.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -53,10 +53,14 @@ class Market:
             self.needs[package] = found
         return found
 
+    def load(self, names: Collection[str], pool: CandidatePool) -> None:
+        """Loads what is called or provides one of these names, unless that was done before."""
+        fresh = set(names) - self.loaded
+        self.universe.extend(sorted(fresh), pool)
+        self.loaded |= fresh
+
     def _load(self, clauses: Iterable[Clause], pool: CandidatePool) -> None:
-        names = {relation.name for clause in clauses for relation in clause} - self.loaded
-        self.universe.extend(sorted(names), pool)
-        self.loaded |= names
+        self.load({relation.name for clause in clauses for relation in clause}, pool)
 
 
 def market_of(pool: CandidatePool, universe: Universe) -> Market:

@@ -224,6 +224,10 @@ class Universe:
             )
         )
 
+    def newest(self, name: str) -> bytes:
+        """The key of the newest version of a package; empty if there is none."""
+        return max((offer.package.key for offer in self._offers.get(name, ()) if offer.own), default=b"")
+
     def strangers(self, package: Package) -> Iterator[Package]:
         """Packages of the same name and another architecture that cannot be installed beside ``package``.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from entrepot.contracts import Candidate, CandidatePool, Closure, Missing
 from entrepot.models import SOURCE_ARCHITECTURE
@@ -13,6 +14,7 @@ from .architectures import NOARCH, installable_on
 from .dependencies import Dependency, capabilities
 from .libsolv import Answer, Board
 from .universe import Package, Universe
+from .version import RpmVersions
 
 
 class RpmSolver:
@@ -63,11 +65,25 @@ class RpmSolver:
         reasons = _Reasons(universe, len(roots), answer)
         return Closure(found, tuple(reasons.missing()), tuple(reasons.conflicts()))
 
-    def excluded(self, candidate: Candidate, pool: CandidatePool) -> Collection[str]:
-        """The names in its Conflicts, but those that it provides, and those that it obsoletes: these it replaces."""
-        said = Universe((candidate.architecture,)).read(candidate, pool).relations
-        own = {candidate.name, *_names(said.provides), *_names(said.obsoletes)}
-        return set(_names(said.conflicts)) - own
+    def excluded(
+        self, wanted: Candidate, pool: CandidatePool, *, architecture: str, among: Callable[[Candidate], bool]
+    ) -> Iterator[tuple[Candidate, str]]:
+        """Whom its Conflicts are about; what it obsoletes it replaces. libsolv is asked about each pair."""
+        said = Universe(installable_on(architecture)).read(wanted, pool).relations
+        names = {*_names(said.conflicts)} - {wanted.name, *_names(said.provides), *_names(said.obsoletes)}
+        if not names:
+            return
+        found = {candidate.name for candidate in chain(pool.named(names), pool.providing(names))} - {wanted.name}
+        key = RpmVersions().key
+        newest: dict[str, Candidate] = {}
+        for candidate in sorted(pool.named(sorted(found)), key=lambda one: (key(one.version), one.architecture)):
+            newest[candidate.name] = candidate
+        for other in filter(among, map(newest.__getitem__, sorted(newest))):
+            together = self.closure([wanted, other], pool, architecture=architecture)
+            if together.conflicts and not together.missing:
+                alone = self.closure([other], pool, architecture=architecture)
+                if not alone.conflicts and not alone.missing:
+                    yield other, together.conflicts[0].partition(";")[0]
 
 
 def _names(dependencies: Iterable[Dependency]) -> Iterator[str]:

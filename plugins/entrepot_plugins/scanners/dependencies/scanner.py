@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 
 from entrepot.contracts import (
     Candidate,
@@ -28,8 +28,8 @@ from entrepot_plugins.scanners.dependencies.settings import DependencySettings, 
 
 TOOL = "dependencies"
 BINARY = "binary"
-DISTRIBUTION, BATCH = OURS = ("distribution", "batch")
-"""Where packages are from that are the business of whoever runs the distribution."""
+BATCH = "batch"
+"""Where a package is from that comes in with the one."""
 MAX_FINDINGS = 50
 """Of each kind; how many more there are is told in the evidence. A package with so many problems has one problem."""
 MAX_NAMED = 5
@@ -132,7 +132,7 @@ def _ask(
         if not closure.missing and not closure.conflicts:
             report.evidence |= _brought(machine, wanted, closure, surroundings)
             for other, why in _clashing(context.format, wanted, pool, surroundings, machine):
-                known = report.excluded.setdefault(other, _Excluded(why, surroundings.origin(other)))
+                known = report.excluded.setdefault(other, _Excluded(plain(why), surroundings.origin(other)))
                 known.machines[machine] = None
     return report
 
@@ -140,27 +140,11 @@ def _ask(
 def _clashing(
     format_: Format, wanted: Candidate, pool: CandidatePool, surroundings: Surroundings, machine: str
 ) -> Iterator[tuple[Candidate, str]]:
-    """The packages of the distribution, or that come in, which a machine cannot have besides the wanted one, and why.
-
-    Of each name the newest version that there is counts: who has an older one gets that.
-    """
+    """Packages of the distribution, or that come in, which a machine cannot have besides the wanted one, and why."""
     solver = format_.solver
-    names = solver.excluded(wanted, pool) if isinstance(solver, TellsExcluded) else ()
-    if not names:
-        return
-    found = {candidate.name for candidate in chain(pool.named(names), pool.providing(names))} - {wanted.name}
-    newest: dict[str, Candidate] = {}
-    for candidate in sorted(
-        pool.named(sorted(found)), key=lambda one: (format_.versions.key(one.version), one.architecture == machine)
-    ):
-        newest[candidate.name] = candidate
-    ours = [newest[name] for name in sorted(newest) if surroundings.origin(newest[name]) in OURS]
-    for other in ours[:MAX_FINDINGS]:
-        together = solver.closure([wanted, other], pool, architecture=machine)
-        if together.conflicts and not together.missing:
-            alone = solver.closure([other], pool, architecture=machine)
-            if not alone.conflicts and not alone.missing:
-                yield other, plain(together.conflicts[0].partition(";")[0])
+    if isinstance(solver, TellsExcluded):
+        ours = solver.excluded(wanted, pool, architecture=machine, among=lambda other: not surroundings.of_base(other))
+        yield from islice(ours, MAX_FINDINGS)
 
 
 def _brought(machine: str, wanted: Candidate, closure: Closure, surroundings: Surroundings) -> Mapping[str, Scalar]:
