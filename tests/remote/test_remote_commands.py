@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -102,6 +103,30 @@ def test_a_workspace_in_a_folder_moves_with_all_it_has(tmp_path: Path) -> None:
     with open_workspace(home) as workspace:
         workspace.catalog.audit.verify()
         assert workspace.settings.home.wait == 1
+    back = tmp_path / "back"
+    assert call_json(home, "home", "fetch", back)["artifacts"] == 1
+    assert call_json(str(back), "publish")[0]["status"] == "unchanged"
+    call(str(back), "check", "--content")
+    call(str(back), "audit", "verify")
+    assert "not an empty folder" in call(home, "home", "fetch", back, code=1).stderr
+
+
+def test_trees_that_went_on_after_a_backup_are_written_anew_when_that_is_told(tmp_path: Path) -> None:
+    home, tree = tmp_path / "home", tmp_path / "tree"
+    call(str(home), "init")
+    call(str(home), "repo", "create", "shop", "--format", "apt", "--publish-to", tree, "--no-sign")
+    call(str(home), "dist", "create", "shop/stable")
+    call(str(home), "upload", make_deb(tmp_path), "--to", "shop/stable")
+    backup = (home / "catalog.db").read_bytes()
+    call(str(home), "upload", make_deb(tmp_path, "later"), "--to", "shop/stable")
+    (home / "catalog.db").write_bytes(backup)
+    packages = tree / "dists/stable/main/binary-amd64/Packages.gz"
+    assert call_json(str(home), "publish")[0]["status"] == "unchanged"
+    assert b"later" in gzip.decompress(packages.read_bytes())
+    assert call_json(str(home), "home", "doubt")["trees"] == [tree.as_uri()]
+    assert call_json(str(home), "publish")[0]["status"] == "published"
+    assert b"later" not in gzip.decompress(packages.read_bytes())
+    call(str(home), "check", "--content")
 
 
 def test_a_folder_has_no_generations_to_list(tmp_path: Path) -> None:

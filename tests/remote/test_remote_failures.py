@@ -63,9 +63,9 @@ def damaged(place: Place, prefix: str, change: Callable[[bytes], bytes]) -> Plac
     return other
 
 
-def pointing_out(data: bytes) -> bytes:
+def pointing_out(data: bytes, path: str = "../../evil") -> bytes:
     values = json.loads(data)
-    values["files"] = {"../../evil": next(iter(values["files"].values()))}
+    values["files"] = {path: next(iter(values["files"].values()))}
     return json.dumps(values).encode()
 
 
@@ -79,6 +79,8 @@ def pointing_out(data: bytes) -> bytes:
         ("catalog/lists/", lambda data: bytes(len(data)), "is damaged"),
         (GENERATIONS, lambda data: b"{}", "is not what a workspace has there"),
         (GENERATIONS, pointing_out, "is not what a workspace has there"),
+        (GENERATIONS, lambda data: pointing_out(data, "catalog.db"), "is not what a workspace has there"),
+        (GENERATIONS, lambda data: data.replace(b"catalog.db", b"other.db"), "is not what a workspace has there"),
         (HEAD_KEY, lambda data: b"<html>", "is not what a workspace has there"),
         (HEAD_KEY, lambda data: data.replace(b'"format": 1', b'"format": 2'), "this program knows format 1"),
         (HEAD_KEY, lambda data: data.replace(b'"name": "0', b'"name": "../'), "is not what a workspace has there"),

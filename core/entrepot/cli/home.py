@@ -20,7 +20,7 @@ COLUMNS = [
 
 @click.group("home")
 def command_home() -> None:
-    """A workspace on a storage: its generations, and who changes it."""
+    """A workspace on a storage: its generations, who changes it; backups that came back."""
 
 
 @command_home.command("show")
@@ -92,6 +92,36 @@ def adopt(app: App, folder: Path) -> None:
     done = homes.adopt(app.workspace, folder.absolute())
     text = f"{done['home']} has what {done['from']} has: {done['artifacts']} artifacts, {human_size(done['bytes'])}"
     app.result(done, text)
+
+
+@command_home.command("fetch")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@json_option
+@pass_app
+def fetch(app: App, folder: Path) -> None:
+    """Make a workspace in FOLDER, a new one, of the one on a storage, which stays as it is.
+
+    What `home adopt` does, the other way. Of two workspaces that publish to the same trees only one may go on doing so.
+    """
+    from entrepot.services import homes
+
+    done = homes.fetch(app.workspace, folder.absolute())
+    text = f"{done['home']} has what {done['from']} has: {done['artifacts']} artifacts, {human_size(done['bytes'])}"
+    app.result(done, text)
+
+
+@command_home.command("doubt")
+@json_option
+@pass_app
+def doubt(app: App) -> None:
+    """Say that trees may be ahead of the catalog: for after a backup came back, in a folder, too.
+
+    Nothing is written to them. The next `entrepot publish` writes everything but packages anew, whatever it knows.
+    """
+    from entrepot.services import homes
+
+    urls = homes.doubt(app.workspace)
+    app.result({"trees": list(urls)}, "\n".join([*urls, "`entrepot publish` writes them anew"]))
 
 
 @command_home.command("break-lease")

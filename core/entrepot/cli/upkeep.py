@@ -51,6 +51,8 @@ def _print_collected(app: App, result: GcResult) -> None:
     lines.append(f"private store: {result.artifacts} files, {human_size(result.artifact_bytes)}")
     if not result.dry_run:
         lines.append(f"cache: {human_size(result.cache_bytes)}")
+    if result.generation_objects:
+        lines.append(f"older generations: {result.generation_objects} objects")
     app.result(None, "\n".join(lines))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import zstandard
@@ -29,15 +29,15 @@ ChunkList = bytes
 """The sha256 of every chunk of a database, one after the other."""
 
 
-def listed(database: Logged, known: ChunkList = b"", changed: Iterable[int] | None = None) -> ChunkList:
-    """The chunks of a database. With ``changed``, only those of these numbers and those beyond ``known`` are read."""
-    digests = bytearray(known)
+def listed(database: Logged, known: ChunkList | None = None) -> ChunkList:
+    """The chunks of a database. With those of an older state only what is in its log since then is read."""
+    digests = bytearray(known or b"")
     count = -(-database.size // CHUNK)
     del digests[count * DIGEST :]
     begun = len(digests) // DIGEST
-    numbers = range(count) if changed is None else sorted({*range(begun, count), *changed})
+    changed = {(page - 1) * database.page_size // CHUNK for page in database.pages} if known else ()
     digests.extend(bytes(DIGEST * (count - begun)))
-    for number in numbers:
+    for number in sorted({*range(begun, count), *changed}):
         if number < count:
             content = database.read(number * CHUNK, CHUNK)
             digests[number * DIGEST : (number + 1) * DIGEST] = hashlib.sha256(content).digest()

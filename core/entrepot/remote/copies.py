@@ -21,14 +21,12 @@ from entrepot.errors import StorageError
 from entrepot.processes import folder_lock
 from entrepot.remote.chunks import ChunkList, listed_file
 from entrepot.remote.generations import Seen
-from entrepot.remote.layout import MAX_FILE, Generation, Head, Stored, digest, is_file_path
+from entrepot.remote.layout import LOCAL_FOLDERS, MAX_FILE, Generation, Head, Stored, digest, is_small_file
 
 NOTE = "copy.json"
 PREFIX = "c-"
 KEPT = 2
 """Copies that stay when nobody uses them."""
-LOCAL_FOLDERS = frozenset({"scratch", "fetch", "cache", "store", "tasks", "uploads"})
-"""Folders of a workspace that are of this machine alone, or, with the private store, on the storage itself."""
 
 
 def cache_folder(url: str) -> Path:
@@ -129,14 +127,6 @@ def small_files(home: Path) -> Iterator[tuple[str, Path]]:
             file = Path(folder, name)
             if is_small_file(path) and file.is_file() and not file.is_symlink():
                 yield path, file
-
-
-def is_small_file(path: str) -> bool:
-    """Whether a file of a workspace's folder travels as it is: no database, and nothing of a program's moment."""
-    name = path.rpartition("/")[2]
-    passing = name.startswith((".#", "tmp")) or name.endswith(("~", ".lock", ".new")) or name == "random_seed"
-    database = path.partition(".db")[0] in ("catalog", "access") and ".db" in path
-    return is_file_path(path) and path.partition("/")[0] not in LOCAL_FOLDERS and not database and not passing
 
 
 def last_seen(folder: Path) -> Seen | None:

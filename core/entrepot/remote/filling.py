@@ -10,9 +10,7 @@ from entrepot.errors import StorageError
 from entrepot.remote.chunks import ChunkList, materialise, read_list
 from entrepot.remote.copies import Copy
 from entrepot.remote.generations import Generations, Seen
-from entrepot.remote.layout import Generation, Stored
-
-DATABASES = ("catalog.db", "access.db")
+from entrepot.remote.layout import DATABASES, Generation, Stored
 
 
 class Filler:

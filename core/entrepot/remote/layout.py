@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,6 +33,9 @@ MAX_DOCUMENT = 8 << 20
 MAX_FILE = 16 << 20
 """Bytes of the largest of the small files: settings, keys."""
 MAX_DATABASE = 1 << 40
+DATABASES = ("catalog.db", "access.db")
+LOCAL_FOLDERS = frozenset({"scratch", "fetch", "cache", "store", "tasks", "uploads"})
+"""Folders of a workspace that are of this machine alone, or, with the private store, on the storage itself."""
 
 _NAME = re.compile(r"[0-9]{9}-[0-9a-f]{12}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -130,7 +133,10 @@ class Generation:
             made = Made.of(values["made"])
             if made.name != name:
                 raise ValueError(name)
-            databases, files = _stored(values["databases"], MAX_DATABASE), _stored(values["files"], MAX_FILE)
+            databases, files = (
+                _stored(values["databases"], MAX_DATABASE, DATABASES.__contains__),
+                _stored(values["files"], MAX_FILE, is_small_file),
+            )
             return cls(made, databases, files, tuple(map(Made.of, values["history"])))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise _malformed(generation_key(name)) from error
@@ -171,10 +177,16 @@ def digest(data: bytes) -> Sha256:
     return Sha256(hashlib.sha256(data).hexdigest())
 
 
-def is_file_path(path: str) -> bool:
-    """Whether a small file may have this path: below the workspace's folder, wherever that is."""
+def is_small_file(path: str) -> bool:
+    """Whether a file may be one of those that travel as they are: below the workspace's folder, wherever that is, no
+    database, and nothing of this machine alone or of a program's moment.
+    """
+    name = path.rpartition("/")[2]
+    passing = name.startswith((".#", "tmp")) or name.endswith(("~", ".lock", ".new")) or name == "random_seed"
+    database = path.partition(".db")[0] in ("catalog", "access") and ".db" in path
     parts = path.split("/")
-    return path.isprintable() and "\\" not in path and not {"", ".", ".."}.intersection(parts)
+    inside = path.isprintable() and "\\" not in path and not {"", ".", ".."}.intersection(parts)
+    return inside and path.partition("/")[0] not in LOCAL_FOLDERS and not database and not passing
 
 
 def check_home_url(url: str) -> str:
@@ -192,10 +204,10 @@ def check_home_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def _stored(values: Mapping[str, Any], most: int) -> Mapping[str, Stored]:
+def _stored(values: Mapping[str, Any], most: int, fits: Callable[[str], bool]) -> Mapping[str, Stored]:
     found = {}
     for path, value in values.items():
-        if not is_file_path(path) or not _SHA256.fullmatch(value["sha256"]) or _number(value["size"]) > most:
+        if not fits(path) or not _SHA256.fullmatch(value["sha256"]) or _number(value["size"]) > most:
             raise ValueError(path)
         found[path] = Stored(value["size"], Sha256(value["sha256"]))
     return found

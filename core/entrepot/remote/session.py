@@ -20,10 +20,10 @@ from entrepot.errors import BusyError, StorageError
 from entrepot.publish.lease import Lease, LeaseDocument, LostLeaseError, Subject
 from entrepot.remote.chunks import ChunkList, MissingChunkError, listed, listed_file, upload
 from entrepot.remote.copies import Copy, cache_folder, file_times, last_seen, take
-from entrepot.remote.filling import DATABASES, Filler
+from entrepot.remote.filling import Filler
 from entrepot.remote.generations import Generations, Seen
 from entrepot.remote.keeping import kept, sweep
-from entrepot.remote.layout import CHUNK, LEASE_KEY, MAX_FILE, Generation, Head, Made, Stored, digest, new_name
+from entrepot.remote.layout import DATABASES, LEASE_KEY, MAX_FILE, Generation, Head, Made, Stored, digest, new_name
 from entrepot.settings import HomeSettings
 
 BEAT = 20.0
@@ -328,8 +328,7 @@ class Session:
         # Only if all that changed is in the log it tells what has to be looked at.
         if name not in self._lists or file_times(self.path(name)) != self._times.get(name):
             return listed(database)
-        numbers = {(page - 1) * database.page_size // CHUNK for page in database.pages}
-        return listed(database, self._lists[name], numbers)
+        return listed(database, self._lists[name])
 
     def _swap(self, databases: Mapping[str, Stored], files: Mapping[str, Stored], *, step: bool) -> None:
         assert self._lease is not None

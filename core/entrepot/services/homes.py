@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from entrepot.catalog.database import to_text, write_back
+from entrepot.catalog.logged import Logged
 from entrepot.errors import ConflictError, NotFoundError, UsageError
 from entrepot.publish.lease import LeaseDocument
 from entrepot.publish.parallel import each
 from entrepot.remote.chunks import AT_ONCE
 from entrepot.remote.copies import small_files
-from entrepot.remote.filling import DATABASES
-from entrepot.remote.layout import Generation, Made
+from entrepot.remote.layout import DATABASES, Generation, Made
 from entrepot.services.records import record
 from entrepot.services.tasks import recover
 from entrepot.settings import SETTINGS_FILE, load_settings
@@ -100,6 +100,61 @@ def _doubt_trees(workspace: Workspace) -> None:
                     if last := publications.latest(target, distribution, snapshot):
                         known = (last.version, last.settings_digest, last.identity)
                         publications.start(target, distribution, *known, workspace.now(), snapshot)
+
+
+def doubt(workspace: Workspace) -> Sequence[str]:
+    """Makes all publications count as begun and not ended: after a backup came back, trees may be ahead of the catalog.
+
+    Answers the URLs of the trees. The next publication of each distribution writes everything but packages anew.
+    """
+    urls = [target.url for repository in workspace.catalog.repositories.list() for target in repository.targets]
+    with workspace.catalog.transaction():
+        recover(workspace)
+        _doubt_trees(workspace)
+        record(workspace, "home.doubt", workspace.url, {"trees": urls})
+    return urls
+
+
+def sweep_generations(workspace: Workspace) -> int:
+    """Removes what only generations have that are not kept, after a grace; answers how many objects."""
+    if not workspace.is_remote:
+        return 0
+    workspace.commit()
+    return workspace.session.sweep()
+
+
+def fetch(workspace: Workspace, folder: Path) -> Mapping[str, Any]:
+    """Makes a workspace in a folder, which must not be there yet or be empty, of what one on a storage is now."""
+    newest = _newest(workspace)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConflictError(f"{folder} is there already, and is not an empty folder")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    copied = Workspace(folder)
+    try:
+        origin, target = workspace.store.storage, copied.store.storage
+        artifacts = list(workspace.store.files())
+        each(origin, AT_ONCE, lambda info: target.copy(origin, info.key, info.key), artifacts)
+        for path, file in small_files(workspace.home):
+            write_private(folder / path, file.read_bytes())
+        # At last: without a catalog it is no workspace.
+        for name in reversed([name for name in DATABASES if name in newest.databases]):
+            with Logged(workspace.session.path(name)) as database:
+                database.copy(folder / name)
+            (folder / name).chmod(0o600)
+        copied.create()
+        with copied.catalog.transaction():
+            record(copied, "home.fetch", copied.url, {"from": workspace.url, "generation": newest.made.number})
+    finally:
+        copied.close()
+    size = sum(info.size for info in artifacts)
+    number = newest.made.number
+    return {
+        "home": str(folder),
+        "from": workspace.url,
+        "generation": number,
+        "artifacts": len(artifacts),
+        "bytes": size,
+    }
 
 
 def adopt(workspace: Workspace, folder: Path) -> Mapping[str, Any]:

@@ -17,6 +17,7 @@ from entrepot.progress import Progress, ProgressEvent, silent
 from entrepot.publish.check import Fault, check_manifest, check_store, check_tree, sha256_at
 from entrepot.publish.collect import Collection, TreeCollector
 from entrepot.publish.pieces import PieceCache
+from entrepot.services.homes import sweep_generations
 from entrepot.services.publishing import PublishRequest, publish
 from entrepot.services.records import record
 from entrepot.services.snapshots import write_again
@@ -43,6 +44,8 @@ class GcResult:
     artifacts: int
     artifact_bytes: int
     cache_bytes: int
+    generation_objects: int = 0
+    """Of a workspace on a storage: what only generations had that are not kept."""
 
     def as_json(self) -> dict[str, Any]:
         """For ``--json`` and the HTTP API."""
@@ -61,6 +64,7 @@ class GcResult:
             "artifacts": self.artifacts,
             "artifact_bytes": self.artifact_bytes,
             "cache_bytes": self.cache_bytes,
+            "generation_objects": self.generation_objects,
         }
 
 
@@ -109,7 +113,8 @@ def collect(
             record(workspace, "gc", "workspace", detail)
         cache_bytes = _sweep_cache(workspace, min(before, workspace.now() - IN_USE))
         task.progress(ProgressEvent("gc.trees", "Collected", "completed", len(looked), len(looked), "trees"))
-    result = GcResult(dry_run, trees, len(unused), sum(size for _, size in unused), cache_bytes)
+    swept = sweep_generations(workspace)
+    result = GcResult(dry_run, trees, len(unused), sum(size for _, size in unused), cache_bytes, swept)
     if failures:
         message = f"{len(failures)} of {len(looked)} trees could not be collected"
         raise BatchError(message, failures, results=[result])
