@@ -50,7 +50,9 @@ format: .venv/ready
 unit: .venv/ready system
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not network and not bench"
 
-test: lint unit
+# Side by side: mypy takes one core for a minute, and tests now and then wait for a program.
+test: .venv/ready system
+	@$(MAKE) --no-print-directory --jobs=2 lint unit
 
 network: .venv/ready system
 	$(BIN)/pytest -m network

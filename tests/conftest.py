@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import os
 import shutil
@@ -23,6 +24,32 @@ from entrepot.pipeline import panel
 # How quick a machine is, is no property of the code: others may be at work on it.
 hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("busy")
+
+# Nothing of what collecting tests makes is garbage before the end: to look through it again and again costs more than
+# many a test. Collecting goes on below, where it is done.
+gc.disable()
+
+
+def _memory() -> Path | None:
+    """A folder in memory, where there is room and programs may be run in it."""
+    folder = Path("/dev/shm")
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return None
+    fit = os.access(folder, os.W_OK | os.X_OK) and not found.f_flag & os.ST_NOEXEC
+    return folder if fit and found.f_bavail * found.f_frsize >= 4 << 30 else None
+
+
+# Nothing that tests write is kept, and on a disk they wait for it: half of the time of those that publish much.
+if "TMPDIR" not in os.environ and (memory := _memory()):
+    os.environ["TMPDIR"] = tempfile.tempdir = str(memory)
+
+
+def pytest_collection_finish() -> None:
+    """Garbage is collected from here on, without a look at what is there already."""
+    gc.freeze()
+    gc.enable()
 
 
 def _is_here(address: Any) -> bool:
@@ -49,17 +76,24 @@ def outside_network_is_blocked(request: pytest.FixtureRequest, monkeypatch: pyte
         monkeypatch.setattr(socket.socket, "connect", checked)
 
 
-@pytest.fixture(autouse=True)
-def scanners_share_the_process_of_tests(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Scanners get processes of their own only in tests that carry the mark ``isolated``, or those alone that it names.
+@pytest.fixture(scope="session", autouse=True)
+def scanners_share_the_process_of_tests() -> Generator[None]:
+    """Scanners get processes of their own only in tests that carry the mark ``isolated``.
 
-    To fork a process of this size several times for every import is most of what a test of another subject would cost.
+    To fork a process of this size several times for every import is most of what a test of another subject, or a
+    fixture for many of them, would cost.
     """
-    marker = request.node.get_closest_marker("isolated")
-    if marker is None:
-        monkeypatch.setattr(panel, "is_isolated", lambda _: False)
-    elif marker.args:
-        monkeypatch.setattr(panel, "is_isolated", lambda it: it.name in marker.args and is_isolated(it))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(panel, "is_isolated", lambda _: False)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def scanners_are_isolated_where_it_matters(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests that carry the mark ``isolated`` isolate all scanners, or those alone that it names."""
+    if marker := request.node.get_closest_marker("isolated"):
+        named = marker.args
+        monkeypatch.setattr(panel, "is_isolated", lambda it: is_isolated(it) and (not named or it.name in named))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from support.children import killed_python
 
-SECONDS = float(os.environ.get("ENTREPOT_LOOP_SECONDS", "3"))
-"""How long clients read: a hundred updates where nothing else has to be done. More for who looks for more."""
-LEAST = 4
+SECONDS = float(os.environ.get("ENTREPOT_LOOP_SECONDS", "1.5"))
+"""How long clients read: dozens of updates where nothing else has to be done. More for who looks for more."""
+LEAST = 3
 """How often every client reads, however slow the machine is."""
 
 _PUBLISHER = """

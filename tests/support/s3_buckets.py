@@ -39,10 +39,14 @@ def client_for(url: str, **settings: Any) -> S3Client:
     return make_client(S3Settings(endpoint_url=url, **settings))
 
 
+_maker = cache(client_for)
+
+
 def new_bucket(url: str) -> str:
     """The name of a bucket that nobody else uses."""
     name = f"test-{os.getpid()}-{next(_numbers)}"
-    with closing(client_for(url)) as client:
+    # To make a client takes longer than to make a bucket. It may be used after it was closed.
+    with closing(_maker(url)) as client:
         client.create_bucket(Bucket=name)
     return name
 

@@ -68,6 +68,8 @@ class MotoService:
         self.requests: list[Request] = []
         self._faults: list[tuple[str, str, Fault]] = []
         self._lock = threading.Lock()
+        # moto looks whether a condition holds, and then writes: others would come in between.
+        self._turn = threading.Lock()
         self._app = DomainDispatcherApplication(create_backend_app)
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
@@ -128,7 +130,8 @@ class MotoService:
             if fault.hang_up:
                 raise ConnectionAbortedError("hung up on purpose")
             _blind(fault, environ)
-        answer: Iterable[bytes] = self._app(environ, start_response)
+        with self._turn:
+            answer: Iterable[bytes] = self._app(environ, start_response)
         for fault in faults:
             if fault.lose_answer:
                 raise ConnectionAbortedError("hung up on purpose")

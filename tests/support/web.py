@@ -34,6 +34,8 @@ from support.upstream import Upstream
 
 STARTED = re.compile(r"serving .* on (http://\S+)/\n")
 TESTS = Path(__file__).parents[1]
+PLAIN: dict[str, Any] = {"timeout": 60, "trust_env": False, "verify": False}
+"""How a server is asked. It has no TLS; to read all authorities for each request is most of what one costs."""
 
 
 @dataclass
@@ -55,7 +57,7 @@ class Server:
             headers["Authorization"] = f"Bearer {self.tokens.get(token, token)}"
         if body is not None:
             options["json"] = body
-        return httpx.request(method, self.url + path, headers=headers, timeout=60, trust_env=False, **options)
+        return httpx.request(method, self.url + path, headers=headers, **PLAIN, **options)
 
     def events(self, method: str, path: str, *, token: str = "maintainer", last: str | None = None) -> list[Event]:
         """A stream of events, read to its end."""
@@ -66,7 +68,7 @@ class Server:
     ) -> Iterator[Event]:
         """Its events as they come."""
         headers = {"Authorization": f"Bearer {self.tokens[token]}"} | ({"Last-Event-ID": last} if last else {})
-        with httpx.stream(method, self.url + path, headers=headers, timeout=60, trust_env=False) as answer:
+        with httpx.stream(method, self.url + path, headers=headers, **PLAIN) as answer:
             assert answer.status_code == 200, answer.read()
             assert answer.headers["content-type"] == "text/event-stream"
             number = ""
@@ -156,7 +158,7 @@ PAGES = "/-/entrepot"
 @contextmanager
 def browser(server: Server, name: str = "") -> Iterator[httpx.Client]:
     """A client that keeps cookies and follows redirects; signed in with the token of a role, if one is named."""
-    with httpx.Client(base_url=server.url, follow_redirects=True, timeout=60, trust_env=False) as client:
+    with httpx.Client(base_url=server.url, follow_redirects=True, **PLAIN) as client:
         if name:
             answer = client.post(f"{PAGES}/login", data={"token": server.tokens[name]})
             assert f"Signed in as {name}" in answer.text, answer.text
@@ -173,10 +175,14 @@ class Shop:
     tree: Path
 
 
+SKIPPED = '[inspection]\nskip = ["clamav", "contents", "dependencies"]\n'
+"""Scanners that have nothing to say about toys: every task would start a process for each of them."""
+
+
 def make_shop(home: Path, url: str, tree: Path, *, settings: str = "") -> None:
     """The workspace of a ``Shop``: its source is not synced yet."""
     home.mkdir(parents=True)
-    (home / "entrepot.toml").write_text(settings)
+    (home / "entrepot.toml").write_text(settings + SKIPPED)
     workspace = Workspace(home, actor="tester", extra_plugins=[("toy", support.toy)])
     workspaces.initialise(workspace)
     repositories.create_repository(workspace, "shop", format_name="toy", publish_to=str(tree), sign=False)

@@ -114,22 +114,28 @@ def test_a_filter_is_applied_as_soon_as_it_is_chosen(chromium: Any, house: House
         assert "The GNU Bourne Again shell" in page.inner_text("main")
 
 
+@pytest.fixture(scope="module")
+def phone(chromium: Any, house: House) -> Iterator[Any]:
+    """A page on a phone, whose owner is signed in."""
+    with opened(chromium, house, "mara", viewport=PHONE) as page:
+        yield page
+
+
 @pytest.mark.parametrize(
     "path", ["", "/sources", "/sources/debian", "/sources/add", "/catalog", "/package/nginx", "/imports", "/imports/8"]
 )
-def test_pages_fit_a_phone_and_name_their_controls(chromium: Any, house: House, path: str) -> None:
-    with opened(chromium, house, "mara", viewport=PHONE) as page:
-        page.goto(PAGES + path)
-        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-        unnamed = page.evaluate(
-            """[...document.querySelectorAll("main input:not([type=hidden]), main select, main textarea")]
-            .filter((item) => !item.labels.length && !item.getAttribute("aria-label")).map((item) => item.name)"""
-        )
-        assert unnamed == []
-        levels = page.evaluate("[...document.querySelectorAll('main h1, main h2, main h3')].map((h) => +h.tagName[1])")
-        assert levels[0] == 1
-        assert all(after - before <= 1 for before, after in pairwise(levels))
-        assert page.evaluate("[...document.querySelectorAll('[tabindex]')].every((item) => item.tabIndex <= 0)")
+def test_pages_fit_a_phone_and_name_their_controls(phone: Any, path: str) -> None:
+    phone.goto(PAGES + path)
+    assert phone.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    unnamed = phone.evaluate(
+        """[...document.querySelectorAll("main input:not([type=hidden]), main select, main textarea")]
+        .filter((item) => !item.labels.length && !item.getAttribute("aria-label")).map((item) => item.name)"""
+    )
+    assert unnamed == []
+    levels = phone.evaluate("[...document.querySelectorAll('main h1, main h2, main h3')].map((h) => +h.tagName[1])")
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    assert phone.evaluate("[...document.querySelectorAll('[tabindex]')].every((item) => item.tabIndex <= 0)")
 
 
 def test_the_keyboard_skips_to_the_content(chromium: Any, house: House) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from entrepot.processes import alive
 from support.upstream import Fault
-from support.web import PAGES, Server, Shop, open_shop, served
+from support.web import PAGES, PLAIN, Server, Shop, open_shop, served
 
 STALLED = Fault(stall_after=-1)
 INDEX = "/toys/INDEX"
@@ -127,7 +127,7 @@ def test_a_server_ends_though_somebody_follows_a_task(tmp_path: Path) -> None:
         task_id = begin(shop)
         headers = {"Authorization": f"Bearer {shop.server.tokens['reader']}"}
         with httpx.stream(
-            "GET", f"{shop.server.url}/import/tasks/{task_id}/events", headers=headers, timeout=60, trust_env=False
+            "GET", f"{shop.server.url}/import/tasks/{task_id}/events", headers=headers, **PLAIN
         ) as answer:
             assert answer.status_code == 200
             shop.server.process.send_signal(signal.SIGTERM)

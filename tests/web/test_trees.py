@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from support.web import Server, Shop, environment
+from support.web import PLAIN, Server, Shop, environment
 
 ROOT = Path(__file__).parents[2]
 
@@ -141,11 +141,11 @@ def test_datasette_alone_shows_a_copy_of_a_catalog_and_changes_nothing(server: S
                 break
         assert found
         url = found[0]
-        assert httpx.get(f"{url}/import/sources", trust_env=False).json()[0]["name"] == "box"
-        assert httpx.get(f"{url}/-/entrepot/health", trust_env=False).json()["read_only"] is True
-        assert httpx.post(f"{url}/auth/token", trust_env=False).status_code == 409
+        assert httpx.get(f"{url}/import/sources", **PLAIN).json()[0]["name"] == "box"
+        assert httpx.get(f"{url}/-/entrepot/health", **PLAIN).json()["read_only"] is True
+        assert httpx.post(f"{url}/auth/token", **PLAIN).status_code == 409
         bearer = {"Authorization": f"Bearer {server.tokens['admin']}"}
-        assert httpx.get(f"{url}/import/sources", headers=bearer, trust_env=False).status_code == 401
+        assert httpx.get(f"{url}/import/sources", headers=bearer, **PLAIN).status_code == 401
         assert sorted(os.listdir(tmp_path)) == ["catalog.db", "site"]
     finally:
         process.send_signal(signal.SIGTERM)

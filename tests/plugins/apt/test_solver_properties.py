@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from entrepot.contracts import Candidate
 from entrepot_plugins.apt.solver import AptSolver
+from support.properties import examples
 from support.shelf import Shelf, package
 
 NAMES = ("a", "b", "c", "d")
@@ -99,7 +100,7 @@ def machines(pool: Sequence[Thing], wanted: Sequence[Thing]) -> Iterator[tuple[T
             yield chosen
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(pool=pools, data=st.data())
 def test_a_closure_is_found_whenever_there_is_one_and_it_can_be_installed(
     pool: list[Thing], data: st.DataObject

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from entrepot.contracts import Candidate
 from entrepot_plugins.rpm.solver import RpmSolver
+from support.properties import examples
 from support.rpm_shelf import Shelf, package
 
 NAMES = ("a", "b", "c", "d")
@@ -140,7 +141,7 @@ def machines(pool: Sequence[Thing], wanted: Sequence[Thing]) -> Iterator[tuple[T
             yield chosen
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(pool=pools, data=st.data())
 def test_a_closure_is_found_whenever_there_is_one_and_it_can_be_installed(
     pool: list[Thing], data: st.DataObject

@@ -120,30 +120,36 @@ class Site:
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
-def test_dnf_reads_checks_and_installs_from_a_signed_tree(tmp_path: Path, key: Key, compression: str) -> None:
-    signer = GpgSignerFactory().open(None, {"home": str(key.home)}, key.home)
+def test_dnf_checks_and_reads_every_index_of_a_signed_tree(tmp_path: Path, signer: Signer, compression: str) -> None:
+    site = Site(tmp_path, signer)
     packages = [
-        make_rpm(tmp_path, "hello", "1.0~rc1", "1.el9", epoch=2, requires=["hello-data"], sign_with=key),
-        make_rpm(tmp_path, "hello-data", files={"/usr/share/hello/a & b": b"text"}, sign_with=key),
+        make_rpm(tmp_path, "hello", "1.0~rc1", "1.el9", epoch=2, requires=["hello-data"]),
+        make_rpm(tmp_path, "hello-data", files={"/usr/share/hello/a & b": b"text"}),
         make_rpm(tmp_path, "g++", arch="x86_64", changelog=[(1_700_000_000, "Me <me@example.org>", "- made")]),
+    ]
+    site.publish(packages, distribution=a_rpm_distribution(compressions=(compression,)))
+    client = site.client()
+    assert client.packages() == {
+        "hello-2:1.0~rc1-1.el9.noarch",
+        "hello-data-0:1.0-1.noarch",
+        "g++-0:1.0-1.x86_64",
+    }
+    assert client.files("hello-data") == {"/usr/share/hello/a & b"}
+    assert "- made" in client.changelog("g++")
+
+
+def test_dnf_finds_checks_and_installs_signed_packages(tmp_path: Path, key: Key, signer: Signer) -> None:
+    packages = [
+        make_rpm(tmp_path, "hello", requires=["hello-data"], sign_with=key),
+        make_rpm(tmp_path, "hello-data", files={"/usr/share/hello/a & b": b"text"}, sign_with=key),
     ]
     with Upstream(root=tmp_path / "site") as server:
         site = Site(tmp_path, signer, server.url)
-        distribution = a_rpm_distribution(compressions=(compression,), options={"gpgcheck": True})
-        site.publish(packages, distribution=distribution)
+        site.publish(packages, distribution=a_rpm_distribution(options={"gpgcheck": True}))
         client = site.client()
-        client.makecache()
-        assert client.packages() == {
-            "hello-2:1.0~rc1-1.el9.noarch",
-            "hello-data-0:1.0-1.noarch",
-            "g++-0:1.0-1.x86_64",
-        }
-        assert client.files("hello-data") == {"/usr/share/hello/a & b"}
-        assert "- made" in client.changelog("g++")
         assert client.providers("/usr/share/hello/a & b") == {"hello-data"}
-        downloaded = client.download("hello")
-        assert downloaded == {path.name: path.read_bytes() for path in packages[:2]}
-        assert client.install("hello") == {"hello-1.0~rc1-1.el9.noarch", "hello-data-1.0-1.noarch"}
+        assert client.download("hello") == {path.name: path.read_bytes() for path in packages}
+        assert client.install("hello") == {"hello-1.0-1.noarch", "hello-data-1.0-1.noarch"}
         assert server.count(status=404) == 0
     assert (client.installroot / "usr/share/hello/a & b").read_bytes() == b"text"
 
@@ -202,9 +208,7 @@ def test_an_unsigned_tree_works_as_its_repo_file_says(tmp_path: Path) -> None:
 def test_an_empty_distribution_is_a_repository(tmp_path: Path, signer: Signer, compression: str) -> None:
     site = Site(tmp_path, signer)
     root = site.publish([], distribution=a_rpm_distribution(compressions=(compression,)))
-    client = site.client()
-    client.makecache()
-    assert client.packages() == set()
+    assert site.client().packages() == set()
     assert packages_of(root) == {}
 
 
