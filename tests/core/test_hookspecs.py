@@ -33,6 +33,7 @@ from entrepot_plugins.executors.threads import ThreadsExecutorFactory
 from entrepot_plugins.reports import LazyReportFormat
 from entrepot_plugins.scanners.osv import LazyAdvisoryFormat
 from entrepot_storage.memory import MemoryStorageFactory
+from support.toy_words import ToyScanner
 from support.toybox import ToyBox
 
 HOOKS = {name: hook for name, hook in vars(hookspecs).items() if hasattr(hook, "entrepot_spec")}
@@ -139,7 +140,7 @@ class Supplier:
 
     @hookimpl
     def register_scanners(self) -> Iterable[Scanner]:
-        return [support.toy.ToyScanner()]
+        return [ToyScanner()]
 
     @hookimpl
     def register_advisory_formats(self) -> Iterable[AdvisoryFormat]:

@@ -13,7 +13,8 @@ from entrepot.contracts import Format, Scanner
 from entrepot.errors import NotFoundError, PluginError
 from entrepot.hookspecs import hookimpl
 from entrepot.plugins import BUILTIN_PLUGINS, Plugins, make_plugins
-from support.toy import ToyFormat, ToyScanner
+from support.toy import ToyFormat
+from support.toy_words import ToyScanner
 
 
 def load(*extra: tuple[str, object], strict: bool = False) -> Plugins:

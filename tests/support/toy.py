@@ -22,7 +22,6 @@ from typing import Any
 from urllib.parse import quote
 
 from entrepot.contracts import (
-    Artifact,
     Candidate,
     CandidatePool,
     Closure,
@@ -31,7 +30,6 @@ from entrepot.contracts import (
     Missing,
     Option,
     ReadContext,
-    ScanContext,
     Scanner,
     SignatureCheck,
     Signer,
@@ -49,7 +47,6 @@ from entrepot.models import (
     Described,
     Distribution,
     Extra,
-    Finding,
     IndexPart,
     PackageFile,
     PackageInfo,
@@ -62,10 +59,9 @@ from entrepot.models import (
     Sha256,
     Source,
     SourceDraft,
-    Status,
-    Verdict,
 )
 from entrepot.publish.bodies import BytesBody
+from support.toy_words import ToyScanner
 
 FIELDS = ("name", "version", "architecture", "sha256", "size", "requires", "summary", "path")
 LIMIT = 1 << 20
@@ -317,27 +313,6 @@ def _row(raw: bytes) -> dict[str, str]:
 
 def _line(entry: PublishedEntry) -> bytes:
     return entry.raw + f"\t{entry.location}/{entry.files[0].name}\n".encode()
-
-
-# ---------------------------------------------------------------------------------------------------- the scanner
-
-
-class ToyScanner:
-    """Says what the word in the package tells it to say: one of the verdicts' names, or ``crash``."""
-
-    name = "toy-words"
-    answers = "words"
-    version = "7"
-
-    def scan(self, artifact: Artifact, context: ScanContext) -> Verdict:
-        """The last line of the file is the word."""
-        word = artifact.paths[0].read_bytes().rpartition(b"\n")[2].decode("utf-8", "replace")
-        if word == "crash":
-            raise RuntimeError("the scanner fell over")
-        status = Status(word) if word in list(Status) else Status.PASS
-        finding = Finding("toy-word", "low", f"it says {word}", artifact.paths[0].name, {"length": len(word)})
-        findings = () if status is Status.PASS else (finding,)
-        return Verdict(status, f"said_{status}", f"it says {word}", "toy", "7.1", findings, {"word": word})
 
 
 # ---------------------------------------------------------------------------------------------------- an upstream
