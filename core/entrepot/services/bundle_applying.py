@@ -143,6 +143,11 @@ class _Arrival:
                 )
 
     @property
+    def subject(self) -> str:
+        """What a task says that it is about."""
+        return self.distribution.path if self.distribution else self.name
+
+    @property
     def location(self) -> str:
         """Where what it brings is said to come from."""
         return f"{BUNDLE_SCHEME}:{self.name}"
@@ -213,7 +218,7 @@ def apply(workspace: Workspace, path: Path, request: ApplyRequest, progress: Pro
     """
     with open_bundle(path) as reader, workspace.scratch() as folder:
         arrival = _arrival(workspace, request, read_head(reader, str(path)), str(path))
-        with running(workspace, "bundle", request.distribution or arrival.name, progress) as task:
+        with running(workspace, "bundle", arrival.subject, progress) as task:
             workspace.pause()
             texts = _read(arrival, reader, folder, task, keep=True)
             with workspace.catalog.transaction():
