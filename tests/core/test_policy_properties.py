@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from entrepot.catalog.imports import StoredVerdict
 from entrepot.models import Finding, Outcome, Status, Verdict, Waiver
 from entrepot.pipeline.explain import pipeline_words
-from entrepot.pipeline.policy import SEVERITY, Case, Outcomes, allowed, decide
+from entrepot.pipeline.policy import SEVERITY, Case, Decisions, Outcomes, allowed, decide
 from entrepot.policies import (
     ACTIONS,
     NEVER,
@@ -216,6 +216,13 @@ def test_a_decision_is_its_most_severe_ruling_and_every_reason_names_its_rule(
 
 
 @QUICK
+@given(policies, st.lists(cases, min_size=1, max_size=4))
+def test_decisions_that_are_made_once_are_those_that_are_made_anew(policy: PolicySettings, about: list[Case]) -> None:
+    decisions = Decisions(policy)
+    for each in [*about, *about]:
+        assert decisions.of(each) == decide(policy, each)
+
+
 @given(policies, st.lists(cases, min_size=1, max_size=4))
 def test_an_outcome_without_words_is_that_of_the_decision(policy: PolicySettings, about: list[Case]) -> None:
     outcomes = Outcomes(policy)

@@ -33,6 +33,8 @@ _WORDS = {
     Outcome.REVIEW: "findings_review",
     Outcome.REJECT: "findings_blocked",
 }
+_KNOWN = 1000
+"""Decisions that are kept in case that another package gets the same."""
 _TOLD = 5
 """Vulnerabilities that a message names; the ruling has all of them."""
 
@@ -68,12 +70,32 @@ def decide(policy: PolicySettings, case: Case) -> Decision:
     return Decision(outcome, policy.name, reasons, tuple(rulings))
 
 
+class Decisions:
+    """``decide``, once for all packages of which scanners say the same and found nothing: nearly all of a batch."""
+
+    def __init__(self, policy: PolicySettings) -> None:
+        self._policy = policy
+        self._of_package = _is_of_package(policy)
+        self._known: dict[tuple[object, ...], Decision] = {}
+
+    def of(self, case: Case) -> Decision:
+        """What ``decide`` says."""
+        if self._of_package or case.waivers or any(stored.verdict.findings for stored in case.verdicts):
+            return decide(self._policy, case)
+        said = tuple([(o.scanner, o.verdict.status, o.verdict.reason, o.verdict.message) for o in case.verdicts])
+        if said not in self._known:
+            if len(self._known) > _KNOWN:
+                self._known.clear()
+            self._known[said] = decide(self._policy, case)
+        return self._known[said]
+
+
 class Outcomes:
     """The outcome of ``decide``, without its words, for a fraction of the work: most packages need none."""
 
     def __init__(self, policy: PolicySettings) -> None:
         self._policy = policy
-        self._of_package = bool(policy.deny or policy.allow is not None or policy.size.most is not None)
+        self._of_package = _is_of_package(policy)
         self._weights: dict[tuple[object, ...], Outcome] = {}
 
     def of(self, case: Case) -> Outcome:
@@ -104,6 +126,11 @@ def allowed(verdicts: Sequence[StoredVerdict]) -> dict[str, str]:
     """What ``explain.pipeline_words`` makes of verdicts and the rulings of ``decide`` where it comes to publishing."""
     word = _WORDS[Outcome.PUBLISH]
     return {stored.answers: word if _has_word(stored.verdict) else stored.verdict.reason for stored in verdicts}
+
+
+def _is_of_package(policy: PolicySettings) -> bool:
+    """Whether a policy asks for more than what scanners say."""
+    return bool(policy.deny or policy.allow is not None or policy.size.most is not None)
 
 
 def _order(ruling: Ruling) -> tuple[object, ...]:

@@ -14,13 +14,23 @@ from entrepot.catalog.versions import Member
 from entrepot.contracts import Format
 from entrepot.errors import ConflictError, EntrepotError
 from entrepot.events import ImportResult
-from entrepot.models import Available, Decision, Distribution, ImportState, Outcome, PackageInfo, Repository, Version
+from entrepot.models import (
+    Available,
+    Decision,
+    Distribution,
+    ImportState,
+    Outcome,
+    PackageInfo,
+    Repository,
+    Version,
+    Waiver,
+)
 from entrepot.pipeline.admit import Admission, fitting_component
 from entrepot.pipeline.explain import actions_of, pipeline_words
 from entrepot.pipeline.fetch import Fetching
 from entrepot.pipeline.foresight import lets_in
 from entrepot.pipeline.inspect import Inspection
-from entrepot.pipeline.policy import Case, decide
+from entrepot.pipeline.policy import Case, Decisions
 from entrepot.policies import PolicySettings
 
 if TYPE_CHECKING:
@@ -104,6 +114,7 @@ class Settlement:
         self._repository = repository
         self._distribution = distribution
         self._ledger = ledger
+        self._decisions = Decisions(ledger.policy)
         self._ends: list[End] = []
         """Of this transaction, not written yet."""
 
@@ -159,7 +170,8 @@ class Settlement:
         admission = self.admission()
         self._note_verdicts(attempts)
         admission.expect({attempt.info.name for attempt in attempts if attempt.info})
-        passed = [(attempt, info) for attempt in attempts if (info := self._weigh(attempt))]
+        waivers = self._waivers([attempt.inspection for attempt in attempts if attempt.inspection])
+        passed = [(attempt, info) for attempt in attempts if (info := self._weigh(attempt, waivers))]
         admitted = [attempt for attempt, info in passed if self._admit(attempt, info, admission)]
         # What sources say of its packages becomes part of the version by the imports that brought them.
         self._catalog.imports.link((attempt.import_id, attempt.package_id) for attempt in admitted)
@@ -192,8 +204,9 @@ class Settlement:
         """
         staged = []
         self._note_verdicts(attempts)
+        waivers = self._waivers([attempt.inspection for attempt in attempts if attempt.inspection])
         for attempt in attempts:
-            if (info := self._weigh(attempt)) is None:
+            if (info := self._weigh(attempt, waivers)) is None:
                 continue
             try:
                 attempt.component = self._component(attempt)
@@ -241,31 +254,36 @@ class Settlement:
 
     def decide(self, attempt: Attempt, inspection: Inspection) -> Decision:
         """What the policy makes of an inspection."""
-        return decide(self._ledger.policy, self._case(attempt, inspection))
+        return self._decisions.of(self._case(attempt, inspection, self._waivers([inspection])))
 
     def lets_in(self, attempt: Attempt, inspection: Inspection, later: Collection[str]) -> bool:
         """Whether it was read and would come in, whatever the scanners of these names say that are asked ``later``."""
-        return inspection.info is not None and lets_in(self._ledger.policy, self._case(attempt, inspection), later)
+        return inspection.info is not None and lets_in(
+            self._ledger.policy, self._case(attempt, inspection, self._waivers([inspection])), later
+        )
 
     def passes(self, attempt: Attempt) -> bool:
         """Whether it comes in, by all that scanners said."""
         inspection = attempt.inspection
         return inspection is not None and self.decide(attempt, inspection).outcome is Outcome.PUBLISH
 
-    def _case(self, attempt: Attempt, inspection: Inspection) -> Case:
+    def _waivers(self, inspections: Sequence[Inspection]) -> Mapping[str, Sequence[Waiver]]:
+        """The waivers of what was inspected, by what came."""
+        artifacts = [inspection.info.came_as for inspection in inspections if inspection.info]
+        return self._catalog.reviews.waivers(self._distribution.id, artifacts)
+
+    def _case(self, attempt: Attempt, inspection: Inspection, waivers: Mapping[str, Sequence[Waiver]]) -> Case:
         source = attempt.job.available.source if attempt.job.available else ""
         info = inspection.info
-        artifacts = [info.came_as] if info else []
-        found = self._catalog.reviews.waivers(self._distribution.id, artifacts)
-        waivers = [waiver for sha256 in artifacts for waiver in found.get(sha256, ())]
-        return Case(inspection.verdicts, info, source, self._ledger.now, waivers)
+        mine = waivers.get(info.came_as, ()) if info else ()
+        return Case(inspection.verdicts, info, source, self._ledger.now, mine)
 
-    def _weigh(self, attempt: Attempt) -> PackageInfo | None:
+    def _weigh(self, attempt: Attempt, waivers: Mapping[str, Sequence[Waiver]]) -> PackageInfo | None:
         """The package of an attempt, if the policy lets it in; otherwise the attempt ends here."""
         if attempt.inspection is None:
             self._fail(attempt)
             return None
-        attempt.decision = self.decide(attempt, attempt.inspection)
+        attempt.decision = self._decisions.of(self._case(attempt, attempt.inspection, waivers))
         if attempt.info is None or attempt.decision.outcome is not Outcome.PUBLISH:
             self._hold(attempt, attempt.decision)
             return None
