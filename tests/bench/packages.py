@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import lzma
 import re
+import zlib
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -37,13 +38,16 @@ def _write_deb(folder: Path, number: int, stanza: bytes) -> Path:
     return path
 
 
-def fill(workspace: Workspace, path: str, stanzas: Sequence[bytes]) -> None:
-    """Adds these packages to a distribution, as one version; their files count as being published already."""
+def fill(workspace: Workspace, path: str, stanzas: Sequence[bytes], *, file_lists: bool = False) -> None:
+    """Adds these packages to a distribution, as one version; their files count as being published already.
+
+    With ``file_lists`` each is known to have a file.
+    """
     catalog, now = workspace.catalog, workspace.now()
     distribution = catalog.repositories.distribution(path)
     repository = catalog.repositories.get(distribution.repository)
     with catalog.transaction():
-        additions = [_addition(workspace, stanza) for stanza in stanzas]
+        additions = [_addition(workspace, stanza, file_lists=file_lists) for stanza in stanzas]
         catalog.versions.create(distribution, additions, (), "filled", now)
         files = [
             (addition.location, file) for addition in additions for file in catalog.packages.files(addition.package_id)
@@ -55,7 +59,7 @@ def fill(workspace: Workspace, path: str, stanzas: Sequence[bytes]) -> None:
             catalog.publications.save(target, None, entries, now)
 
 
-def _addition(workspace: Workspace, stanza: bytes) -> Addition:
+def _addition(workspace: Workspace, stanza: bytes, *, file_lists: bool) -> Addition:
     row = workspace.format("apt").index.describe(stanza, PART)
     folder, _, name = row.location.rpartition("/")
     info = PackageInfo(
@@ -71,6 +75,7 @@ def _addition(workspace: Workspace, stanza: bytes) -> Addition:
         raw=re.sub(rb"^Filename:.*\n", b"", stanza, flags=re.MULTILINE),
         files=(PackageFile(name, row.size, Sha256(row.sha256)),),
         provides=row.provides,
+        file_list=zlib.compress(f"usr/share/doc/{row.name}/copyright".encode()) if file_lists else None,
     )
     package_id = workspace.catalog.packages.add(info, workspace.now())
     return Addition(package_id, info, COMPONENT, folder)

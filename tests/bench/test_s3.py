@@ -102,7 +102,7 @@ def test_requests_of_publishing_apt(
         with workspace.catalog.transaction():
             url = f"s3://{new_bucket(service)}/tree"
             workspace.catalog.database.conn.execute("UPDATE targets SET url = ?", [url])
-        fill_apt(workspace, "example/stable", index.stanzas[:packages])
+        fill_apt(workspace, "example/stable", index.stanzas[:packages], file_lists=more)
 
     def add(number: int) -> None:
         entrepot.run("upload", "--no-publish", "--to", "example/stable", make_deb(tmp_path, f"added{number}"))

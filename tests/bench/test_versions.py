@@ -54,6 +54,8 @@ def test_operations_on_versions(report: Report, index: Index, entrepot: Entrepot
         cost = median([entrepot.command("version", *arguments)] * rounds)
         report.limit(f"{job}, of {len(stanzas):,}", "CPU s above start-up", cost.cpu - start.cpu, BUDGET)
 
+    shown = entrepot.command("version", "show", "example/stable", "1").cost()
+    report.figure("version show", shown, f"a line for each of {len(stanzas):,}")
     measure(f"diff, {FEW} packages", "diff", "example/stable", "1", "2", "--json")
     measure(f"rollback, {FEW} packages, dry run", "rollback", "example/stable", "1", "--dry-run", "--json")
     measure(f"rollback, {FEW} packages", "rollback", "example/stable", "1", *QUIET, rounds=1)

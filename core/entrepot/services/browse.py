@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from entrepot.catalog.available import binary_first
 from entrepot.catalog.database import to_text
 from entrepot.catalog.search import Filters
+from entrepot.catalog.versions import Member
 from entrepot.errors import NotFoundError
 from entrepot.models import Available, Distribution, ListedPackage, StandingFinding, StandingVerdict
 from entrepot.pipeline.resolve import PackageSpec
@@ -297,7 +298,9 @@ def members(workspace: Workspace, path: str, number: int | None = None) -> Seque
     distribution = workspace.catalog.repositories.distribution(path)
     table = workspace.catalog.versions
     version = table.latest(distribution) if number is None else table.get(distribution, number)
-    return [asdict(member) for member in table.members(distribution, version.number)]
+    names = [each.name for each in fields(Member)]
+    # ``asdict`` copies what is in a field, and takes several times as long.
+    return [{name: getattr(member, name) for name in names} for member in table.members(distribution, version.number)]
 
 
 def list_extras(
