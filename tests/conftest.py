@@ -41,9 +41,14 @@ def _memory() -> Path | None:
     return folder if fit and found.f_bavail * found.f_frsize >= 4 << 30 else None
 
 
-# Nothing that tests write is kept, and on a disk they wait for it: half of the time of those that publish much.
-if "TMPDIR" not in os.environ and (memory := _memory()):
-    os.environ["TMPDIR"] = tempfile.tempdir = str(memory)
+def pytest_configure(config: pytest.Config) -> None:
+    """Nothing that tests write is kept, and on a disk they wait for it: half of the time of those that publish much.
+
+    Benches measure what users have.
+    """
+    measured = "bench" in config.option.markexpr.replace("not bench", "")
+    if not measured and "TMPDIR" not in os.environ and (memory := _memory()):
+        os.environ["TMPDIR"] = tempfile.tempdir = str(memory)
 
 
 def pytest_collection_finish() -> None:
