@@ -58,7 +58,7 @@ network: .venv/ready system
 	$(BIN)/pytest -m network
 
 bench: .venv/ready
-	@tests/support/system_packages.sh gnupg gpgv dpkg-dev xz-utils aptly reprepro
+	@tests/support/system_packages.sh gnupg gpgv dpkg-dev xz-utils aptly reprepro clamav-daemon clamdscan
 	$(BIN)/pytest -m bench -s
 
 function-zip: .venv/ready

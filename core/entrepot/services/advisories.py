@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -171,8 +172,11 @@ def _load(
     """Makes the catalog say what the data at ``path`` says, inside the caller's transaction."""
     table = workspace.catalog.advisories
 
+    # Asked for some versions of each record: to find a format takes longer than to make a key.
+    orders = cache(lambda name: workspace.format(name).versions)
+
     def key(format_name: str, version: str) -> bytes:
-        return workspace.format(format_name).versions.key(version)
+        return orders(format_name).key(version)
 
     def describe(raw: RawAdvisory) -> Advisory:
         return format_.describe(raw, key)

@@ -185,7 +185,7 @@ def _affected(fields: Fields, summary: str, keys: VersionKeys) -> Iterator[Affec
         events = _events(range_)
         if not any(kind == "introduced" for kind, _ in events):
             raise IndexFormatError(f"{range_.where}: no event says where it begins", entry=range_.where)
-        if module or any(_MODULAR.search(version) for _, version in events):
+        if module or any(".module" in version and _MODULAR.search(version) for _, version in events):
             yield from intervals(events, key, base._replace(module=module or _module_in(summary)))
         else:
             yield from intervals(events, key, base)

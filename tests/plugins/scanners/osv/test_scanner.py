@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from entrepot.models import Status
+from entrepot.catalog.lookup import CatalogLookup
+from entrepot.models import Available, Status
 from entrepot_plugins.rpm.format import RpmFormat
 from entrepot_plugins.scanners.osv.scanner import scan_many
 from support.advisories import Desk, osv, package, scan_context
@@ -222,3 +224,29 @@ def test_many_packages_at_once_are_told_what_each_is_told_by_itself(desk: Desk, 
     assert verdicts == [scan_context(context) for context in contexts]
     counts = [len(verdict.findings) for verdict in verdicts]
     assert counts == [2, 2, 2, 1, 1, 1, 0, 0, 0]
+
+
+class Offering(CatalogLookup):
+    """A catalog in which a source offers a newer version of everything but ``hello-data``."""
+
+    offer: Available
+
+    def offers(self, format_name: str, name: str, architecture: str, above: bytes) -> Sequence[Available]:
+        """The one offer."""
+        return [] if name == "hello-data" else [self.offer]
+
+
+def test_packages_of_one_source_share_findings_where_the_same_is_offered(desk: Desk, tmp_path: Path) -> None:
+    desk.load("debian", cve(1001, fixed="1.0-2"), cve(1002))
+    names = ("hello-bin", "hello-data", "hello-libs")
+    contexts = [desk.context(make_deb(tmp_path, name, fields={"Source": "hello"})) for name in names]
+    lookup = Offering(lambda: desk.workspace.catalog.path)
+    assert contexts[0].available is not None
+    lookup.offer = replace(contexts[0].available, version="1.0-2")
+    contexts = [replace(context, advisories=lookup) for context in contexts]
+    bin_, data, libs = verdicts = scan_many(contexts)
+    assert verdicts == [scan_context(context) for context in contexts]
+    lookup.close()
+    assert bin_.findings is libs.findings
+    assert [finding.data.get("offered") for finding in bin_.findings] == ["debian 1.0-2", None]
+    assert [finding.data.get("offered") for finding in data.findings] == [None, None]
