@@ -47,7 +47,12 @@ def _sections(
     notes = [f"# {_title(repository)}"]
     if len(distributions) > 1:
         notes.append("# Keep the section of your distribution and remove the others.")
-    if not signed and not all(distribution.verbatim for distribution in distributions):
+    bare = [
+        item
+        for item in distributions
+        if item.verbatim and item.name not in upstream_keys and not item.options.get("gpgcheck")
+    ]
+    if bare or (not signed and not all(distribution.verbatim for distribution in distributions)):
         notes.append("# This repository is not signed: nothing protects what is downloaded from it.")
     ids = _ids(repository, distributions)
     sections = [

@@ -94,6 +94,13 @@ def test_an_unsigned_repository_says_so_and_names_no_key() -> None:
     assert (section["repo_gpgcheck"], section["gpgcheck"], "gpgkey" in section) == ("0", "0", False)
 
 
+def test_indexes_of_an_upstream_that_signs_nothing_are_told_even_where_the_rest_is_signed() -> None:
+    bare = front([a_rpm_distribution(options={"verbatim": True})], StampSigner())
+    assert "not signed" in content(bare["example.repo"]).decode()
+    options = {"verbatim": True, "gpgcheck": True, "gpgkey": "https://example.org/key"}
+    assert "not signed" not in content(front([a_rpm_distribution(options=options)])["example.repo"]).decode()
+
+
 def test_every_distribution_has_a_section_of_its_own_name() -> None:
     names = ["el9/x86_64", "el9/aarch64", "el9-x86_64", "a+b", "a~b"]
     found = sections([a_rpm_distribution(name) for name in names], StampSigner())
