@@ -49,7 +49,11 @@ def test_a_task_is_what_was_asked_for_how_far_it_came_and_how_it_ended(box: ToyB
             {"title": "Not understood", "status": 422, "detail": "no", "hint": "yes"},
         ),
         (RuntimeError("oops"), "failed", {"title": "RuntimeError", "status": 500, "detail": "oops", "hint": ""}),
-        (KeyboardInterrupt(), "canceled", {"title": "KeyboardInterrupt", "status": 500, "detail": "", "hint": ""}),
+        (
+            KeyboardInterrupt(),
+            "canceled",
+            {"title": "Canceled", "status": 409, "detail": "it was ended while it ran", "hint": ""},
+        ),
     ],
 )
 def test_a_task_that_ends_with_an_error_says_which(

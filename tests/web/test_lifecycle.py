@@ -96,7 +96,8 @@ def test_a_task_that_runs_is_cancelled(shop: Shop) -> None:
     task_id = begin(shop)
     answer = shop.server.ask("POST", f"/import/tasks/{task_id}/cancel", token="maintainer")
     assert answer.status_code == 200
-    shop.server.task(task_id, state="canceled")
+    error = shop.server.task(task_id, state="canceled")["error"]
+    assert (error["title"], error["status"]) == ("Canceled", 409)
     assert shop.server.ask("POST", f"/import/tasks/{task_id}/cancel", token="maintainer").status_code == 409
 
 

@@ -25,7 +25,7 @@ from entrepot.services.event_log import EventLog, events_path, forget_old, log_p
 from entrepot.services.records import record
 from entrepot.services.requests import KINDS, UPLOADS, perform
 from entrepot.services.task_views import look
-from entrepot.services.tasks import recover, recover_if_needed, reported
+from entrepot.services.tasks import canceled, recover, recover_if_needed, reported
 
 if TYPE_CHECKING:
     from entrepot.workspace import Workspace
@@ -132,13 +132,7 @@ def cancel(workspace: Workspace, task_id: int) -> dict[str, Any]:
         if task["host"] != os.uname().nodename:
             raise ConflictError(f"task {task_id} runs on {task['host']}", hint="cancel it there")
         if task["state"] == "waiting":
-            detail: dict[str, object] = {
-                "title": "Canceled",
-                "status": 409,
-                "detail": f"by {workspace.actor}",
-                "hint": "",
-            }
-            catalog.tasks.finish(task_id, "canceled", [], detail, workspace.now())
+            catalog.tasks.finish(task_id, "canceled", [], canceled(f"by {workspace.actor}"), workspace.now())
             _drop_upload(workspace, task)
         if task["pid"] is not None and alive(task["pid"], task["process"] or ""):
             try:

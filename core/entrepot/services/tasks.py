@@ -86,6 +86,8 @@ def recover_if_needed(workspace: Workspace) -> None:
 
 def problem(error: BaseException) -> dict[str, object]:
     """An error as a task keeps it: what ``application/problem+json`` says of it."""
+    if isinstance(error, KeyboardInterrupt):
+        return canceled("it was ended while it ran")
     if not isinstance(error, EntrepotError):
         return {"title": type(error).__name__, "status": 500, "detail": str(error), "hint": ""}
     document: dict[str, object] = {
@@ -97,6 +99,11 @@ def problem(error: BaseException) -> dict[str, object]:
     if isinstance(error, BatchError):
         document["failures"] = [{"item": item, "error": str(failure)} for item, failure in error.failures]
     return document
+
+
+def canceled(detail: str) -> dict[str, object]:
+    """The same for a task that somebody ended."""
+    return {"title": "Canceled", "status": 409, "detail": detail, "hint": ""}
 
 
 class _Reports:
