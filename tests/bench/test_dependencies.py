@@ -51,7 +51,7 @@ def _info(stanza: bytes) -> PackageInfo:
 def test_a_batch_of_packages_of_a_distribution(
     report: Report, index: Index, tree: UpstreamTree, tmp_path: Path
 ) -> None:
-    tree.publish(index.plain)
+    tree.publish_parts([index.plain])
     depot = Depot(tmp_path / "depot")
     draft = SourceDraft(
         "base",
