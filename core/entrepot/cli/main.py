@@ -17,7 +17,7 @@ from entrepot.errors import EntrepotError, UsageError
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "init": ("entrepot.cli.workspace", "Make a workspace: catalog, private store, signing key on request."),
-    "home": ("entrepot.cli.home", "A workspace on a storage: its generations, and who changes it."),
+    "home": ("entrepot.cli.home", "A workspace on a storage: its generations, who changes it; backups that came back."),
     "key": ("entrepot.cli.keys", "Keys that sign what is published."),
     "source": ("entrepot.cli.sources", "External repositories that packages come from."),
     "sync": ("entrepot.cli.sources", "Bring what sources offer now into the catalog."),
