@@ -274,12 +274,12 @@ def test_scan_ends_with_what_became_of_it(stage: Stage) -> None:
     assert states(program.json("review", "list")) == {"hello": "pending_review"}
 
     assert program.json("scan")["worse"] == 0  # what waits already is not worse once more
-    (fine,) = (stage.folder / "tree").rglob("fine_*.deb")
-    lose(program, fine)
+    (waiting,) = (stage.folder / "tree").rglob("hello_*.deb")
+    lose(program, waiting)
     document = program.json("scan", code=3)
     (failure,) = document["distributions"][0]["failures"]
-    assert failure["package"] == "fine 1.0-1"
-    assert "Failed: shop/bookworm: fine 1.0-1: " in program("scan", code=3).stderr
+    assert failure["package"] == "hello 1.0-1"
+    assert "Failed: shop/bookworm: hello 1.0-1: " in program("scan", code=3).stderr
 
 
 def lose(program: Program, published: Path) -> None:

@@ -96,7 +96,7 @@ def check_loop(site: Site, url: str) -> None:
     seen: list[set[str]] = [set() for _ in clients]
     with republished(site.depot.home, "example/stable", range(2, newest + 1)):
         readers = [reader(client, releases) for client, releases in zip(clients, seen, strict=True)]
-        reading = read_for(SECONDS, readers)
+        reading = read_for(SECONDS, readers, lambda: min(map(len, seen)) > 1)
     assert not reading.failures
     assert min(map(len, seen)) > 1
     # The publisher was killed wherever it was.

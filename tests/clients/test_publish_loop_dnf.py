@@ -75,7 +75,7 @@ def check_loop(tmp_path: Path, program: Program, url: str) -> None:
     seen: list[set[str]] = [set() for _ in clients]
     with republished(program.home, DISTRIBUTION, range(1, VERSIONS + 1)):
         readers = [reader(client, entries) for client, entries in zip(clients, seen, strict=True)]
-        reading = read_for(SECONDS, readers)
+        reading = read_for(SECONDS, readers, lambda: len(set.union(*seen)) > 1)
     assert not reading.failures
     assert len(set.union(*seen)) > 1
 

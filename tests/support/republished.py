@@ -17,6 +17,8 @@ SECONDS = float(os.environ.get("ENTREPOT_LOOP_SECONDS", "1.5"))
 """How long clients read: dozens of updates where nothing else has to be done. More for who looks for more."""
 LEAST = 3
 """How often every client reads, however slow the machine is."""
+PATIENCE = 60.0
+"""Seconds more in which clients have to see enough on such a machine."""
 
 _PUBLISHER = """
 import itertools, sys
@@ -50,14 +52,19 @@ class Reading:
     failures: list[str] = field(default_factory=list)
 
 
-def read_for(seconds: float, readers: Sequence[Callable[[], object]]) -> Reading:
-    """Lets every reader read over and over, some times at the least, all at once; the first failure of one ends it."""
+def read_for(
+    seconds: float, readers: Sequence[Callable[[], object]], enough: Callable[[], bool] = lambda: True
+) -> Reading:
+    """Lets every reader read over and over, all at once; the first failure of one ends it.
+
+    Each reads some times at the least, and until what they saw is ``enough``.
+    """
     end = time.monotonic() + seconds
     reading = Reading()
 
     def work(read: Callable[[], object]) -> int:
         count = 0
-        while count < LEAST or time.monotonic() < end:
+        while count < LEAST or time.monotonic() < end or (not enough() and time.monotonic() < end + PATIENCE):
             try:
                 read()
             except AssertionError as error:

@@ -68,6 +68,6 @@ def test_a_finding_keeps_its_id_when_others_go(tmp_path: Path) -> None:
 
 def test_scanners_are_registered_under_what_they_answer() -> None:
     scanners: list[Scanner] = list(register_scanners())
-    assert {("format", "format", "2"), ("signature", "gpg", "2"), ("osv", "cve_scan", "3")} <= {
+    assert {("format", "format", "2"), ("signature", "gpg", "2"), ("osv", "cve_scan", "4")} <= {
         (scanner.name, scanner.answers, scanner.version) for scanner in scanners
     }
