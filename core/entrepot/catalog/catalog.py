@@ -1,4 +1,4 @@
-"""The catalog as one object: a group of tables per attribute."""
+"""The catalog as one object: a group of tables per attribute, imported when it is asked for: commands need few."""
 
 from __future__ import annotations
 
@@ -7,35 +7,38 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from entrepot.catalog.advisories import AdvisoriesTable
-from entrepot.catalog.audit import AuditLog, default_key
-from entrepot.catalog.available import AvailableTable
-from entrepot.catalog.carried import Carried
-from entrepot.catalog.choice import Choice
 from entrepot.catalog.database import carry_temporary, keep_log, open_database, open_to_read, transaction
-from entrepot.catalog.extras import ExtrasTable
-from entrepot.catalog.figures import Figures
-from entrepot.catalog.handled import HandledTable
-from entrepot.catalog.holdings import HoldingsTable
-from entrepot.catalog.imports import ImportsTable
-from entrepot.catalog.listings import Listings
-from entrepot.catalog.lookup import CatalogLookup
-from entrepot.catalog.outbox import OutboxTable
-from entrepot.catalog.packages import PackagesTable
-from entrepot.catalog.publications import PublicationsTable
-from entrepot.catalog.repositories import RepositoriesTable
-from entrepot.catalog.retention import RetentionTable
-from entrepot.catalog.reviews import ReviewsTable
-from entrepot.catalog.schedule import ScheduleTable
-from entrepot.catalog.search import Search
-from entrepot.catalog.settled import SettledTable
-from entrepot.catalog.snapshots import SnapshotsTable
-from entrepot.catalog.sources import SourcesTable
-from entrepot.catalog.standing import StandingTable
-from entrepot.catalog.tasks import TasksTable
-from entrepot.catalog.versions import VersionsTable
+
+if TYPE_CHECKING:
+    from entrepot.catalog.advisories import AdvisoriesTable
+    from entrepot.catalog.audit import AuditLog
+    from entrepot.catalog.available import AvailableTable
+    from entrepot.catalog.carried import Carried
+    from entrepot.catalog.choice import Choice
+    from entrepot.catalog.extras import ExtrasTable
+    from entrepot.catalog.figures import Figures
+    from entrepot.catalog.handled import HandledTable
+    from entrepot.catalog.holdings import HoldingsTable
+    from entrepot.catalog.imports import ImportsTable
+    from entrepot.catalog.listings import Listings
+    from entrepot.catalog.lookup import CatalogLookup
+    from entrepot.catalog.outbox import OutboxTable
+    from entrepot.catalog.packages import PackagesTable
+    from entrepot.catalog.publications import PublicationsTable
+    from entrepot.catalog.repositories import RepositoriesTable
+    from entrepot.catalog.retention import RetentionTable
+    from entrepot.catalog.reviews import ReviewsTable
+    from entrepot.catalog.schedule import ScheduleTable
+    from entrepot.catalog.search import Search
+    from entrepot.catalog.settled import SettledTable
+    from entrepot.catalog.snapshots import SnapshotsTable
+    from entrepot.catalog.sources import SourcesTable
+    from entrepot.catalog.standing import StandingTable
+    from entrepot.catalog.tasks import TasksTable
+    from entrepot.catalog.versions import VersionsTable
 
 
 class _TakenBack(Exception):  # noqa: N818 - no error: how a rehearsal ends
@@ -103,6 +106,8 @@ class Catalog:
 
     def lookup(self) -> CatalogLookup:
         """What may be asked from any thread; the caller closes it."""
+        from entrepot.catalog.lookup import CatalogLookup
+
         return CatalogLookup(lambda: self.path)
 
     def close(self) -> None:
@@ -113,100 +118,150 @@ class Catalog:
 
     @cached_property
     def sources(self) -> SourcesTable:
+        from entrepot.catalog.sources import SourcesTable
+
         return SourcesTable(self.database)
 
     @cached_property
     def available(self) -> AvailableTable:
+        from entrepot.catalog.available import AvailableTable
+
         return AvailableTable(self.database)
 
     @cached_property
     def search(self) -> Search:
+        from entrepot.catalog.search import Search
+
         return Search(self.database)
 
     @cached_property
     def choice(self) -> Choice:
+        from entrepot.catalog.choice import Choice
+
         return Choice(self.database)
 
     @cached_property
     def carried(self) -> Carried:
+        from entrepot.catalog.carried import Carried
+
         return Carried(self.database)
 
     @cached_property
     def packages(self) -> PackagesTable:
+        from entrepot.catalog.packages import PackagesTable
+
         return PackagesTable(self.database)
 
     @cached_property
     def repositories(self) -> RepositoriesTable:
+        from entrepot.catalog.repositories import RepositoriesTable
+
         return RepositoriesTable(self.database)
 
     @cached_property
     def versions(self) -> VersionsTable:
+        from entrepot.catalog.versions import VersionsTable
+
         return VersionsTable(self.database)
 
     @cached_property
     def extras(self) -> ExtrasTable:
+        from entrepot.catalog.extras import ExtrasTable
+
         return ExtrasTable(self.database)
 
     @cached_property
     def advisories(self) -> AdvisoriesTable:
+        from entrepot.catalog.advisories import AdvisoriesTable
+
         return AdvisoriesTable(self.database)
 
     @cached_property
     def reviews(self) -> ReviewsTable:
+        from entrepot.catalog.reviews import ReviewsTable
+
         return ReviewsTable(self.database)
 
     @cached_property
     def standing(self) -> StandingTable:
+        from entrepot.catalog.standing import StandingTable
+
         return StandingTable(self.database)
 
     @cached_property
     def imports(self) -> ImportsTable:
+        from entrepot.catalog.imports import ImportsTable
+
         return ImportsTable(self.database)
 
     @cached_property
     def settled(self) -> SettledTable:
+        from entrepot.catalog.settled import SettledTable
+
         return SettledTable(self.database)
 
     @cached_property
     def holdings(self) -> HoldingsTable:
+        from entrepot.catalog.holdings import HoldingsTable
+
         return HoldingsTable(self.database)
 
     @cached_property
     def publications(self) -> PublicationsTable:
+        from entrepot.catalog.publications import PublicationsTable
+
         return PublicationsTable(self.database)
 
     @cached_property
     def retention(self) -> RetentionTable:
+        from entrepot.catalog.retention import RetentionTable
+
         return RetentionTable(self.database)
 
     @cached_property
     def snapshots(self) -> SnapshotsTable:
+        from entrepot.catalog.snapshots import SnapshotsTable
+
         return SnapshotsTable(self.database)
 
     @cached_property
     def outbox(self) -> OutboxTable:
+        from entrepot.catalog.outbox import OutboxTable
+
         return OutboxTable(self.database)
 
     @cached_property
     def tasks(self) -> TasksTable:
+        from entrepot.catalog.tasks import TasksTable
+
         return TasksTable(self.database)
 
     @cached_property
     def schedule(self) -> ScheduleTable:
+        from entrepot.catalog.schedule import ScheduleTable
+
         return ScheduleTable(self.database)
 
     @cached_property
     def handled(self) -> HandledTable:
+        from entrepot.catalog.handled import HandledTable
+
         return HandledTable(self.database)
 
     @cached_property
     def figures(self) -> Figures:
+        from entrepot.catalog.figures import Figures
+
         return Figures(self.database)
 
     @cached_property
     def listings(self) -> Listings:
+        from entrepot.catalog.listings import Listings
+
         return Listings(self.database)
 
     @cached_property
     def audit(self) -> AuditLog:
+        from entrepot.catalog.audit import AuditLog, default_key
+
         return AuditLog(self.database, default_key(self.path))
