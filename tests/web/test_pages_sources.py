@@ -90,6 +90,25 @@ def test_a_source_is_added_changed_synced_and_removed(house: House, mara: httpx.
     assert mara.get(f"{PAGES}/sources/second").status_code == 404
 
 
+def test_a_form_that_is_sent_as_it_is_shown_changes_nothing(house: House, mara: httpx.Client) -> None:
+    before = mara.get("/import/sources/debian").json()
+    form = mara.get(f"{PAGES}/sources/debian/edit").text
+    sent = dict(re.findall(r'<input type="(?:text|number)" id="[^"]*" name="([^"]*)" value="([^"]*)"', form))
+    sent |= dict(re.findall(r'<input type="checkbox" id="[^"]*" name="([^"]*)" value="(1)" checked', form))
+    assert {"url", "proxy", "concurrency", "timeout", "verify"} <= sent.keys()
+    assert "debian is changed" in mara.post(f"{PAGES}/sources/debian/edit", data=sent).text
+    after = mara.get("/import/sources/debian").json()
+    assert not any(after.pop("options").values())  # in which what was not said before is said to be as it is anyway
+    assert after == {name: value for name, value in before.items() if name != "options"}
+
+
+@pytest.mark.parametrize("path", ["repositories/shop/-/edit", "repositories/shop/bookworm/-/edit"])
+def test_no_form_shows_what_is_not_set_as_a_word(house: House, mara: httpx.Client, path: str) -> None:
+    form = mara.get(f"{PAGES}/{path}").text
+    assert "<form" in form
+    assert 'value="None"' not in form
+
+
 def test_keys_are_uploaded_as_a_file(house: House, mara: httpx.Client) -> None:
     assert house.apt.key
     data = draft(house, "keyed", keyring="")

@@ -78,6 +78,7 @@ async def edit_form(call: PageCall) -> Page:
         **{f"option_{source.format}_{name}": value for name, value in source.options.items()},
         **{declared.name: getattr(source.connection, declared.name) for declared in CONNECTION},
     }
+    held = {name: value for name, value in held.items() if value is not None}
     formats = [item for item in await call.run(sources.formats) if item.name == source.format]
     context = {"formats": formats, "values": _typed(call.form, held), "default": Connection(), "changing": view}
     crumbs = [*CRUMBS, (source.name, f"/sources/{source.name}")]
