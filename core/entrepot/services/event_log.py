@@ -55,7 +55,9 @@ class EventLog:
         with self._lock:
             piece = event.code, event.import_id
             recent = now - self._last.get(piece, -EVERY) < EVERY
-            if (event.state == "running" and recent) or self._lines >= MOST_LINES:
+            # All there is of it is told at once: other work follows, and the last word would stay for as long as that.
+            under_way = event.state == "running" and event.done != event.total
+            if (under_way and recent) or self._lines >= MOST_LINES:
                 return
             self._last[piece] = now
             self._lines += 1
