@@ -16,21 +16,22 @@ from urllib.parse import urlsplit
 import pluggy
 
 from entrepot import hookspecs
-from entrepot.contracts import (
-    AdvisoryFormat,
-    ExecutorFactory,
-    Format,
-    NotifierFactory,
-    ReportFormat,
-    Scanner,
-    SignerFactory,
-    Storage,
-    StorageFactory,
-)
 from entrepot.errors import NotFoundError, PluginError, UsageError, without_text
 
 if TYPE_CHECKING:
     import click
+
+    from entrepot.contracts import (
+        AdvisoryFormat,
+        ExecutorFactory,
+        Format,
+        NotifierFactory,
+        ReportFormat,
+        Scanner,
+        SignerFactory,
+        Storage,
+        StorageFactory,
+    )
 
 ENTRY_POINT_GROUP = "entrepot"
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from entrepot.contracts import IndexEntry, IndexReader, IndexUpdate, ReadContext
 from entrepot.errors import BusyError
 from entrepot.models import Described, Extra, IndexPart, Source, SyncCounts
 from entrepot.progress import ProgressEvent
@@ -14,6 +13,7 @@ from entrepot.progress import ProgressEvent
 if TYPE_CHECKING:
     from entrepot.catalog import Catalog
     from entrepot.catalog.sources import SourceState
+    from entrepot.contracts import IndexEntry, IndexReader, IndexUpdate, ReadContext
 
 REPORT_EVERY = 2000
 """Packages between two progress events."""

@@ -8,10 +8,12 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from entrepot.contracts import Body, ObjectInfo, ObjectMeta, Storage
 from entrepot.errors import NotFoundError, PreconditionError, StorageError, StorageKeyError, UsageError
+
+if TYPE_CHECKING:
+    from entrepot.contracts import Body, ObjectInfo, ObjectMeta, Storage
 
 CHUNK = 256 * 1024
 """Bytes that are read at a time, so what one write holds in memory."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import resource
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -17,6 +17,8 @@ from entrepot.cli.main import COMMANDS
 from support.program import Program, run_program
 
 HEAVY = ("httpx", "sqlite_utils", "sqlite3", "solv", "gnupg", "debian", "zstandard", "tabulate", "boto3", "lxml")
+HEAVY_PARTS = ("entrepot.contracts.trees", "entrepot.transfer.client", "entrepot_plugins.signers.home")
+"""Of the program itself: what small commands do without."""
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -91,17 +93,28 @@ def test_the_list_of_commands_has_those_of_plugins(tmp_path: Path) -> None:
     assert (called.returncode, called.stdout) == (0, "home\n")
 
 
-def test_help_imports_nothing_heavy_and_opens_nothing(tmp_path: Path) -> None:
+def heavy_imports(heavy: Iterable[str], *arguments: str, home: Path) -> list[str]:
+    """Which of these modules a command has imported at its end."""
     code = (
         "import atexit, json, sys\n"
-        f"atexit.register(lambda: print(json.dumps(sorted({set(HEAVY)!r} & set(sys.modules))), file=sys.stderr))\n"
+        f"atexit.register(lambda: print(json.dumps(sorted({set(heavy)!r} & set(sys.modules))), file=sys.stderr))\n"
         "from entrepot.cli import main; main()"
     )
+    result = run_program("--quiet", *arguments, home=home, code=code)
+    assert result.returncode == 0, result.stderr
+    found: list[str] = json.loads(result.stderr)
+    return found
+
+
+def test_help_imports_nothing_heavy_and_opens_nothing(tmp_path: Path) -> None:
     for arguments in (("--help",), ("import", "--help"), ("source", "--help")):
-        result = run_program(*arguments, home=tmp_path / "home", code=code)
-        assert result.returncode == 0
-        assert json.loads(result.stderr) == [], arguments
+        assert heavy_imports((*HEAVY, *HEAVY_PARTS), *arguments, home=tmp_path / "home") == [], arguments
     assert not (tmp_path / "home").exists()
+
+
+def test_a_list_imports_only_the_tables_that_it_reads(program: Program) -> None:
+    tables = ("entrepot.catalog.advisories", "entrepot.catalog.imports", "entrepot.catalog.search")
+    assert heavy_imports((*HEAVY_PARTS, *tables), "source", "list", home=program.home) == []
 
 
 @pytest.mark.bench

@@ -13,7 +13,7 @@ import pytest
 
 import support.notes
 import support.toy
-from entrepot import hookspecs
+from entrepot import contracts, hookspecs
 from entrepot.contracts import (
     AdvisoryFormat,
     ExecutorFactory,
@@ -318,3 +318,9 @@ def test_a_plugin_may_leave_out_the_argument(tmp_path: Path) -> None:
     box.sync()
     assert counter.count == 1
     box.workspace.close()
+
+
+def test_every_contract_can_be_imported_by_its_name() -> None:
+    assert [name for name in contracts.__all__ if not hasattr(contracts, name)] == []
+    with pytest.raises(AttributeError, match="no attribute 'Teapot'"):
+        getattr(contracts, "Teapot")  # noqa: B009 - mypy knows that it is not there

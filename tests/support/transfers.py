@@ -8,7 +8,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from entrepot.models import Connection, Secrets
-from entrepot.transfer import HttpTransfer, TransferSettings, open_transfer
+from entrepot.transfer import TransferSettings, open_transfer
+from entrepot.transfer.client import HttpTransfer
 from entrepot.transfer.settings import resolve as really_resolve
 
 

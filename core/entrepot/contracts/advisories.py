@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from entrepot.advisories import Advisory, AdvisoryState, Fact, Hit, RawAdvisory, Told
-from entrepot.models import Available, Source
+if TYPE_CHECKING:
+    from entrepot.advisories import Advisory, AdvisoryState, Fact, Hit, RawAdvisory, Told
+    from entrepot.models import Available, Source
 
 
 class VersionKeys(Protocol):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from entrepot.contracts.indexes import ClientFiles, IndexReader, Option, VersionScheme
-from entrepot.contracts.packages import PackageReader
-from entrepot.contracts.solving import Solver
-from entrepot.contracts.trees import TreeBuilder
-from entrepot.models import UnpackingLimits
+if TYPE_CHECKING:
+    from entrepot.contracts.indexes import ClientFiles, IndexReader, Option, VersionScheme
+    from entrepot.contracts.packages import PackageReader
+    from entrepot.contracts.solving import Solver
+    from entrepot.contracts.trees import TreeBuilder
+    from entrepot.models import UnpackingLimits
 
 
 class Format(Protocol):

@@ -6,22 +6,23 @@ import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from entrepot.contracts.transfer import Transfer
-from entrepot.models import (
-    Available,
-    Described,
-    Extra,
-    IndexPart,
-    RemoteFile,
-    Scalar,
-    Sha256,
-    Source,
-    SourceDraft,
-    SourceKey,
-)
-from entrepot.progress import Progress
+if TYPE_CHECKING:
+    from entrepot.contracts.transfer import Transfer
+    from entrepot.models import (
+        Available,
+        Described,
+        Extra,
+        IndexPart,
+        RemoteFile,
+        Scalar,
+        Sha256,
+        Source,
+        SourceDraft,
+        SourceKey,
+    )
+    from entrepot.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from entrepot.contracts.signing import Signer
-from entrepot.models import Content, PackageInfo, RemoteFile
+if TYPE_CHECKING:
+    from entrepot.contracts.signing import Signer
+    from entrepot.models import Content, PackageInfo, RemoteFile
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,18 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from entrepot.models import Distribution, ListedPackage, Overcome, Repository, StandingFinding, StandingVerdict, Version
+if TYPE_CHECKING:
+    from entrepot.models import (
+        Distribution,
+        ListedPackage,
+        Overcome,
+        Repository,
+        StandingFinding,
+        StandingVerdict,
+        Version,
+    )
 
 
 class ReportKind(StrEnum):

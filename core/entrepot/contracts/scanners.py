@@ -6,12 +6,13 @@ import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
-from entrepot.contracts.advisories import AdvisoryHistory, AdvisoryLookup
-from entrepot.contracts.formats import Format
-from entrepot.contracts.surroundings import Surroundings
-from entrepot.models import Available, Basis, Distribution, PackageInfo, Source, Verdict
+if TYPE_CHECKING:
+    from entrepot.contracts.advisories import AdvisoryHistory, AdvisoryLookup
+    from entrepot.contracts.formats import Format
+    from entrepot.contracts.surroundings import Surroundings
+    from entrepot.models import Available, Basis, Distribution, PackageInfo, Source, Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from entrepot.contracts.solving import Candidate, CandidatePool
-from entrepot.models import PackageInfo
+if TYPE_CHECKING:
+    from entrepot.contracts.solving import Candidate, CandidatePool
+    from entrepot.models import PackageInfo
 
 
 class Surroundings(Protocol):

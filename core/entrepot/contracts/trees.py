@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from entrepot.contracts.signing import Signer
-from entrepot.models import Distribution, EntryRef, Extra, PackageInfo, Phase, PublishedEntry, Repository, Scalar
+if TYPE_CHECKING:
+    from entrepot.contracts.signing import Signer
+    from entrepot.models import Distribution, EntryRef, Extra, PackageInfo, Phase, PublishedEntry, Repository, Scalar
 
 
 class FileBody(Protocol):

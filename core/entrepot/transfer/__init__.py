@@ -1,19 +1,22 @@
 """Fetches files from sources over HTTP(S) and from local folders, with retries, resume, limits and checks.
 
-Importing this package does not import httpx: that happens with the first URL that needs it.
+Importing this package imports neither httpx nor what fetches: many need only what is said here of URLs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from entrepot.models import Connection, Secrets
-from entrepot.transfer.client import HttpTransfer
 from entrepot.transfer.settings import TransferSettings
 from entrepot.transfer.urls import redact, without_user
 
-__all__ = ["HttpTransfer", "TransferSettings", "open_transfer", "redact", "without_user"]
+if TYPE_CHECKING:
+    from entrepot.models import Connection, Secrets
+    from entrepot.transfer.client import HttpTransfer
+
+__all__ = ["TransferSettings", "open_transfer", "redact", "without_user"]
 
 
 @contextmanager
@@ -32,6 +35,8 @@ def open_transfer(
     symbolic link. Without it, every URL that is asked for counts as the source's own, though nothing that it
     redirects to.
     """
+    from entrepot.transfer.client import HttpTransfer
+
     transfer = HttpTransfer(connection, secrets, settings or TransferSettings(), source_url=source_url)
     try:
         yield transfer

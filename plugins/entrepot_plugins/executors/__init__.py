@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from entrepot.contracts import ExecutorFactory
 from entrepot.hookspecs import hookimpl
 from entrepot_plugins.executors.dask import DaskExecutorFactory
 from entrepot_plugins.executors.processes import ProcessesExecutorFactory
 from entrepot_plugins.executors.threads import ThreadsExecutorFactory
+
+if TYPE_CHECKING:
+    from entrepot.contracts import ExecutorFactory
 
 __all__ = ["DaskExecutorFactory", "ProcessesExecutorFactory", "ThreadsExecutorFactory"]
 

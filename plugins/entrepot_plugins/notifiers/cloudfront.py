@@ -13,12 +13,14 @@ from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from entrepot.contracts import Notice
 from entrepot.errors import DeliveryError, MissingExtraError
 from entrepot_plugins.notifiers.table import Table
+
+if TYPE_CHECKING:
+    from entrepot.contracts import Notice
 
 MOST_PATHS = 3000
 """Paths that may be in progress at once for one distribution, by the quotas of CloudFront."""

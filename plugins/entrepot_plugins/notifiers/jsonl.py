@@ -8,11 +8,13 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from entrepot.contracts import Notice
 from entrepot.errors import DeliveryError
 from entrepot_plugins.notifiers.table import Table
+
+if TYPE_CHECKING:
+    from entrepot.contracts import Notice
 
 
 class JsonLines:

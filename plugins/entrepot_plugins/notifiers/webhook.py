@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from entrepot import __version__
-from entrepot.contracts import Notice
 from entrepot.errors import DeliveryError, SettingsError
 from entrepot.references import read_reference
 from entrepot.transfer.retry import retry_after
@@ -29,6 +28,8 @@ from entrepot_plugins.notifiers.table import Table
 
 if TYPE_CHECKING:
     import httpx
+
+    from entrepot.contracts import Notice
 
 SHORTEST, LONGEST = 24, 64
 """Bytes of a secret."""

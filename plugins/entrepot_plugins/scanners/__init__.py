@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from entrepot.contracts import AdvisoryFormat, Scanner
 from entrepot.hookspecs import hookimpl
 from entrepot_plugins.scanners.clamav import ClamavScanner
 from entrepot_plugins.scanners.contents import ContentsScanner
@@ -12,6 +12,9 @@ from entrepot_plugins.scanners.dependencies import DependenciesScanner
 from entrepot_plugins.scanners.osv import FORMATS, OsvScanner
 from entrepot_plugins.scanners.package_format import PackageFormatScanner
 from entrepot_plugins.scanners.signature import SignatureScanner
+
+if TYPE_CHECKING:
+    from entrepot.contracts import AdvisoryFormat, Scanner
 
 
 @hookimpl

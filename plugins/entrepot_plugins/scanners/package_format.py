@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
-from entrepot.contracts import Artifact, ScanContext
 from entrepot.models import Finding, Status, Verdict
+
+if TYPE_CHECKING:
+    from entrepot.contracts import Artifact, ScanContext
 
 
 class PackageFormatScanner:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from entrepot.contracts import Artifact, ScanContext, SignatureCheck
 from entrepot.errors import TrustError
 from entrepot.models import Available, Basis, Finding, Scalar, Status, Verdict
 from entrepot_plugins.scanners.tables import Table
+
+if TYPE_CHECKING:
+    from entrepot.contracts import Artifact, ScanContext, SignatureCheck
 
 ACTIONS = {"warn": Status.WARN, "review": Status.REVIEW, "block": Status.BLOCK}
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from entrepot.contracts import SignerFactory
 from entrepot.hookspecs import hookimpl
 from entrepot_plugins.signers.gpg import GpgSignerFactory
+
+if TYPE_CHECKING:
+    from entrepot.contracts import SignerFactory
 
 __all__ = ["GpgSignerFactory"]
 

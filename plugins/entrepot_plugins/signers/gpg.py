@@ -13,14 +13,14 @@ import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from entrepot.contracts import Signer
 from entrepot.errors import SettingsError, SigningError
-from entrepot_plugins.shared.openpgp import verify
-from entrepot_plugins.shared.signatures import issuers
-from entrepot_plugins.signers.home import GnupgHome, end_agent, verified
-from entrepot_plugins.signers.keys import SecretKey, choose
+
+if TYPE_CHECKING:
+    from entrepot.contracts import Signer
+    from entrepot_plugins.signers.home import GnupgHome
+    from entrepot_plugins.signers.keys import SecretKey
 
 T = TypeVar("T")
 
@@ -70,6 +70,8 @@ class GpgSettings:
 
     def open(self) -> GnupgHome:
         """The GnuPG home; ``SigningError`` if the passphrase cannot be read."""
+        from entrepot_plugins.signers.home import GnupgHome
+
         if self.passphrase_file is None:
             return GnupgHome(self.home, None)
         try:
@@ -88,6 +90,8 @@ class GpgSigner:
     name = "gpg"
 
     def __init__(self, home: GnupgHome, key: SecretKey, min_valid_days: int) -> None:
+        from entrepot_plugins.signers.home import end_agent
+
         self.fingerprint = key.fingerprint
         self._home = home
         self._key = key
@@ -100,6 +104,8 @@ class GpgSigner:
 
     def clearsign(self, data: bytes, *, now: dt.datetime) -> bytes:
         """See ``contracts.Signer``. ``data`` is lines that end in a newline, without blanks before it."""
+        from entrepot_plugins.signers.home import verified
+
         signature, part = self._sign(data, now, clearsign=True)
         if verified(self.public_key, signature, None, part) != data:
             raise SigningError("a clear-signed text would not be read as it was signed: blanks or no newline at an end")
@@ -107,6 +113,8 @@ class GpgSigner:
 
     def detach(self, data: bytes, *, now: dt.datetime) -> bytes:
         """See ``contracts.Signer``."""
+        from entrepot_plugins.signers.home import verified
+
         signature, part = self._sign(data, now, clearsign=False)
         verified(self.public_key, signature, data, part)
         return signature
@@ -137,6 +145,8 @@ class GpgSignerFactory:
 
     def open(self, key: str | None, settings: Mapping[str, Any], home: Path) -> Signer:
         """See ``contracts.SignerFactory``; ``SigningError`` lists the keys there are if ``key`` does not name one."""
+        from entrepot_plugins.signers.keys import choose
+
         wanted = GpgSettings.read(settings, home)
         gnupg_home = wanted.open()
         if not gnupg_home.folder.is_dir():
@@ -183,10 +193,14 @@ class GpgSignerFactory:
 
     def verify(self, data: bytes, signature: bytes, keyring: Path, *, name: str) -> str:
         """See ``contracts.SignatureVerifier``: gpgv decides, with no key but those of ``keyring``."""
+        from entrepot_plugins.shared.openpgp import verify
+
         return verify(data, keyring, name=name, signature=signature).fingerprint
 
     def claims(self, signature: bytes) -> Sequence[str]:
         """See ``contracts.SignatureVerifier``."""
+        from entrepot_plugins.shared.signatures import issuers
+
         return issuers(signature)
 
 
