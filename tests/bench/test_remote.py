@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,7 +79,7 @@ class _Remote:
     def measured(self, job: str, *arguments: object, up: float = 0, down: float = 0) -> None:
         """One command: cost, requests, bytes both ways, and what it left on the disk."""
         self._tally.forget()
-        start = [shutil.which("entrepot") or "entrepot", "--quiet", "--home", self._url]
+        start = [sys.executable, "-m", "entrepot", "--quiet", "--home", self._url]
         cost = Command([*start, *map(str, arguments)], self._environment, self._folder).cost()
         disk = sum(path.stat().st_size for path in self._cache.rglob("*") if path.is_file())
         name = f"workspace on S3: {job}"
