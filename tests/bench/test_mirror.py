@@ -19,7 +19,7 @@ PACKAGES = 5_000
 ROUNDS = 2
 PEAK = 250.0
 """MiB that a mirror may take."""
-REACHED = 8.0
+REACHED = 11.0
 """What our CPU is at most of aptly's: the bench fails where it is more."""
 
 
