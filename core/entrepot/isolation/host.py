@@ -141,6 +141,9 @@ class Host:
     def _take(self, scanner: str) -> Worker:
         """A worker that waits for a request; a new one where none does, or where it died while it waited."""
         while True:
+            if self._aborted:
+                # One that waited may have a moment left to live.
+                raise OSError("the batch was ended")
             with self._lock:
                 idle = self._idle.get(scanner)
                 worker = idle.pop() if idle else None
