@@ -9,6 +9,7 @@ from typing import Any
 from entrepot.models import (
     Distribution,
     Finding,
+    ImportState,
     Outcome,
     PackageInfo,
     Repository,
@@ -44,6 +45,16 @@ class ImportResult:
     """What every rule of the policy made of it, the most severe first."""
     actions: Sequence[str] = ()
     """For each of ``findings``: ``allow warn review block waived``; empty where the policy said nothing of it."""
+
+    @property
+    def is_out(self) -> bool:
+        """Whether it did not come in, and does not wait either."""
+        return self.status in (ImportState.FAILED.value, ImportState.REJECTED.value)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for review."""
+        return self.status == ImportState.PENDING_REVIEW.value
 
     def as_json(self) -> dict[str, object]:
         """The document of the HTTP contract."""

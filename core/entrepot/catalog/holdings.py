@@ -8,9 +8,9 @@ from itertools import islice
 
 from sqlite_utils import Database
 
-from entrepot.catalog.database import rows, to_json
-from entrepot.catalog.packages import package_info
-from entrepot.models import Available, Distribution, ImportState, PackageFile, PackageInfo, Sha256
+from entrepot.catalog.database import to_json
+from entrepot.catalog.packages import PackagesTable
+from entrepot.models import Available, Distribution, ImportState, PackageInfo
 
 CHUNK = 500
 """Packages that are looked at together; bounds the memory of a scan."""
@@ -65,6 +65,7 @@ class HoldingsTable:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self._packages = PackagesTable(database)
 
     def of(
         self,
@@ -136,7 +137,7 @@ class HoldingsTable:
         """
         found = iter(self._db.conn.execute(sql, [distribution.id]).fetchall())
         while chunk := [row[0] for row in islice(found, CHUNK)]:
-            yield from self._packages(chunk).values()
+            yield from self._packages.get_many(chunk)
 
     def named(self, distribution: Distribution, names: Collection[str]) -> Sequence[str]:
         """Those of some names that packages have which are in, or wait."""
@@ -168,28 +169,13 @@ class HoldingsTable:
         return int(self._db.conn.execute(sql, [distribution.id]).fetchone()[0])
 
     def _load(self, chunk: Sequence[tuple[int, int | None, str | None, int | None]]) -> Sequence[Holding]:
-        packages = self._packages([row[0] for row in chunk])
+        packages = self._packages.get_many([row[0] for row in chunk])
         imports = self._imports([row[3] for row in chunk if row[3] is not None])
         holdings = []
-        for package_id, membership_id, component, import_id in chunk:
+        for info, (package_id, membership_id, component, import_id) in zip(packages, chunk, strict=True):
             how = imports.get(import_id or 0, (None, None, None, None, ""))
-            holdings.append(Holding(packages[package_id], package_id, membership_id, component or "", import_id, *how))
+            holdings.append(Holding(info, package_id, membership_id, component or "", import_id, *how))
         return holdings
-
-    def _packages(self, ids: Sequence[int]) -> dict[int, PackageInfo]:
-        chosen = to_json(ids)
-        files: dict[int, list[PackageFile]] = {}
-        sql = """
-            SELECT package_id, name, size, sha256 FROM package_files
-            WHERE package_id IN (SELECT value FROM json_each(?)) ORDER BY package_id, position
-        """
-        for package_id, name, size, sha256 in self._db.conn.execute(sql, [chosen]):
-            files.setdefault(package_id, []).append(PackageFile(name, size, Sha256(sha256)))
-        sql = """
-            SELECT p.*, r.raw FROM packages p JOIN package_raw r USING (id)
-            WHERE id IN (SELECT value FROM json_each(?))
-        """
-        return {row["id"]: package_info(row, tuple(files[row["id"]])) for row in rows(self._db, sql, [chosen])}
 
     def _imports(self, ids: Sequence[int]) -> dict[int, _Arrival]:
         sql = """

@@ -22,7 +22,7 @@ from entrepot.bundles.records import documents, line_of, read_advisory, read_fac
 from entrepot.contracts import ReadContext
 from entrepot.errors import BundleError, ConflictError, NotFoundError, TrustError, UsageError
 from entrepot.events import ImportResult, SourceSynced
-from entrepot.models import BUNDLE_SCHEME, Distribution, ImportState, PackageFile, Source, SourceDraft, SyncCounts
+from entrepot.models import BUNDLE_SCHEME, Distribution, PackageFile, Source, SourceDraft, SyncCounts
 from entrepot.progress import Progress, Task, silent
 from entrepot.services.bundle_index import BundleIndex, Texts, require_base
 from entrepot.services.bundle_reading import Head, checked, open_bundle, read_head, unpack
@@ -83,13 +83,12 @@ class Applied:
     @property
     def failed(self) -> Sequence[ImportResult]:
         """Those that did not come in and do not wait either."""
-        ends = (ImportState.FAILED.value, ImportState.REJECTED.value)
-        return [result for result in self.results if result.status in ends]
+        return [result for result in self.results if result.is_out]
 
     @property
     def waiting(self) -> Sequence[ImportResult]:
         """Those that wait for review."""
-        return [result for result in self.results if result.status == ImportState.PENDING_REVIEW.value]
+        return [result for result in self.results if result.waits]
 
     def as_json(self) -> dict[str, Any]:
         """For ``--json``."""

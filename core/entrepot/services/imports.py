@@ -45,13 +45,12 @@ class BatchResult:
     @property
     def failed(self) -> Sequence[ImportResult]:
         """Those that did not come in and do not wait either."""
-        ends = (ImportState.FAILED.value, ImportState.REJECTED.value)
-        return [result for result in self.results if result.status in ends]
+        return [result for result in self.results if result.is_out]
 
     @property
     def waiting(self) -> Sequence[ImportResult]:
         """Those that wait for review."""
-        return [result for result in self.results if result.status == ImportState.PENDING_REVIEW.value]
+        return [result for result in self.results if result.waits]
 
     def as_json(self) -> dict[str, Any]:
         """For ``--json`` and the HTTP API."""

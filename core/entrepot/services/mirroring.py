@@ -61,13 +61,12 @@ class MirrorResult:
     @property
     def failed(self) -> Sequence[ImportResult]:
         """Those that could not be had, and those that the policy refuses."""
-        ends = (ImportState.FAILED.value, ImportState.REJECTED.value)
-        return [result for result in self.not_in if result.status in ends]
+        return [result for result in self.not_in if result.is_out]
 
     @property
     def waiting(self) -> Sequence[ImportResult]:
         """Those that wait for review."""
-        return [result for result in self.not_in if result.status == ImportState.PENDING_REVIEW.value]
+        return [result for result in self.not_in if result.waits]
 
     def as_json(self) -> dict[str, Any]:
         """For ``--json`` and the HTTP API."""
